@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Socket calls: the verdict and the refusal at once, the steering of DNS and its way back. */
+#ifndef CARGOWALL_CALL_BPF_H
+#define CARGOWALL_CALL_BPF_H
+
+#include "flow.bpf.h"
+#include "owner.bpf.h"
+#include "steer.bpf.h"
+
+static __always_inline void call_write_destination(struct bpf_sock_addr *ctx, const struct address *to,
+						   __u16 port, bool v6)
+{
+	const __u32 *w = (const __u32 *)to->b;
+
+	if (v6) {
+		ctx->user_ip6[0] = w[0];
+		ctx->user_ip6[1] = w[1];
+		ctx->user_ip6[2] = w[2];
+		ctx->user_ip6[3] = w[3];
+	} else {
+		ctx->user_ip4 = w[3];
+	}
+	ctx->user_port = bpf_htons(port);
+}
+
+static __always_inline void call_remember(struct socket_state *s, const struct question *q,
+					  const struct decision *d, __u32 generation)
+{
+	s->peer = q->dst;
+	s->peer_port = q->port;
+	s->peer_proto = q->proto;
+	s->verdict = d->verdict;
+	s->by = d->by;
+	s->rule = d->rule;
+	s->name = d->name;
+	s->generation = generation;
+}
+
+static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, bool v6)
+{
+	const struct config *c = config_get();
+	const struct policy_config *p = policy_get();
+	struct endpoint e = {};
+	struct question q = {};
+	struct decision d = {};
+	struct socket_state *s = 0;
+	struct address to = {};
+	enum steer how;
+	__u64 netns;
+	__u16 port = 0;
+
+	if (!c || !p)
+		return 1;
+	if (v6)
+		endpoint_from_call6(&e, ctx);
+	else
+		endpoint_from_call4(&e, ctx);
+	netns = bpf_get_netns_cookie(ctx);
+	if (ctx->sk)
+		s = bpf_sk_storage_get(&sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s) {
+		count(COUNTER_SOCKETS_FULL);
+		return passes(c, VERDICT_DENY);
+	}
+	owner_fill(s, c, netns);
+	e.other_netns = netns != c->host_netns;
+	q.dst = e.dst;
+	q.port = e.dport;
+	q.proto = e.proto;
+	q.scope = s->scope;
+	q.other_netns = e.other_netns;
+	verdict_for(&q, &d);
+	how = steer_for(&q, c, &d);
+	if (how != STEER_NOT && steer_target(&to, &port, how, &q, c, v6 && !address_is_v4(&q.dst))) {
+		s->asked = e.dst;
+		s->asked_port = e.dport;
+		s->generation = 0;
+		count(COUNTER_STEERED);
+		call_write_destination(ctx, &to, port, v6);
+		return 1;
+	}
+	s->asked_port = 0;
+	if (layer == LAYER_CONNECT && e.proto != IPPROTO_TCP)
+		return 1; /* connect() of a datagram socket sends nothing */
+	if (c->mode == MODE_NOTING || d.by == BY_LOCAL || d.verdict == VERDICT_ALLOW)
+		return 1; /* an allowed flow is recorded by its first packet */
+	count(COUNTER_CONNECT_DENIED);
+	{
+		struct record r = {.layer = layer};
+
+		flow_emit(&e, &d, s, &r);
+	}
+	/* audit: the packet that follows is this attempt, not another */
+	s->tried = e.dst;
+	s->tried_port = e.dport;
+	call_remember(s, &q, &d, p->generation);
+	return passes(c, VERDICT_DENY);
+}
+
+/* What the client meant, wherever it can see where it really went. */
+static __always_inline int call_unsteer(struct bpf_sock_addr *ctx, bool v6)
+{
+	const struct config *c = config_get();
+	struct socket_state *s;
+
+	if (!c || !ctx->sk)
+		return 1;
+	s = bpf_sk_storage_get(&sockets, ctx->sk, 0, 0);
+	if (!s || !s->asked_port)
+		return 1;
+	if (ctx->user_port != bpf_htons(c->proxy_port) && ctx->user_port != bpf_htons(c->canary_port))
+		return 1;
+	call_write_destination(ctx, &s->asked, s->asked_port, v6);
+	return 1;
+}
+
+static __always_inline int call_born(struct bpf_sock *ctx)
+{
+	const struct config *c = config_get();
+	struct socket_state *s;
+
+	if (!c)
+		return 1;
+	s = bpf_sk_storage_get(&sockets, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (s)
+		owner_fill(s, c, bpf_get_netns_cookie(ctx));
+	else
+		count(COUNTER_SOCKETS_FULL);
+	return 1;
+}
+
+#endif /* CARGOWALL_CALL_BPF_H */

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * The hooks, entry points only:
+ *   cgroup/connect4,6 sendmsg4,6          the verdict at the call, and DNS steering
+ *   cgroup/recvmsg4,6 getpeername4,6      hide the steering
+ *   cgroup/sock_create                    the owner at birth (raw and ping sockets never connect)
+ *   cgroup_skb/egress                     the packet verdict for everything with a socket
+ *   tc (TCX egress)                       the wall: what leaves by an uplink
+ *   tp_btf fork, exit                     job or runner
+ */
+#include "call.bpf.h"
+#include "packet.bpf.h"
+#include "process.bpf.h"
+
+char _license[] SEC("license") = "Dual MIT/GPL";
+
+SEC("cgroup/connect4")
+int egress_connect4(struct bpf_sock_addr *ctx)
+{
+	return call_judge(ctx, LAYER_CONNECT, false);
+}
+
+SEC("cgroup/connect6")
+int egress_connect6(struct bpf_sock_addr *ctx)
+{
+	return call_judge(ctx, LAYER_CONNECT, true);
+}
+
+SEC("cgroup/sendmsg4")
+int egress_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return call_judge(ctx, LAYER_SENDMSG, false);
+}
+
+SEC("cgroup/sendmsg6")
+int egress_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return call_judge(ctx, LAYER_SENDMSG, true);
+}
+
+SEC("cgroup/recvmsg4")
+int egress_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return call_unsteer(ctx, false);
+}
+
+SEC("cgroup/recvmsg6")
+int egress_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return call_unsteer(ctx, true);
+}
+
+SEC("cgroup/getpeername4")
+int egress_getpeername4(struct bpf_sock_addr *ctx)
+{
+	return call_unsteer(ctx, false);
+}
+
+SEC("cgroup/getpeername6")
+int egress_getpeername6(struct bpf_sock_addr *ctx)
+{
+	return call_unsteer(ctx, true);
+}
+
+SEC("cgroup/sock_create")
+int egress_sock_create(struct bpf_sock *ctx)
+{
+	return call_born(ctx);
+}
+
+SEC("cgroup_skb/egress")
+int egress_skb(struct __sk_buff *skb)
+{
+	return packet_judge_socket(skb);
+}
+
+SEC("tc")
+int egress_tc(struct __sk_buff *skb)
+{
+	return packet_judge_frame(skb);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(egress_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return process_forked(parent, child);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(egress_exit, struct task_struct *task)
+{
+	return process_exited(task);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * The few kernel types and constants the programs read. Fields are found at load time (CO-RE),
+ * so nothing here depends on the kernel the object is built on.
+ */
+#ifndef CARGOWALL_KERNEL_H
+#define CARGOWALL_KERNEL_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#define AF_INET 2
+#define AF_INET6 10
+#define SOCK_STREAM 1
+#define SOCK_DGRAM 2
+#define IPPROTO_ICMP 1
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_ICMPV6 58
+#define ETH_P_IP 0x0800
+#define ETH_P_ARP 0x0806
+#define ETH_P_IPV6 0x86DD
+#define ETH_P_8021Q 0x8100
+#define ETH_P_8021AD 0x88A8
+
+/* Verdicts of a TCX program (include/uapi/linux/bpf.h, enum tcx_action_base). */
+#define TCX_NEXT_PROGRAM (-1)
+#define TCX_DROP_FRAME 2
+
+struct task_struct {
+	int pid;
+	int tgid;
+	unsigned long long start_boottime;
+	struct task_struct *group_leader;
+} __attribute__((preserve_access_index));
+
+#endif /* CARGOWALL_KERNEL_H */

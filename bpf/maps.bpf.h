@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Every map of the programs. Each header: key, value, who writes, why this size, when full. */
+#ifndef CARGOWALL_MAPS_BPF_H
+#define CARGOWALL_MAPS_BPF_H
+
+#include "abi.h"
+#include "kernel.h"
+
+/* What one socket remembers: who uses it, what it asked for, the verdict on its last peer. */
+struct socket_state {
+	struct address asked; /* the address a steered call meant */
+	struct address peer;  /* of the cached verdict */
+	struct address tried; /* destination already reported by connect or sendmsg */
+	unsigned long long cgroup;
+	unsigned long long netns;
+	unsigned int pid;
+	unsigned int uid;
+	unsigned int generation; /* of the cached verdict, 0 = none */
+	unsigned int rule;
+	unsigned int name;
+	unsigned short asked_port; /* 0 = not steered */
+	unsigned short peer_port;
+	unsigned short tried_port;
+	unsigned short scope;
+	unsigned char peer_proto;
+	unsigned char verdict;
+	unsigned char by;
+	unsigned char origin;
+	unsigned char existing; /* seen sending before the flip, to `peer` */
+	unsigned char known;	/* the owner fields are filled */
+	unsigned char pad[2];
+	char comm[COMM_SIZE];
+};
+
+/* key 0; value struct config; written by the loader; one word flips the mode; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct config);
+} config SEC(".maps");
+
+/* key 0; value struct policy_config; written by the daemon through the loader; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct policy_config);
+} policy SEC(".maps");
+
+/* key struct rule_key; value struct rule_value; the daemon before the flip; the policy's limit;
+ * a policy that does not fit is an error before the flip */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct rule_key);
+	__type(value, struct rule_value);
+} rules SEC(".maps");
+
+/* key struct grant_key; value struct grant_value; the daemon for each answer; 50,000 names;
+ * full: the grant is refused, counted and its answer is SERVFAIL */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct grant_key);
+	__type(value, struct grant_value);
+} grants SEC(".maps");
+
+/* key struct local_key; value struct local_value; the loader from netlink; a machine with a
+ * thousand bridges; full: the prefix counts as leaving the machine (fails closed) */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct local_key);
+	__type(value, struct local_value);
+} locals SEC(".maps");
+
+/* key struct resolver_key; value 1; the daemon before the flip; resolver configurations are
+ * short; full: an error before the flip */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct resolver_key);
+	__type(value, __u32);
+} resolvers SEC(".maps");
+
+/* key struct process_key; value struct process_value; the loader at start, fork and exit after;
+ * the kernel's default pid_max twice; full: counted, the child has everyone's rules (fails
+ * closed) */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct process_key);
+	__type(value, struct process_value);
+} processes SEC(".maps");
+
+/* key struct cgroup_key; value struct cgroup_value; the daemon before the flip; a handful of
+ * fixed services; full: an error before the flip */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct cgroup_key);
+	__type(value, struct cgroup_value);
+} cgroups SEC(".maps");
+
+/* key struct flow_key; value struct flow_value; the daemon before the flip; flows open at start;
+ * full: counted, the flow is judged like a new one (fails closed) */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct flow_key);
+	__type(value, struct flow_value);
+} existing SEC(".maps");
+
+/* key struct flow_key; value struct flow_value; the packet hooks; flows seen without a socket
+ * and datagram flows already reported; full: the least recently used goes and is judged anew */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct flow_key);
+	__type(value, struct flow_value);
+} flows SEC(".maps");
+
+/* key struct owner_key; value struct owner_value; egress_skb for packets to the proxy; open DNS
+ * questions; full: the least recently used goes, its question is dropped and counted */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct owner_key);
+	__type(value, struct owner_value);
+} owners SEC(".maps");
+
+/* key enum counter; value u64 per CPU; every program; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_SIZE);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* key socket; value struct socket_state; the hooks of that socket; one a socket; out of memory:
+ * counted, the packet is judged without it */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct socket_state);
+} sockets SEC(".maps");
+
+/* struct event; written by the hooks, drained by the loader; 30,000 events; full: counted */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 * 1024 * 1024);
+} events SEC(".maps");
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *slot = bpf_map_lookup_elem(&counters, &counter);
+
+	if (slot)
+		(*slot)++;
+}
+
+#endif /* CARGOWALL_MAPS_BPF_H */

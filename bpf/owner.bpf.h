@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Who is calling: the process, its scope and origin, kept in the socket's storage. */
+#ifndef CARGOWALL_OWNER_BPF_H
+#define CARGOWALL_OWNER_BPF_H
+
+#include "config.bpf.h"
+
+#define NS_PER_TICK 10000000ULL /* USER_HZ is 100, as /proc/PID/stat counts */
+
+static __always_inline __u64 start_ticks(struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	return BPF_CORE_READ(leader, start_boottime) / NS_PER_TICK;
+}
+
+/* The entry of a live process; a reused id is told by its start time. */
+static __always_inline struct process_value *process_of(__u32 tgid, __u64 ticks)
+{
+	struct process_key k = {.tgid = tgid};
+	struct process_value *v = bpf_map_lookup_elem(&processes, &k);
+
+	return v && v->start_ticks == ticks ? v : 0;
+}
+
+/* Fills the owner of a socket from the current process. */
+static __always_inline void owner_fill(struct socket_state *s, const struct config *c, __u64 netns)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u64 cgroup = bpf_get_current_cgroup_id();
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct process_value *v = process_of(tgid, start_ticks(task));
+	struct cgroup_key ck = {.id = cgroup};
+	const struct cgroup_value *cv;
+
+	s->known = 1;
+	s->pid = tgid;
+	s->uid = (__u32)bpf_get_current_uid_gid();
+	s->cgroup = cgroup;
+	s->netns = netns;
+	bpf_get_current_comm(s->comm, COMM_SIZE);
+	s->scope = SCOPE_EVERYONE;
+	s->origin = netns == c->host_netns ? ORIGIN_SYSTEM : ORIGIN_OTHER_NETNS;
+	if (cgroup == c->daemon_cgroup || cgroup == c->loader_cgroup) {
+		s->origin = ORIGIN_DAEMON;
+		if (cgroup == c->daemon_cgroup)
+			s->scope = SCOPE_DAEMON;
+		return;
+	}
+	cv = bpf_map_lookup_elem(&cgroups, &ck);
+	if (cv)
+		s->scope = cv->scope;
+	if (!v)
+		return;
+	s->origin = v->origin;
+	/* inherited exemptions end with the worker's cgroup */
+	if (v->scope == SCOPE_RUNNER && (!(v->flags & PROCESS_INHERITED) || cgroup == c->worker_cgroup))
+		s->scope = SCOPE_RUNNER;
+}
+
+#endif /* CARGOWALL_OWNER_BPF_H */
