@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the loader's files share: options, the run directory, and the state of one session. */
+#ifndef CARGOWALL_LOADER_H
+#define CARGOWALL_LOADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../abi.h"
+
+#define RUN_DIR "/run/cargowall"
+#define BIN_DIR RUN_DIR "/bin"
+#define BPF_DIR RUN_DIR "/bpf"
+#define RECORDS_DIR RUN_DIR "/records"
+#define AUDIT_LOG RECORDS_DIR "/audit.jsonl"
+#define CONTROL_SOCKET RUN_DIR "/control.sock"
+#define SESSION_FILE RUN_DIR "/session.json"
+#define LOCK_FILE "/run/cargowall.lock"
+#define NEVER_ROOT "/etc/cargowall/never-root"
+#define SESSION_MAX (4u << 20)
+
+/* Exit codes of `start`; each is provoked by a test. */
+enum exit_code {
+	EXIT_GREEN = 0,
+	EXIT_USAGE = 2,
+	EXIT_UNSUPPORTED = 3,
+	EXIT_REFUSED = 4,
+	EXIT_RUNNING = 5,
+	EXIT_FAILED = 6,
+};
+
+struct options {
+	const char *cgroup;
+	const char *node;
+	const char *daemon_dir;
+	const char *object;
+	uid_t uid;
+	pid_t worker;
+	bool root;
+	bool keep;
+};
+
+#define SOCKETS_MAX 64
+
+struct proxy_socket {
+	int fd;
+	bool tcp;
+	char address[64];
+};
+
+/* One session, from start to teardown; the keeper owns it, the loader inherits it. */
+struct session {
+	struct options options;
+	char loader_cgroup[4096];
+	char daemon_cgroup[4096];
+	char *settings; /* main's JSON line, opaque */
+	size_t settings_size;
+	int audit_fd;
+	int control_fd;
+	int canary_fd;
+	int status_fd; /* to the front process; -1 after green */
+	int stdin_fd;  /* from main; -1 after green */
+	struct proxy_socket sockets[SOCKETS_MAX];
+	size_t socket_count;
+	uint16_t proxy_port;
+	uint16_t canary_port;
+	struct address far4, far6;
+	uid_t daemon_uid;
+	bool green;
+};
+
+/* Maps by name, open in the loader. */
+enum map_index {
+	M_CONFIG, M_POLICY, M_RULES, M_GRANTS, M_LOCALS, M_RESOLVERS, M_PROCESSES, M_CGROUPS,
+	M_EXISTING, M_FLOWS, M_OWNERS, M_COUNTERS, M_EVENTS, M_COUNT,
+};
+
+extern int map_fds[M_COUNT];
+
+/* object.c: load, attach, pin; reopen what is pinned. 0 or -errno; `why` names the culprit. */
+int object_load(const struct session *s, const char **why);
+int object_attach_tc(unsigned int ifindex);
+int object_pin(void);
+int object_reopen(void);
+
+/* session.c: cgroups, mounts, copies, sockets; undo removes them all, by name. */
+int session_prepare(struct session *s, const char **why);
+void session_undo(const struct session *s);
+uint64_t cgroup_id(const char *path);
+
+/* netlink.c: interfaces, addresses and routes -> local prefixes and uplinks. */
+struct own_address {
+	struct address addr;
+	unsigned int ifindex;
+	bool uplink;
+};
+
+#define OWN_MAX 256
+extern struct own_address own_addresses[OWN_MAX];
+extern size_t own_count;
+int network_scan(void);
+int network_watch(void);
+int network_apply(void);
+bool network_leads_off(unsigned int ifindex);
+
+/* processes.c: who is the runner at start. */
+int processes_capture(const struct session *s);
+
+/* flows.c: open flows as a JSON array, malloc'd. */
+char *flows_list(size_t *size);
+
+/* daemon.c: start D; returns its pid, its channel in *channel. */
+pid_t daemon_start(const struct session *s, int *channel);
+
+/* serve.c: P2's loop; returns an exit code. */
+int serve(struct session *s, bool restarted);
+
+/* apply.c: one APPLY payload; 0 or -errno with the failing index. */
+int apply_writes(const unsigned char *p, size_t size, uint32_t *failed);
+
+/* proof.c: a raw frame to the proof's first address must move TC's counter. */
+int proof_tc(void);
+
+/* main.c: where cgroup2 is mounted. */
+char *cgroup_mount(void);
+
+uint64_t counter_sum(uint32_t counter);
+
+#endif /* CARGOWALL_LOADER_H */

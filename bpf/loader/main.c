@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loader start --cgroup PATH [--root] --uid UID --worker PID --node FILE --daemon DIR
+ *              --object FILE [--keep]
+ *
+ * The front process (what sudo started) relays status lines to stdout until green. The keeper,
+ * daemonised, prepares the machine, starts the loader proper, undoes everything when the start
+ * fails, restarts the loader after green and tears down when the worker has exited.
+ * Settings come as one JSON line on stdin; its end before green undoes the start.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "loader.h"
+
+static struct session session = {.audit_fd = -1, .control_fd = -1, .canary_fd = -1, .status_fd = -1, .stdin_fd = -1};
+
+static void say(int fd, const char *code, const char *message, const char *remedy)
+{
+	dprintf(fd, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"remedy\":\"%s\"}}\n", code, message, remedy);
+}
+
+char *cgroup_mount(void)
+{
+	static char path[PATH_MAX];
+	char line[8192], type[64];
+	FILE *f = fopen("/proc/self/mounts", "re");
+
+	path[0] = 0;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %4095s %63s", path, type) == 2 && !strcmp(type, "cgroup2"))
+			break;
+		else
+			path[0] = 0;
+	if (f)
+		fclose(f);
+	return path;
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	if (argc < 2 || strcmp(argv[1], "start"))
+		return -1;
+	o->uid = (uid_t)-1;
+	for (int i = 2; i < argc; i++) {
+		const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (!strcmp(name, "--root")) {
+			o->root = true;
+			continue;
+		}
+		if (!strcmp(name, "--keep")) {
+			o->keep = true;
+			continue;
+		}
+		if (!value)
+			return -1;
+		i++;
+		if (!strcmp(name, "--cgroup"))
+			o->cgroup = value;
+		else if (!strcmp(name, "--uid"))
+			o->uid = (uid_t)strtoul(value, NULL, 10);
+		else if (!strcmp(name, "--worker"))
+			o->worker = atoi(value);
+		else if (!strcmp(name, "--node"))
+			o->node = value;
+		else if (!strcmp(name, "--daemon"))
+			o->daemon_dir = value;
+		else if (!strcmp(name, "--object"))
+			o->object = value;
+		else
+			return -1;
+	}
+	return o->cgroup && o->node && o->daemon_dir && o->object && o->worker > 1 && o->uid != (uid_t)-1 ? 0 : -1;
+}
+
+/* The first check of all: what must never be filtered is not. 0, or an exit code. */
+static int refuse_root(const struct options *o)
+{
+	bool never = access(NEVER_ROOT, F_OK) == 0;
+	struct stat cgroup, root, mine, first;
+
+	if (never && (stat("/proc/self/ns/net", &mine) || stat("/proc/1/ns/net", &first) ||
+		      mine.st_ino == first.st_ino)) {
+		say(1, "refused", NEVER_ROOT " exists and this is the network namespace of pid 1",
+		    "start in a network namespace of its own, or remove the file if this machine may be filtered");
+		return EXIT_REFUSED;
+	}
+	if (stat(o->cgroup, &cgroup) || stat(cgroup_mount(), &root)) {
+		say(1, "usage", "the cgroup does not exist", "name a directory of the cgroup2 hierarchy");
+		return EXIT_USAGE;
+	}
+	if (cgroup.st_dev != root.st_dev) {
+		say(1, "usage", "the cgroup is not in the cgroup2 hierarchy", "name a directory below the cgroup2 mount");
+		return EXIT_USAGE;
+	}
+	if (cgroup.st_ino != root.st_ino)
+		return 0;
+	if (never) {
+		say(1, "refused", NEVER_ROOT " exists and the cgroup is the root", "name a cgroup below the root");
+		return EXIT_REFUSED;
+	}
+	if (!o->root) {
+		say(1, "refused", "the cgroup is the root of the hierarchy", "say --root if the whole machine is meant");
+		return EXIT_REFUSED;
+	}
+	return 0;
+}
+
+/* main's settings: one JSON line. */
+static int read_settings(void)
+{
+	size_t size = 0;
+	char *p = malloc(SESSION_MAX + 1);
+
+	while (p && size <= SESSION_MAX) {
+		if (read(0, p + size, 1) != 1)
+			return -1;
+		if (p[size] == '\n')
+			break;
+		size++;
+	}
+	if (!p || size > SESSION_MAX)
+		return -1;
+	p[size] = 0;
+	session.settings = p;
+	session.settings_size = size;
+	return 0;
+}
+
+/* A uid nobody has: 61184 to 65519, without a process. */
+static uid_t unused_uid(void)
+{
+	unsigned int seed = 0;
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+
+	(void)!read(fd, &seed, sizeof(seed));
+	close(fd);
+	return 61184 + seed % (65519 - 61184 + 1);
+}
+
+static int enter_own_cgroup(void)
+{
+	char procs[4200];
+	int fd;
+
+	if (mkdir(session.loader_cgroup, 0755) && errno != EEXIST)
+		return -errno;
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", session.loader_cgroup);
+	fd = open(procs, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static pid_t start_loader(bool restarted, const sigset_t *set)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		sigprocmask(SIG_UNBLOCK, set, NULL);
+		_exit(serve(&session, restarted));
+	}
+	return pid;
+}
+
+/* The keeper: its return value is the start's exit code, or 0 after a teardown. */
+static int keep(void)
+{
+	struct pollfd p[2];
+	struct signalfd_siginfo info;
+	bool green = false;
+	sigset_t set;
+	pid_t loader;
+	int status;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	p[0] = (struct pollfd){signalfd(-1, &set, SFD_CLOEXEC), POLLIN, 0};
+	p[1] = (struct pollfd){(int)syscall(SYS_pidfd_open, session.options.worker, 0), POLLIN, 0};
+	loader = start_loader(false, &set);
+	for (;;) {
+		if (poll(p, session.options.keep ? 1 : 2, -1) < 0)
+			continue;
+		if (p[1].revents && !session.options.keep)
+			break; /* the worker is gone */
+		if (!(p[0].revents & POLLIN) || read(p[0].fd, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo == SIGUSR1 && (pid_t)info.ssi_pid == loader) {
+			int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+			green = true;
+			session.green = true;
+			dup2(null, 0);
+			dup2(null, 1);
+			dup2(null, 2);
+			close(null);
+			close(session.stdin_fd);
+			close(session.status_fd);
+			session.stdin_fd = session.status_fd = -1;
+			continue;
+		}
+		while (waitpid(loader, &status, WNOHANG) == loader) {
+			if (!green) {
+				session_undo(&session);
+				return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+			}
+			loader = start_loader(true, &set);
+		}
+	}
+	kill(loader, SIGKILL);
+	waitpid(loader, &status, 0);
+	session_undo(&session);
+	return green ? 0 : EXIT_FAILED;
+}
+
+static int keeper(int lock)
+{
+	const char *why = "";
+	char message[4300];
+	int err;
+
+	prctl(PR_SET_NAME, "cargowall");
+	err = enter_own_cgroup();
+	if (err)
+		why = session.loader_cgroup;
+	FILE *oom = fopen("/proc/self/oom_score_adj", "we");
+
+	if (oom) {
+		fputs("-900", oom);
+		fclose(oom);
+	}
+	if (!err)
+		err = session_prepare(&session, &why);
+	if (err) {
+		snprintf(message, sizeof(message), "%s: %s", why, strerror(-err));
+		say(session.status_fd, "start-failed", message, "everything was undone; see the line above for what was missing");
+		session_undo(&session);
+		close(lock);
+		return EXIT_FAILED;
+	}
+	return keep();
+}
+
+/* The front: relays until the keeper says how it ended. */
+static int front(int status, int code)
+{
+	char buffer[4096];
+	unsigned char exit_code = EXIT_FAILED;
+	bool green = false;
+	ssize_t n;
+
+	while ((n = read(status, buffer, sizeof(buffer))) > 0) {
+		if (memmem(buffer, (size_t)n, "{\"stage\":\"green\"", 16))
+			green = true;
+		if (write(1, buffer, (size_t)n) != n)
+			break;
+	}
+	if (green)
+		return EXIT_GREEN;
+	(void)!read(code, &exit_code, 1);
+	return exit_code;
+}
+
+int main(int argc, char **argv)
+{
+	int status[2], code[2], lock, refused;
+	unsigned char result;
+	pid_t pid;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (parse(argc, argv, &session.options)) {
+		say(1, "usage", "unknown or missing argument", "see the head of bpf/loader/main.c");
+		return EXIT_USAGE;
+	}
+	refused = refuse_root(&session.options);
+	if (refused)
+		return refused;
+	clearenv();
+	lock = open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB)) {
+		say(1, "running", "another cargowall is running on this machine", "use the action once in a job");
+		return EXIT_RUNNING;
+	}
+	snprintf(session.loader_cgroup, sizeof(session.loader_cgroup), "%s/cargowall.loader", session.options.cgroup);
+	snprintf(session.daemon_cgroup, sizeof(session.daemon_cgroup), "%s/cargowall.daemon", session.options.cgroup);
+	session.daemon_uid = unused_uid();
+	if (access(CONTROL_SOCKET, F_OK) == 0)
+		session_undo(&session); /* remains of a start that ended without its keeper */
+	if (read_settings()) {
+		say(1, "usage", "no settings on stdin", "send the session as one JSON line");
+		return EXIT_USAGE;
+	}
+	if (pipe2(status, O_CLOEXEC) || pipe2(code, O_CLOEXEC))
+		return EXIT_FAILED;
+	pid = fork();
+	if (pid) {
+		close(status[1]);
+		close(code[1]);
+		close(lock);
+		return pid < 0 ? EXIT_FAILED : front(status[0], code[0]);
+	}
+	setsid();
+	if (fork())
+		_exit(0);
+	session.stdin_fd = fcntl(0, F_DUPFD_CLOEXEC, 16);
+	fcntl(session.stdin_fd, F_SETFL, O_NONBLOCK);
+	session.status_fd = status[1];
+	result = (unsigned char)keeper(lock);
+	(void)!write(code[1], &result, 1);
+	_exit(result);
+}

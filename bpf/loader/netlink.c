@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interfaces, addresses and routes. An interface leads off the machine unless it is loopback,
+ * dummy, bridge, veth or tap and no route with a gateway goes through it. Everything routed
+ * through one that doesn't lead off is local.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_arp.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "loader.h"
+
+#define INTERFACES_MAX 512
+#define PREFIXES_MAX 2048
+
+struct interface {
+	unsigned int index;
+	bool soft; /* loopback, dummy, bridge, veth, tap */
+	bool gateway;
+};
+
+struct prefix {
+	struct local_key key;
+	uint32_t flags;
+	unsigned int ifindex;
+};
+
+struct own_address own_addresses[OWN_MAX];
+size_t own_count;
+
+static struct interface interfaces[INTERFACES_MAX];
+static size_t interface_count;
+static struct prefix prefixes[PREFIXES_MAX], programmed[PREFIXES_MAX];
+static size_t prefix_count, programmed_count;
+
+static struct interface *interface_of(unsigned int index)
+{
+	for (size_t i = 0; i < interface_count; i++)
+		if (interfaces[i].index == index)
+			return &interfaces[i];
+	return NULL;
+}
+
+bool network_leads_off(unsigned int ifindex)
+{
+	const struct interface *i = interface_of(ifindex);
+
+	return i && (!i->soft || i->gateway);
+}
+
+static void address_from(struct address *a, int family, const void *bytes)
+{
+	memset(a, 0, sizeof(*a));
+	if (family == AF_INET) {
+		a->b[10] = a->b[11] = 0xff;
+		memcpy(a->b + 12, bytes, 4);
+	} else {
+		memcpy(a->b, bytes, 16);
+	}
+}
+
+static void prefix_add(const struct address *a, unsigned int length, uint32_t flags, unsigned int ifindex)
+{
+	struct prefix *p;
+
+	if (prefix_count == PREFIXES_MAX)
+		return; /* fails closed: counts as leaving the machine */
+	p = &prefixes[prefix_count++];
+	memset(p, 0, sizeof(*p));
+	p->key.prefixlen = length;
+	p->key.addr = *a;
+	p->flags = flags;
+	p->ifindex = ifindex;
+}
+
+static void on_link(const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *m = NLMSG_DATA(h);
+	int left = (int)IFLA_PAYLOAD(h), nested;
+	struct interface *i;
+
+	if (interface_count == INTERFACES_MAX)
+		return;
+	i = &interfaces[interface_count++];
+	memset(i, 0, sizeof(*i));
+	i->index = (unsigned int)m->ifi_index;
+	i->soft = m->ifi_type == ARPHRD_LOOPBACK;
+	for (struct rtattr *a = IFLA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if ((a->rta_type & NLA_TYPE_MASK) != IFLA_LINKINFO)
+			continue;
+		nested = (int)RTA_PAYLOAD(a);
+		for (struct rtattr *k = RTA_DATA(a); RTA_OK(k, nested); k = RTA_NEXT(k, nested)) {
+			const char *kind = RTA_DATA(k);
+
+			if (k->rta_type == IFLA_INFO_KIND &&
+			    (!strcmp(kind, "dummy") || !strcmp(kind, "bridge") ||
+			     !strcmp(kind, "veth") || !strcmp(kind, "tun")))
+				i->soft = strcmp(kind, "tun") || m->ifi_type == ARPHRD_ETHER;
+		}
+	}
+}
+
+static void on_address(const struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	int left = (int)IFA_PAYLOAD(h);
+	const void *bytes = NULL;
+
+	for (struct rtattr *a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !bytes))
+			bytes = RTA_DATA(a);
+	if (!bytes || own_count == OWN_MAX)
+		return;
+	address_from(&own_addresses[own_count].addr, m->ifa_family, bytes);
+	own_addresses[own_count].ifindex = m->ifa_index;
+	prefix_add(&own_addresses[own_count].addr, 128, LOCAL_OWN, 0);
+	own_count++;
+}
+
+static void on_route(const struct nlmsghdr *h)
+{
+	const struct rtmsg *m = NLMSG_DATA(h);
+	int left = (int)RTM_PAYLOAD(h);
+	const void *destination = NULL;
+	bool gateway = false;
+	uint32_t out = 0;
+	struct address a;
+
+	for (struct rtattr *r = RTM_RTA(m); RTA_OK(r, left); r = RTA_NEXT(r, left)) {
+		if (r->rta_type == RTA_DST)
+			destination = RTA_DATA(r);
+		else if (r->rta_type == RTA_OIF)
+			memcpy(&out, RTA_DATA(r), sizeof(out));
+		else if (r->rta_type == RTA_GATEWAY || r->rta_type == RTA_VIA)
+			gateway = true;
+	}
+	if (gateway) {
+		struct interface *i = interface_of(out);
+
+		if (i)
+			i->gateway = true;
+		return;
+	}
+	if (!destination || !m->rtm_dst_len || m->rtm_type != RTN_UNICAST)
+		return;
+	address_from(&a, m->rtm_family, destination);
+	prefix_add(&a, m->rtm_dst_len + (m->rtm_family == AF_INET ? 96U : 0U), 0, out);
+}
+
+static int dump(int type, void (*each)(const struct nlmsghdr *))
+{
+	struct {
+		struct nlmsghdr h;
+		struct rtgenmsg g;
+	} request = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
+			   .nlmsg_type = (uint16_t)type,
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+	static char buffer[1 << 16];
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	bool done = false;
+
+	if (fd < 0 || send(fd, &request, request.h.nlmsg_len, 0) < 0)
+		return -errno;
+	while (!done) {
+		int n = (int)recv(fd, buffer, sizeof(buffer), 0);
+
+		if (n <= 0)
+			break;
+		for (struct nlmsghdr *h = (void *)buffer; NLMSG_OK(h, (unsigned int)n); h = NLMSG_NEXT(h, n)) {
+			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) {
+				done = true;
+				break;
+			}
+			each(h);
+		}
+	}
+	close(fd);
+	return 0;
+}
+
+int network_scan(void)
+{
+	struct address v4 = {}, v6 = {};
+	int err;
+
+	interface_count = prefix_count = own_count = 0;
+	err = dump(RTM_GETLINK, on_link);
+	if (!err)
+		err = dump(RTM_GETROUTE, on_route);
+	if (!err)
+		err = dump(RTM_GETADDR, on_address);
+	if (err)
+		return err;
+	for (size_t i = 0; i < own_count; i++)
+		own_addresses[i].uplink = network_leads_off(own_addresses[i].ifindex);
+	v4.b[10] = v4.b[11] = 0xff;
+	v4.b[12] = 127;
+	prefix_add(&v4, 104, 0, 0);
+	v6.b[15] = 1;
+	prefix_add(&v6, 128, 0, 0);
+	return 0;
+}
+
+/* Programs the local prefixes, new before old goes, and the wall on every uplink. */
+int network_apply(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < prefix_count; i++) {
+		struct prefix p = prefixes[i];
+		struct local_value v = {.prefixlen = p.key.prefixlen, .flags = p.flags};
+
+		if (p.ifindex && network_leads_off(p.ifindex))
+			continue;
+		bpf_map_update_elem(map_fds[M_LOCALS], &p.key, &v, BPF_ANY);
+		prefixes[kept++] = p;
+	}
+	prefix_count = kept;
+	for (size_t i = 0; i < programmed_count; i++) {
+		bool still = false;
+
+		for (size_t j = 0; j < prefix_count && !still; j++)
+			still = !memcmp(&programmed[i].key, &prefixes[j].key, sizeof(prefixes[j].key));
+		if (!still)
+			bpf_map_delete_elem(map_fds[M_LOCALS], &programmed[i].key);
+	}
+	memcpy(programmed, prefixes, sizeof(prefixes[0]) * prefix_count);
+	programmed_count = prefix_count;
+	for (size_t i = 0; i < interface_count; i++) {
+		int err;
+
+		if (!network_leads_off(interfaces[i].index))
+			continue;
+		err = object_attach_tc(interfaces[i].index);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int network_watch(void)
+{
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK,
+				.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+					     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd >= 0 && bind(fd, (void *)&a, sizeof(a))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The eBPF object: load, attach by links, pin after the proof, reopen after a restart. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "loader.h"
+
+#define TCX_EGRESS 47 /* enum bpf_attach_type; older headers don't know it */
+#define LINKS_MAX 96
+
+int map_fds[M_COUNT];
+
+static const char *const map_names[M_COUNT] = {
+	"config", "policy", "rules", "grants", "locals", "resolvers", "processes", "cgroups",
+	"existing", "flows", "owners", "counters", "events",
+};
+
+static struct bpf_object *object;
+static int tc_program = -1;
+static struct {
+	int fd;
+	unsigned int ifindex; /* 0: not a TC link */
+	char name[48];
+} links[LINKS_MAX];
+static size_t link_count;
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+static int link_keep(int fd, unsigned int ifindex, const char *name)
+{
+	if (link_count == LINKS_MAX)
+		return -ENOSPC;
+	links[link_count].fd = fd;
+	links[link_count].ifindex = ifindex;
+	snprintf(links[link_count].name, sizeof(links[0].name), "%s", name);
+	link_count++;
+	return 0;
+}
+
+static int attach_all(int cgroup, const char **why)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, object) {
+		const char *name = bpf_program__name(prog);
+		struct bpf_link *link;
+
+		if (!strcmp(name, "egress_tc")) {
+			tc_program = bpf_program__fd(prog);
+			continue;
+		}
+		if (!strcmp(name, "egress_fork") || !strcmp(name, "egress_exit"))
+			link = bpf_program__attach(prog);
+		else
+			link = bpf_program__attach_cgroup(prog, cgroup);
+		if (!link) {
+			*why = name;
+			return -errno;
+		}
+		if (link_keep(bpf_link__fd(link), 0, name))
+			return -ENOSPC;
+	}
+	return 0;
+}
+
+int object_load(const struct session *s, const char **why)
+{
+	int cgroup, err;
+
+	libbpf_set_print(quiet);
+	object = bpf_object__open_file(BIN_DIR "/egress.bpf.o", NULL);
+	if (!object) {
+		*why = "the eBPF object";
+		return -errno;
+	}
+	err = bpf_object__load(object);
+	if (err) {
+		*why = "loading the programs";
+		return err;
+	}
+	for (int i = 0; i < M_COUNT; i++) {
+		map_fds[i] = bpf_object__find_map_fd_by_name(object, map_names[i]);
+		if (map_fds[i] < 0) {
+			*why = map_names[i];
+			return map_fds[i];
+		}
+	}
+	cgroup = open(s->options.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup < 0) {
+		*why = "the cgroup";
+		return -errno;
+	}
+	err = attach_all(cgroup, why);
+	close(cgroup);
+	return err;
+}
+
+int object_attach_tc(unsigned int ifindex)
+{
+	union bpf_attr attr = {};
+	char name[48];
+	int fd;
+
+	for (size_t i = 0; i < link_count; i++)
+		if (links[i].ifindex == ifindex)
+			return 0;
+	attr.link_create.prog_fd = (uint32_t)tc_program;
+	attr.link_create.target_fd = ifindex; /* target_ifindex shares the slot */
+	attr.link_create.attach_type = TCX_EGRESS;
+	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	if (fd < 0)
+		return -errno;
+	snprintf(name, sizeof(name), "tc_%u", ifindex);
+	return link_keep(fd, ifindex, name);
+}
+
+int object_pin(void)
+{
+	char path[128];
+
+	for (int i = 0; i < M_COUNT; i++) {
+		snprintf(path, sizeof(path), BPF_DIR "/map_%s", map_names[i]);
+		if (bpf_obj_pin(map_fds[i], path) && errno != EEXIST)
+			return -errno;
+	}
+	for (size_t i = 0; i < link_count; i++) {
+		snprintf(path, sizeof(path), BPF_DIR "/link_%s", links[i].name);
+		if (bpf_obj_pin(links[i].fd, path) && errno != EEXIST)
+			return -errno;
+	}
+	snprintf(path, sizeof(path), BPF_DIR "/program_tc");
+	if (bpf_obj_pin(tc_program, path) && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+int object_reopen(void)
+{
+	char path[128];
+
+	for (int i = 0; i < M_COUNT; i++) {
+		snprintf(path, sizeof(path), BPF_DIR "/map_%s", map_names[i]);
+		map_fds[i] = bpf_obj_get(path);
+		if (map_fds[i] < 0)
+			return -errno;
+	}
+	tc_program = bpf_obj_get(BPF_DIR "/program_tc");
+	if (tc_program < 0)
+		return -errno;
+	for (unsigned int i = 1; i < 4096 && link_count < LINKS_MAX; i++) {
+		snprintf(path, sizeof(path), BPF_DIR "/link_tc_%u", i);
+		int fd = bpf_obj_get(path);
+
+		if (fd >= 0)
+			link_keep(fd, i, path + sizeof(BPF_DIR "/link_") - 1);
+	}
+	return 0;
+}
+
+uint64_t counter_sum(uint32_t counter)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t values[1024] = {}, sum = 0;
+
+	if (cpus < 1 || cpus > 1024 || bpf_map_lookup_elem(map_fds[M_COUNTERS], &counter, values))
+		return 0;
+	for (int i = 0; i < cpus; i++)
+		sum += values[i];
+	return sum;
+}

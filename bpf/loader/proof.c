@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The wall's own proof: a raw frame to 203.0.113.252 must move TC's counter. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loader.h"
+
+/* An IPv4 UDP datagram to port 9; checksums are left out: nothing may ever receive it. */
+static size_t proof_frame(unsigned char *f, const struct address *source)
+{
+	static const unsigned char ip[] = {0x45, 0, 0, 28, 0, 0, 0, 0, 1, 17, 0, 0};
+	static const unsigned char to[] = {203, 0, 113, 252};
+	static const unsigned char udp[] = {0, 9, 0, 9, 0, 8, 0, 0};
+
+	memset(f, 0xff, 6);
+	memset(f + 6, 2, 6);
+	f[12] = 8;
+	f[13] = 0;
+	memcpy(f + 14, ip, sizeof(ip));
+	memcpy(f + 26, source->b + 12, 4);
+	memcpy(f + 30, to, sizeof(to));
+	memcpy(f + 34, udp, sizeof(udp));
+	return 42;
+}
+
+int proof_tc(void)
+{
+	uint64_t before = counter_sum(COUNTER_TC_PROOF);
+	bool sent = false;
+
+	for (size_t i = 0; i < own_count; i++) {
+		struct sockaddr_ll to = {.sll_family = AF_PACKET,
+					 .sll_protocol = htons(ETH_P_IP),
+					 .sll_ifindex = (int)own_addresses[i].ifindex,
+					 .sll_halen = 6};
+		unsigned char frame[64];
+		size_t size;
+		int fd;
+
+		if (!own_addresses[i].uplink)
+			continue;
+		fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return -errno;
+		size = proof_frame(frame, &own_addresses[i].addr);
+		/* refused at TC in enforce (ENOBUFS): the counter is the proof, not the call */
+		(void)!sendto(fd, frame, size, 0, (void *)&to, sizeof(to));
+		close(fd);
+		sent = true;
+		break;
+	}
+	if (!sent)
+		return -ENODEV;
+	return counter_sum(COUNTER_TC_PROOF) > before ? 0 : -EBADMSG;
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* P2's loop: ring to frames, frames to maps, the daemon's life, the control socket. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "frame.h"
+#include "loader.h"
+#include "stream.h"
+
+#define SO_NETNS_COOKIE 71
+#define CLIENTS_MAX 16
+#define RESTART_PAUSE_MS 200
+
+static struct session *session;
+static struct config config_value;
+static int channel = -1;
+static pid_t daemon_pid;
+static bool restarting;
+static unsigned char *input;
+static size_t input_size;
+static struct {
+	int fd;
+	uint32_t uid, pid;
+	char line[4096];
+	size_t size;
+} clients[CLIENTS_MAX];
+static char stdin_line[65536];
+static size_t stdin_size;
+static int exit_code = -1;
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static void config_write(void)
+{
+	uint32_t zero = 0;
+
+	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
+}
+
+static void send_frame(uint16_t type, uint16_t flags, uint32_t seq, const void *p, size_t size)
+{
+	if (channel >= 0 && frame_send(channel, type, flags, seq, p, size)) {
+		/* fails closed: a daemon that can't be spoken to is ended and started again */
+		kill(daemon_pid, SIGKILL);
+	}
+}
+
+static void status_line(const void *p, size_t size)
+{
+	if (session->status_fd < 0)
+		return;
+	if (write(session->status_fd, p, size) < 0 || write(session->status_fd, "\n", 1) < 0)
+		return;
+}
+
+static void hello(void)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	int next = 5;
+
+	fprintf(f, "{\"abi\":%d,\"restarted\":%s,\"audit\":4,\"proxyPort\":%u,\"canaryPort\":%u,",
+		ABI_VERSION, restarting ? "true" : "false", session->proxy_port, session->canary_port);
+	fprintf(f, "\"monotonicNs\":\"%llu\",\"realtimeNs\":\"%llu\",\"hostNetns\":\"%llu\",\"sockets\":[",
+		(unsigned long long)now_ns(CLOCK_MONOTONIC), (unsigned long long)now_ns(CLOCK_REALTIME),
+		(unsigned long long)config_value.host_netns);
+	for (size_t i = 0; i < session->socket_count; i++)
+		fprintf(f, "%s{\"fd\":%d,\"proto\":\"%s\",\"address\":\"%s\"}", i ? "," : "", next++,
+			session->sockets[i].tcp ? "tcp" : "udp", session->sockets[i].address);
+	fprintf(f, "],\"own\":[");
+	for (size_t i = 0; i < own_count; i++) {
+		char a[64];
+
+		inet_ntop(AF_INET6, own_addresses[i].addr.b, a, sizeof(a));
+		fprintf(f, "%s\"%s\"", i ? "," : "", a);
+	}
+	fprintf(f, "],\"session\":%s}", session->settings);
+	fclose(f);
+	send_frame(FRAME_HELLO, 0, 0, text, size);
+	free(text);
+}
+
+static int start_daemon(void)
+{
+	char line[64];
+	int n;
+
+	input_size = 0;
+	daemon_pid = daemon_start(session, &channel);
+	if (daemon_pid < 0)
+		return daemon_pid;
+	hello();
+	stream_resend(channel);
+	n = snprintf(line, sizeof(line), "{\"stage\":\"daemon\",\"pid\":%d}", daemon_pid);
+	status_line(line, (size_t)n);
+	return 0;
+}
+
+static void ack(uint32_t seq, int32_t status, uint32_t index)
+{
+	unsigned char p[8];
+
+	memcpy(p, &status, 4);
+	memcpy(p + 4, &index, 4);
+	send_frame(FRAME_ACK, 0, seq, p, sizeof(p));
+}
+
+static void owner_reply(uint32_t seq, const unsigned char *p, size_t size)
+{
+	unsigned char reply[4 + sizeof(struct owner_value)] = {};
+	int32_t status = -EINVAL;
+
+	if (size == sizeof(struct owner_key))
+		status = bpf_map_lookup_elem(map_fds[M_OWNERS], p, reply + 4) ? -errno : 0;
+	memcpy(reply, &status, 4);
+	send_frame(FRAME_OWNER_REPLY, 0, seq, reply, sizeof(reply));
+}
+
+static void control_reply(const unsigned char *p, size_t size)
+{
+	uint32_t id;
+
+	if (size < 4)
+		return;
+	memcpy(&id, p, 4);
+	if (id < 1 || id > CLIENTS_MAX || clients[id - 1].fd < 0)
+		return;
+	if (send(clients[id - 1].fd, p + 4, size - 4, MSG_NOSIGNAL) < 0 ||
+	    send(clients[id - 1].fd, "\n", 1, MSG_NOSIGNAL) < 0)
+		return;
+}
+
+static void go_green(const unsigned char *p, size_t size)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	session->green = true;
+	status_line(p, size);
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+		close(null);
+	}
+	if (session->status_fd >= 0)
+		close(session->status_fd);
+	if (session->stdin_fd >= 0)
+		close(session->stdin_fd);
+	session->status_fd = session->stdin_fd = -1;
+	/* the keeper learns of it by a signal: from now on it restarts instead of undoing */
+	kill(getppid(), SIGUSR1);
+}
+
+static void handle_frame(const struct frame *f, const unsigned char *p)
+{
+	uint64_t sums[COUNTER_SIZE];
+	uint32_t failed = 0, mode;
+	char *text;
+	size_t size;
+	int err;
+
+	switch (f->type) {
+	case FRAME_APPLY:
+		err = apply_writes(p, f->length, &failed);
+		ack(f->seq, err, failed);
+		break;
+	case FRAME_FLIP:
+		if (f->length != 4)
+			break;
+		memcpy(&mode, p, 4);
+		/* an enforcing wall never becomes anything else */
+		if (mode < MODE_AUDIT || mode > MODE_ENFORCE || config_value.mode == MODE_ENFORCE) {
+			ack(f->seq, config_value.mode == mode ? 0 : -EPERM, 0);
+			break;
+		}
+		config_value.mode = mode;
+		config_write();
+		ack(f->seq, 0, 0);
+		break;
+	case FRAME_EVENTS_WRITTEN:
+		stream_written(f->seq);
+		break;
+	case FRAME_OWNER:
+		owner_reply(f->seq, p, f->length);
+		break;
+	case FRAME_LIST_FLOWS:
+		text = flows_list(&size);
+		send_frame(FRAME_FLOWS, 0, f->seq, text ? text : "[]", text ? size : 2);
+		free(text);
+		break;
+	case FRAME_CONTROL_REPLY:
+		control_reply(p, f->length);
+		break;
+	case FRAME_GET_COUNTERS:
+		for (uint32_t i = 0; i < COUNTER_SIZE; i++)
+			sums[i] = counter_sum(i);
+		send_frame(FRAME_COUNTERS, 0, f->seq, sums, sizeof(sums));
+		break;
+	case FRAME_STAGE:
+		status_line(p, f->length);
+		break;
+	case FRAME_HEARTBEAT:
+		config_value.heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+		config_write();
+		break;
+	case FRAME_PROVE_TC:
+		ack(f->seq, proof_tc(), 0);
+		break;
+	case FRAME_PIN:
+		ack(f->seq, object_pin(), 0);
+		break;
+	case FRAME_GREEN:
+		if (!session->green)
+			go_green(p, f->length);
+		break;
+	default:
+		kill(daemon_pid, SIGKILL);
+	}
+}
+
+static void read_daemon(void)
+{
+	ssize_t n = recv(channel, input + input_size, INPUT_MAX - input_size, 0);
+	size_t at = 0;
+	struct frame f;
+
+	if (n <= 0)
+		return; /* its end is told by SIGCHLD */
+	input_size += (size_t)n;
+	while (frame_decode(input + at, input_size - at, &f) == 0) {
+		handle_frame(&f, input + at + FRAME_HEADER);
+		at += FRAME_HEADER + f.length;
+	}
+	memmove(input, input + at, input_size - at);
+	input_size -= at;
+	if (input_size == INPUT_MAX)
+		kill(daemon_pid, SIGKILL);
+}
+
+static void control_frame(uint32_t id, uint32_t uid, uint32_t pid, const char *line, size_t size)
+{
+	unsigned char p[12 + sizeof(stdin_line)];
+
+	memcpy(p, &id, 4);
+	memcpy(p + 4, &uid, 4);
+	memcpy(p + 8, &pid, 4);
+	memcpy(p + 12, line, size);
+	send_frame(FRAME_CONTROL, 0, 0, p, 12 + size);
+}
+
+static void accept_client(void)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	int fd = accept4(session->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
+	    (peer.uid != 0 && peer.uid != session->options.uid)) {
+		static const char no[] = "{\"error\":\"only root and the user that started cargowall may ask\"}\n";
+
+		(void)!send(fd, no, sizeof(no) - 1, MSG_NOSIGNAL);
+		close(fd);
+		return;
+	}
+	for (int i = 0; i < CLIENTS_MAX; i++) {
+		if (clients[i].fd >= 0)
+			continue;
+		clients[i].fd = fd;
+		clients[i].uid = peer.uid;
+		clients[i].pid = (uint32_t)peer.pid;
+		clients[i].size = 0;
+		return;
+	}
+	close(fd);
+}
+
+static void read_client(int i)
+{
+	ssize_t n = recv(clients[i].fd, clients[i].line + clients[i].size,
+			 sizeof(clients[i].line) - clients[i].size, 0);
+	char *end;
+
+	if (n <= 0) {
+		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+			close(clients[i].fd);
+			clients[i].fd = -1;
+		}
+		return;
+	}
+	clients[i].size += (size_t)n;
+	end = memchr(clients[i].line, '\n', clients[i].size);
+	if (end) {
+		control_frame((uint32_t)i + 1, clients[i].uid, clients[i].pid, clients[i].line,
+			      (size_t)(end - clients[i].line));
+		clients[i].size = 0;
+	} else if (clients[i].size == sizeof(clients[i].line)) {
+		close(clients[i].fd);
+		clients[i].fd = -1;
+	}
+}
+
+/* main's further lines go to the daemon; its end before green undoes the start. */
+static void read_stdin(void)
+{
+	ssize_t n = read(session->stdin_fd, stdin_line + stdin_size, sizeof(stdin_line) - stdin_size);
+	char *end;
+
+	if (n <= 0) {
+		if (n == 0 || errno != EAGAIN)
+			exit_code = EXIT_FAILED;
+		return;
+	}
+	stdin_size += (size_t)n;
+	while ((end = memchr(stdin_line, '\n', stdin_size))) {
+		size_t size = (size_t)(end - stdin_line);
+
+		control_frame(0, session->options.uid, 0, stdin_line, size);
+		stdin_size -= size + 1;
+		memmove(stdin_line, end + 1, stdin_size);
+	}
+}
+
+static void reap(int signals)
+{
+	struct signalfd_siginfo info;
+	int status;
+	pid_t pid;
+
+	(void)!read(signals, &info, sizeof(info));
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != daemon_pid)
+			continue;
+		while (recv(channel, input + input_size, INPUT_MAX - input_size, 0) > 0)
+			; /* its last words were stages, already relayed or lost with it */
+		close(channel);
+		channel = -1;
+		if (!session->green) {
+			exit_code = EXIT_FAILED;
+			return;
+		}
+		restarting = true;
+		poll(NULL, 0, RESTART_PAUSE_MS); /* a daemon that dies at once must not spin */
+		start_daemon();
+	}
+}
+
+static void config_fill(void)
+{
+	socklen_t size = sizeof(config_value.host_netns);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memset(&config_value, 0, sizeof(config_value));
+	config_value.version = ABI_VERSION;
+	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &config_value.host_netns, &size);
+	close(fd);
+	config_value.daemon_cgroup = cgroup_id(session->daemon_cgroup);
+	config_value.loader_cgroup = cgroup_id(session->loader_cgroup);
+	config_value.heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	config_value.heartbeat_limit_ns = 10000000000ULL;
+	config_value.proxy4.b[10] = config_value.proxy4.b[11] = 0xff;
+	config_value.proxy4.b[12] = 127;
+	config_value.proxy4.b[15] = 1;
+	config_value.proxy6.b[15] = 1;
+	config_value.far4 = session->far4;
+	config_value.far6 = session->far6;
+	config_value.proxy_port = session->proxy_port;
+	config_value.canary_port = session->canary_port;
+}
+
+static void worker_cgroup(void)
+{
+	char path[64], line[1024], full[5200], *mount;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", session->options.worker);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "0::", 3))
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		mount = cgroup_mount();
+		snprintf(full, sizeof(full), "%s%s", mount, line + 3);
+		config_value.worker_cgroup = cgroup_id(full);
+	}
+	fclose(f);
+}
+
+static int first_start(void)
+{
+	const char *why = "";
+	uint32_t zero = 0;
+	char line[512];
+	int err = object_load(session, &why), n;
+
+	if (err) {
+		n = snprintf(line, sizeof(line),
+			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"the kernel refused %s: %s\","
+			     "\"remedy\":\"cargowall needs Linux 6.6 or later with BTF and cgroup2\"}}",
+			     why, strerror(-err));
+		status_line(line, (size_t)n);
+		return EXIT_UNSUPPORTED;
+	}
+	config_fill();
+	worker_cgroup();
+	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
+	processes_capture(session);
+	err = network_apply();
+	if (err) {
+		n = snprintf(line, sizeof(line),
+			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"an uplink could not be covered: %s\","
+			     "\"remedy\":\"cargowall needs TCX (Linux 6.6 or later)\"}}",
+			     strerror(-err));
+		status_line(line, (size_t)n);
+		return EXIT_UNSUPPORTED;
+	}
+	status_line("{\"stage\":\"attached\"}", 20);
+	return 0;
+}
+
+static int restart(void)
+{
+	uint32_t zero = 0;
+
+	restarting = true;
+	if (object_reopen() || bpf_map_lookup_elem(map_fds[M_CONFIG], &zero, &config_value))
+		return EXIT_FAILED;
+	network_scan();
+	return network_apply() ? EXIT_FAILED : 0;
+}
+
+static void turn(struct pollfd *p, int signals, int watch)
+{
+	if (p[0].revents)
+		read_daemon();
+	if (p[1].revents)
+		reap(signals);
+	if (p[3].revents) {
+		char drop[8192];
+
+		while (recv(watch, drop, sizeof(drop), 0) > 0)
+			;
+		network_scan();
+		network_apply();
+	}
+	if (p[4].revents)
+		accept_client();
+	if (p[5].revents) {
+		int fd = accept4(session->canary_fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd >= 0)
+			close(fd);
+	}
+	if (p[6].revents)
+		read_stdin();
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		if (clients[i].fd >= 0 && p[7 + i].revents)
+			read_client(i);
+	if (channel >= 0)
+		stream_drain(channel);
+}
+
+int serve(struct session *s, bool restarted)
+{
+	struct pollfd p[7 + CLIENTS_MAX];
+	int signals, watch, code;
+	sigset_t set;
+
+	session = s;
+	input = malloc(INPUT_MAX);
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		clients[i].fd = -1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	watch = network_watch();
+	code = restarted ? restart() : first_start();
+	if (code)
+		return code;
+	if (!input || stream_open(map_fds[M_EVENTS]) || start_daemon())
+		return EXIT_FAILED;
+	while (exit_code < 0) {
+		p[0] = (struct pollfd){channel, POLLIN, 0};
+		p[1] = (struct pollfd){signals, POLLIN, 0};
+		p[2] = (struct pollfd){map_fds[M_EVENTS], POLLIN, 0};
+		p[3] = (struct pollfd){watch, POLLIN, 0};
+		p[4] = (struct pollfd){s->control_fd, POLLIN, 0};
+		p[5] = (struct pollfd){s->canary_fd, POLLIN, 0};
+		p[6] = (struct pollfd){s->stdin_fd, POLLIN, 0};
+		for (int i = 0; i < CLIENTS_MAX; i++)
+			p[7 + i] = (struct pollfd){clients[i].fd, POLLIN, 0};
+		/* 5 ms: allowed flows don't wake the reader; a full window waits for its ack */
+		p[2].events = stream_waiting() ? 0 : POLLIN;
+		if (poll(p, 7 + CLIENTS_MAX, stream_waiting() ? 50 : 5) < 0 && errno != EINTR)
+			return EXIT_FAILED;
+		turn(p, signals, watch);
+	}
+	if (channel >= 0)
+		kill(daemon_pid, SIGKILL);
+	return exit_code;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stream.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../abi.h"
+#include "frame.h"
+
+#define RING_SIZE (4u << 20)
+#define BATCH_MAX 4096
+
+static unsigned long *consumer, *producer;
+static unsigned char *data;
+static unsigned long sent; /* position behind the batch in flight */
+static uint32_t batch;
+static bool in_flight;
+static unsigned char events[BATCH_MAX * sizeof(struct event)];
+
+int stream_open(int map_fd)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	unsigned char *p;
+
+	consumer = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+	if (consumer == MAP_FAILED)
+		return -errno;
+	p = mmap(NULL, (size_t)page + 2 * RING_SIZE, PROT_READ, MAP_SHARED, map_fd, page);
+	if (p == MAP_FAILED)
+		return -errno;
+	producer = (unsigned long *)p;
+	data = p + page;
+	return 0;
+}
+
+bool stream_waiting(void)
+{
+	return in_flight;
+}
+
+static void send_from(int channel, uint16_t flags)
+{
+	unsigned long at = __atomic_load_n(consumer, __ATOMIC_ACQUIRE);
+	unsigned long end = __atomic_load_n(producer, __ATOMIC_ACQUIRE);
+	size_t n = 0;
+
+	while (at < end && n < BATCH_MAX) {
+		unsigned char *record = data + (at & (RING_SIZE - 1));
+		uint32_t head = __atomic_load_n((uint32_t *)record, __ATOMIC_ACQUIRE);
+		uint32_t size = head & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+
+		if (head & BPF_RINGBUF_BUSY_BIT)
+			break;
+		if (!(head & BPF_RINGBUF_DISCARD_BIT) && size == sizeof(struct event))
+			memcpy(events + n++ * sizeof(struct event), record + BPF_RINGBUF_HDR_SZ, size);
+		at += (size + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
+	}
+	if (!n) {
+		__atomic_store_n(consumer, at, __ATOMIC_RELEASE);
+		return;
+	}
+	sent = at;
+	in_flight = true;
+	frame_send(channel, FRAME_EVENTS, flags, ++batch, events, n * sizeof(struct event));
+}
+
+void stream_drain(int channel)
+{
+	if (!in_flight)
+		send_from(channel, 0);
+}
+
+void stream_written(uint32_t seq)
+{
+	if (!in_flight || seq != batch)
+		return;
+	in_flight = false;
+	__atomic_store_n(consumer, sent, __ATOMIC_RELEASE);
+}
+
+void stream_resend(int channel)
+{
+	in_flight = false;
+	send_from(channel, 1);
+}
