@@ -55,7 +55,13 @@ static void child(const struct session *s, int channel)
 	static char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	int next = FIRST_FD + 1, high[SOCKETS_MAX + 2];
 	size_t n = 0;
+	int null = open("/dev/null", O_RDWR);
 
+	/* nothing of main's: a pipe held open would keep its step from ending */
+	if (null < 0)
+		_exit(74);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
 	if (enter_cgroup(s->daemon_cgroup))
 		_exit(70);
 	/* everything above the reach of the fixed numbers first, then down to them */

@@ -93,9 +93,11 @@ static int refuse_root(const struct options *o)
 	bool never = access(NEVER_ROOT, F_OK) == 0;
 	struct stat cgroup, root, mine, first;
 
-	if (never && (stat("/proc/self/ns/net", &mine) || stat("/proc/1/ns/net", &first) ||
+	/* pid 2, the kernel's own, where pid 1 may not be looked at; neither: refused (fails closed) */
+	if (never && (stat("/proc/self/ns/net", &mine) ||
+		      (stat("/proc/1/ns/net", &first) && stat("/proc/2/ns/net", &first)) ||
 		      mine.st_ino == first.st_ino)) {
-		say(1, "refused", NEVER_ROOT " exists and this is the network namespace of pid 1",
+		say(1, "refused", NEVER_ROOT " exists and this is the machine's first network namespace",
 		    "start in a network namespace of its own, or remove the file if this machine may be filtered");
 		return EXIT_REFUSED;
 	}

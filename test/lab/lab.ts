@@ -1,0 +1,169 @@
+// A machine of our own: network namespaces for the runner and its internet, a child cgroup, and a
+// mount namespace with a private /run. Nothing here touches the machine's own network.
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where cgroup2 is mounted. */
+export function cgroupMount(): string {
+  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
+    const [, path, type] = line.split(' ');
+    if (type === 'cgroup2' && path !== undefined) return path;
+  }
+  throw new Error('no cgroup2 hierarchy is mounted');
+}
+
+function ip(...words: string[]): void {
+  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The addresses of the lab's internet; allowed by tests as they need. */
+export const SERVER4 = '198.51.100.10';
+export const OTHER4 = '198.51.100.20';
+export const SERVER6 = '2001:db8:1::10';
+
+/** One lab; `close` removes all of it. */
+export class Lab {
+  readonly runner: string;
+  readonly net: string;
+  readonly cgroup: string;
+  readonly job: string;
+  readonly #children: ChildProcess[] = [];
+  #holder: ChildProcess | undefined;
+
+  constructor(id: string) {
+    this.runner = `cw-${id}-run`;
+    this.net = `cw-${id}-net`;
+    this.cgroup = join(cgroupMount(), `cw-${id}`);
+    this.job = join(this.cgroup, 'job');
+  }
+
+  /** Builds the namespaces, the cgroup and the mount namespace. */
+  async open(): Promise<void> {
+    this.close();
+    ip('netns', 'add', this.runner);
+    ip('netns', 'add', this.net);
+    ip('link', 'add', 'up0', 'netns', this.runner, 'type', 'veth', 'peer', 'name', 'up1', 'netns', this.net);
+    for (const name of [this.runner, this.net]) ip('-n', name, 'link', 'set', 'lo', 'up');
+    ip('-n', this.runner, 'addr', 'add', '192.0.2.2/24', 'dev', 'up0');
+    ip('-n', this.runner, 'addr', 'add', '2001:db8::2/64', 'dev', 'up0', 'nodad');
+    ip('-n', this.net, 'addr', 'add', '192.0.2.1/24', 'dev', 'up1');
+    ip('-n', this.net, 'addr', 'add', '2001:db8::1/64', 'dev', 'up1', 'nodad');
+    for (const address of [`${SERVER4}/32`, `${OTHER4}/32`, '10.1.2.3/32']) {
+      ip('-n', this.net, 'addr', 'add', address, 'dev', 'lo');
+    }
+    ip('-n', this.net, 'addr', 'add', `${SERVER6}/128`, 'dev', 'lo', 'nodad');
+    ip('-n', this.runner, 'link', 'set', 'up0', 'up');
+    ip('-n', this.net, 'link', 'set', 'up1', 'up');
+    ip('-n', this.runner, 'route', 'add', 'default', 'via', '192.0.2.1');
+    ip('-n', this.runner, '-6', 'route', 'add', 'default', 'via', '2001:db8::1');
+    mkdirSync(this.cgroup);
+    mkdirSync(this.job);
+    const script = 'mount --make-rprivate / && mount -t tmpfs run /run && echo ready && exec sleep 600';
+    // not `ip netns exec`: it mounts a /sys of its own, without the cgroups
+    const net = `--net=/run/netns/${this.runner}`;
+    this.#holder = spawn('nsenter', [net, 'unshare', '-m', 'sh', '-c', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await line(this.#holder, 'ready');
+  }
+
+  /** The words that run a command on the lab's machine, in the job's cgroup. */
+  enter(command: readonly string[]): string[] {
+    const pid = String(this.#holder?.pid);
+    const script = `echo 0 > ${this.job}/cgroup.procs && exec "$@"`;
+    return ['nsenter', '-t', pid, '-m', '-n', 'sh', '-c', script, 'sh', ...command];
+  }
+
+  /** Runs a command of the job to its end, ten seconds at most. */
+  run(...command: string[]): Result {
+    const [file = '', ...words] = this.enter(command);
+    const done = spawnSync(file, words, { encoding: 'utf8', timeout: 10_000 });
+    return { code: done.status, stdout: done.stdout, stderr: done.stderr };
+  }
+
+  /** Starts a process on the lab's machine; it ends with the lab. */
+  spawn(command: readonly string[]): ChildProcess {
+    const [file = '', ...words] = this.enter(command);
+    const child = spawn(file, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Starts a server in the lab's internet and waits for its first line. */
+  async serve(script: string): Promise<ChildProcess> {
+    const child = spawn('ip', ['netns', 'exec', this.net, '/usr/bin/python3', '-u', '-c', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#children.push(child);
+    await line(child, 'ready');
+    return child;
+  }
+
+  /** Whether a path exists as the lab's machine sees it. */
+  exists(path: string): boolean {
+    return this.run('test', '-e', path).code === 0;
+  }
+
+  /** Ends every process, then removes cgroups and namespaces. */
+  close(): void {
+    for (const child of [...this.#children, this.#holder]) child?.kill('SIGKILL');
+    this.#children.length = 0;
+    for (const name of ['job', 'cargowall.daemon', 'cargowall.loader', '']) {
+      removeCgroup(join(this.cgroup, name));
+    }
+    for (const name of [this.runner, this.net]) {
+      if (existsSync(`/run/netns/${name}`)) spawnSync('ip', ['netns', 'del', name]);
+    }
+  }
+}
+
+/** Ends what lives in a cgroup of the lab and removes it, in a bounded number of tries. */
+function removeCgroup(path: string): void {
+  for (let round = 0; round < 200 && existsSync(path); round++) {
+    for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)) {
+      spawnSync('kill', ['-9', pid]);
+    }
+    try {
+      rmdirSync(path);
+    } catch {
+      spawnSync('sleep', ['0.02']);
+    }
+  }
+}
+
+/** Waits until a process prints a line that contains `text`; returns that line. */
+export function line(child: ChildProcess, text: string, limitMs = 10_000): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let seen = '';
+    const timer = setTimeout(() => reject(new Error(`no "${text}" in: ${seen}`)), limitMs);
+    function onData(chunk: Buffer): void {
+      seen += chunk.toString();
+      const found = seen.split('\n').find((one) => one.includes(text));
+      if (found === undefined) return;
+      clearTimeout(timer);
+      child.stdout?.off('data', onData);
+      resolve(found);
+    }
+    child.stdout?.on('data', onData);
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      reject(new Error(`ended with ${code} before "${text}": ${seen}`));
+    });
+  });
+}
+
+/** Waits until `check` holds, polling what the kernel tells nobody about; fails after the limit. */
+export async function until(check: () => boolean, what: string, limitMs = 10_000): Promise<void> {
+  const end = Date.now() + limitMs;
+  while (!check()) {
+    if (Date.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

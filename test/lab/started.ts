@@ -1,0 +1,74 @@
+// A loader started in a lab with the stand-in daemon, as main starts it: settings on its stdin,
+// status lines on its stdout.
+import type { ChildProcess } from 'node:child_process';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { decodeEvent, type Event } from './entries.ts';
+import { type Lab, line } from './lab.ts';
+
+export const LOADER = resolve('build/bin/loader-linux-x64');
+
+/** The folder of a daemon bundle that holds the stand-in. */
+export function standInFolder(): string {
+  const folder = resolve('build/stand-in');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  copyFileSync('test/fakes/stand-in-daemon.mjs', `${folder}/index.js`);
+  writeFileSync(`${folder}/package.json`, '{"type":"module"}\n');
+  return folder;
+}
+
+/** The loader's arguments for a lab. */
+export function loaderArguments(lab: Lab, worker: number, changed: Record<string, string> = {}): string[] {
+  const options: Record<string, string> = {
+    '--cgroup': lab.cgroup,
+    '--uid': '0',
+    '--worker': String(worker),
+    '--node': resolve('node_modules/node/bin/node'),
+    '--daemon': standInFolder(),
+    '--object': resolve('build/bpf/egress.bpf.o'),
+    ...changed,
+  };
+  return [LOADER, 'start', ...Object.entries(options).flat()];
+}
+
+export interface Session {
+  readonly writes: readonly Buffer[];
+  readonly mode: number;
+  readonly hold?: boolean;
+}
+
+export interface Started {
+  readonly loader: ChildProcess;
+  readonly worker: ChildProcess;
+  readonly green: { pid: number; wall: number; pin: number };
+}
+
+/** The settings line of a session. */
+export function settings(session: Session): string {
+  const writes = Buffer.concat([...session.writes]).toString('hex');
+  return `${JSON.stringify({ writes, mode: session.mode, hold: session.hold ?? false })}\n`;
+}
+
+/** A process that plays the runner's worker: a Python that runs the lines it is sent. */
+export async function startWorker(lab: Lab): Promise<ChildProcess> {
+  const script = 'import sys\nprint("ready", flush=True)\nfor l in sys.stdin:\n    exec(l)\n';
+  const worker = lab.spawn(['/usr/bin/python3', '-u', '-c', script]);
+  await line(worker, 'ready');
+  return worker;
+}
+
+/** Starts worker and loader and waits for green. */
+export async function start(lab: Lab, session: Session): Promise<Started> {
+  const worker = await startWorker(lab);
+  const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0));
+  loader.stdin?.write(settings(session));
+  const green = JSON.parse(await line(loader, '"green"')) as Started['green'];
+  return { loader, worker, green };
+}
+
+/** Every event the stand-in daemon logged. */
+export function events(lab: Lab): Event[] {
+  const text = lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
+  return text.split('\n').filter((one) => /^[0-9a-f]{272}$/.test(one)).map(decodeEvent);
+}

@@ -1,0 +1,165 @@
+// The loader as a black box: every exit code, the undoing of a start, and what survives a kill.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
+import { policy } from '../lab/entries.ts';
+import { cgroupMount, Lab, line, OTHER4, until } from '../lab/lab.ts';
+import { events, loaderArguments, settings, start, startWorker } from '../lab/started.ts';
+
+const lab = new Lab('life');
+const closed = { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY)] };
+
+beforeEach(() => lab.open());
+afterEach(() => lab.close());
+
+/** What the job gets for a refused and for an untouched connect. */
+function connect(): string {
+  const script = `
+import socket
+s = socket.socket(); s.settimeout(2)
+try: s.connect(('${OTHER4}', 443)); print('connected')
+except OSError as e: print(type(e).__name__)
+`;
+  return lab.run('/usr/bin/python3', '-c', script).stdout.trim();
+}
+
+/** Pids in one of the loader's cgroups. */
+function pids(name: string): number[] {
+  const text = readFileSync(`${lab.cgroup}/${name}/cgroup.procs`, 'utf8');
+  return text.split('\n').filter(Boolean).map(Number);
+}
+
+/** Nothing of a session is left, and nothing is refused any more. */
+async function expectUndone(): Promise<void> {
+  await until(() => !lab.exists('/run/cargowall/control.sock'), 'the mounts are gone');
+  await until(() => spawnSync('test', ['-e', `${lab.cgroup}/cargowall.loader`]).status === 1, 'the cgroups are gone');
+  expect(connect()).toBe('ConnectionRefusedError');
+}
+
+function exitCode(command: readonly string[], input = ''): { code: number | null; text: string } {
+  const [file = '', ...words] = lab.enter(command);
+  const done = spawnSync(file, words, { input, encoding: 'utf8', timeout: 15_000 });
+  return { code: done.status, text: done.stdout };
+}
+
+test('unknown arguments are a usage error', () => {
+  expect(exitCode([...loaderArguments(lab, process.pid), '--nonsense', 'x']).code).toBe(2);
+});
+
+test('a path outside cgroup2 is a usage error', () => {
+  expect(exitCode(loaderArguments(lab, process.pid, { '--cgroup': '/tmp' })).code).toBe(2);
+});
+
+test('the root cgroup is refused, with the reason', () => {
+  const done = exitCode(loaderArguments(lab, process.pid, { '--cgroup': cgroupMount() }));
+  expect(done.code).toBe(4);
+  expect(JSON.parse(done.text)).toMatchObject({ error: { code: 'refused' } });
+});
+
+test("the machine's own network is refused under never-root", () => {
+  const [file = '', ...words] = loaderArguments(lab, process.pid);
+  const done = spawnSync(file, words, { encoding: 'utf8' });
+  expect(done.status).toBe(4);
+  expect(done.stdout).toContain('network namespace');
+});
+
+test('a missing node is named, and everything is undone', async () => {
+  const done = exitCode(loaderArguments(lab, process.pid, { '--node': '/nonexistent/node' }), settings(closed));
+  expect(done.code).toBe(6);
+  expect(done.text).toContain('/nonexistent/node');
+  await expectUndone();
+});
+
+test('an object the kernel refuses is unsupported, and everything is undone', async () => {
+  const changed = { '--object': '/etc/passwd' };
+  const done = exitCode(loaderArguments(lab, process.pid, changed), settings(closed));
+  expect(done.code).toBe(3);
+  await expectUndone();
+});
+
+test('a second instance is refused while the first goes on', async () => {
+  await start(lab, closed);
+  const worker = await startWorker(lab);
+  const done = exitCode(loaderArguments(lab, worker.pid ?? 0), settings(closed));
+  expect(done.code).toBe(5);
+  expect(connect()).toBe('PermissionError');
+});
+
+test('the end of main before green undoes the start', async () => {
+  const worker = await startWorker(lab);
+  const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0));
+  loader.stdin?.write(settings({ ...closed, hold: true }));
+  await line(loader, '"flipped"');
+  expect(connect()).toBe('PermissionError');
+  loader.stdin?.end();
+  await expectUndone();
+});
+
+test('the death of the daemon before green undoes the start', async () => {
+  const worker = await startWorker(lab);
+  const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0));
+  loader.stdin?.write(settings({ ...closed, hold: true }));
+  await line(loader, '"flipped"');
+  for (const pid of pids('cargowall.daemon')) process.kill(pid, 'SIGKILL');
+  await expectUndone();
+});
+
+test('the front process ends at green and leaves no pipe open', async () => {
+  const { loader } = await start(lab, closed);
+  if (loader.exitCode === null) await new Promise((resolve) => loader.once('close', resolve));
+  expect(loader.exitCode).toBe(0);
+});
+
+test('after green a killed daemon comes back, and no record is lost', async () => {
+  const { green } = await start(lab, closed);
+  expect(connect()).toBe('PermissionError');
+  process.kill(green.pid, 'SIGKILL');
+  expect(connect()).toBe('PermissionError');
+  const log = () => lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
+  await until(() => log().includes('restarted'), 'the daemon is back');
+  await until(() => events(lab).filter((one) => one.destination === OTHER4).length >= 2, 'both records');
+});
+
+test('after green a killed loader comes back on its pinned programs, and no record is lost', async () => {
+  const { green } = await start(lab, closed);
+  const [keeper = 0, proper = 0] = pids('cargowall.loader').sort((a, b) => a - b);
+  expect(keeper).toBeGreaterThan(1);
+  for (const pid of [proper, green.pid]) process.kill(pid, 'SIGKILL');
+  expect(connect()).toBe('PermissionError');
+  const log = () => lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
+  await until(() => log().includes('restarted'), 'loader and daemon are back');
+  await until(() => events(lab).some((one) => one.destination === OTHER4), 'the record');
+});
+
+test("the worker's exit tears everything down", async () => {
+  const { worker } = await start(lab, closed);
+  expect(connect()).toBe('PermissionError');
+  worker.kill('SIGKILL');
+  await expectUndone();
+});
+
+test('the daemon has a uid of its own, no capabilities, and can not be looked into', async () => {
+  const { green } = await start(lab, closed);
+  const status = readFileSync(`/proc/${green.pid}/status`, 'utf8');
+  const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]);
+  expect(uid).toBeGreaterThanOrEqual(61184);
+  expect(uid).toBeLessThanOrEqual(65519);
+  expect(status).toMatch(/^CapEff:\s+0{16}$/m);
+  expect(status).toMatch(/^CapBnd:\s+0{16}$/m);
+  expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
+  const peek = spawnSync('setpriv', ['--reuid', String(uid), '--clear-groups', '--regid', String(uid), 'cat', `/proc/${green.pid}/environ`]);
+  expect(peek.status).not.toBe(0);
+});
+
+test('the control socket answers root and refuses others', async () => {
+  await start(lab, closed);
+  const ask = `
+import socket
+s = socket.socket(socket.AF_UNIX); s.connect('/run/cargowall/control.sock')
+s.sendall(b'{"command":"status"}\\n'); print(s.recv(4096).decode().strip())
+`;
+  expect(lab.run('/usr/bin/python3', '-c', ask).stdout.trim()).toBe('{"echo":{"command":"status"}}');
+  const other = lab.run('setpriv', '--reuid', '65534', '--clear-groups', '--regid', '65534', '/usr/bin/python3', '-c', ask);
+  expect(other.stdout).toContain('only root');
+});
