@@ -30,7 +30,10 @@ async function begin() {
   const { session } = hello;
   const apply = await ask(32, Buffer.from(session.writes, 'hex'));
   if (apply.readInt32LE(0) !== 0) {
-    send(39, Buffer.from(JSON.stringify({ error: { code: 'apply', status: apply.readInt32LE(0) } })));
+    send(
+      39,
+      Buffer.from(JSON.stringify({ error: { code: 'apply', status: apply.readInt32LE(0) } })),
+    );
     return;
   }
   if (hello.restarted) {
@@ -44,7 +47,12 @@ async function begin() {
   if (session.hold) return;
   const wall = await ask(41);
   const pin = await ask(42);
-  const green = { stage: 'green', pid: process.pid, wall: wall.readInt32LE(0), pin: pin.readInt32LE(0) };
+  const green = {
+    stage: 'green',
+    pid: process.pid,
+    wall: wall.readInt32LE(0),
+    pin: pin.readInt32LE(0),
+  };
   send(43, Buffer.from(JSON.stringify(green)));
 }
 
@@ -55,12 +63,16 @@ function onFrame(type, seq, payload) {
     return;
   }
   if (type === 3) {
-    for (let at = 0; at < payload.length; at += 136) log(payload.subarray(at, at + 136).toString('hex'));
+    for (let at = 0; at < payload.length; at += 136)
+      log(payload.subarray(at, at + 136).toString('hex'));
     send(34, Buffer.alloc(0), seq);
     return;
   }
   if (type === 6) {
-    const reply = Buffer.concat([payload.subarray(0, 4), Buffer.from(`{"echo":${payload.subarray(12)}}`)]);
+    const reply = Buffer.concat([
+      payload.subarray(0, 4),
+      Buffer.from(`{"echo":${payload.subarray(12)}}`),
+    ]);
     send(37, reply);
     return;
   }

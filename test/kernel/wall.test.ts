@@ -67,7 +67,9 @@ const ALLOW = VERDICT.ALLOW;
 beforeAll(async () => {
   await lab.open();
   const server = await lab.serve(SERVER);
-  server.stdout?.on('data', (chunk: Buffer) => arrived.push(...chunk.toString().trim().split('\n')));
+  server.stdout?.on('data', (chunk: Buffer) =>
+    arrived.push(...chunk.toString().trim().split('\n')),
+  );
   const started = await start(lab, {
     mode: MODE.ENFORCE,
     writes: [
@@ -109,7 +111,9 @@ test('connect() to another port or address is refused at once, arrives nowhere a
   expect(connect(OTHER4, 443)).toBe(REFUSED);
   await until(() => events(lab).length >= before + 2, 'two records');
   const records = events(lab).slice(before);
-  expect(records.map((one) => [one.destination, one.port, one.allowed, one.layer, one.comm])).toEqual([
+  expect(
+    records.map((one) => [one.destination, one.port, one.allowed, one.layer, one.comm]),
+  ).toEqual([
     [SERVER4, 8443, false, LAYER.CONNECT, 'python3'],
     [OTHER4, 443, false, LAYER.CONNECT, 'python3'],
   ]);
@@ -121,7 +125,10 @@ test('connect() to another port or address is refused at once, arrives nowhere a
 test('the first datagram is refused, connected or not; connect() of a datagram socket is not', async () => {
   expect(datagram(OTHER4, 443, false)).toBe('PermissionError 1');
   expect(datagram(OTHER4, 443, true)).toBe('PermissionError 1');
-  await until(() => events(lab).filter((one) => one.proto === 17 && one.destination === OTHER4).length >= 2, 'records');
+  await until(
+    () => events(lab).filter((one) => one.proto === 17 && one.destination === OTHER4).length >= 2,
+    'records',
+  );
   const layers = events(lab)
     .filter((one) => one.proto === 17 && one.destination === OTHER4 && !one.allowed)
     .map((one) => one.layer);

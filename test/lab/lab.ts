@@ -49,7 +49,20 @@ export class Lab {
     this.close();
     ip('netns', 'add', this.runner);
     ip('netns', 'add', this.net);
-    ip('link', 'add', 'up0', 'netns', this.runner, 'type', 'veth', 'peer', 'name', 'up1', 'netns', this.net);
+    ip(
+      'link',
+      'add',
+      'up0',
+      'netns',
+      this.runner,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'up1',
+      'netns',
+      this.net,
+    );
     for (const name of [this.runner, this.net]) ip('-n', name, 'link', 'set', 'lo', 'up');
     ip('-n', this.runner, 'addr', 'add', '192.0.2.2/24', 'dev', 'up0');
     ip('-n', this.runner, 'addr', 'add', '2001:db8::2/64', 'dev', 'up0', 'nodad');
@@ -65,7 +78,8 @@ export class Lab {
     ip('-n', this.runner, '-6', 'route', 'add', 'default', 'via', '2001:db8::1');
     mkdirSync(this.cgroup);
     mkdirSync(this.job);
-    const script = 'mount --make-rprivate / && mount -t tmpfs run /run && echo ready && exec sleep 600';
+    const script =
+      'mount --make-rprivate / && mount -t tmpfs run /run && echo ready && exec sleep 600';
     // not `ip netns exec`: it mounts a /sys of its own, without the cgroups
     const net = `--net=/run/netns/${this.runner}`;
     this.#holder = spawn('nsenter', [net, 'unshare', '-m', 'sh', '-c', script], {
@@ -127,7 +141,9 @@ export class Lab {
 /** Ends what lives in a cgroup of the lab and removes it, in a bounded number of tries. */
 function removeCgroup(path: string): void {
   for (let round = 0; round < 200 && existsSync(path); round++) {
-    for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)) {
+    for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8')
+      .split('\n')
+      .filter(Boolean)) {
       spawnSync('kill', ['-9', pid]);
     }
     try {

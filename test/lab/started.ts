@@ -19,7 +19,11 @@ export function standInFolder(): string {
 }
 
 /** The loader's arguments for a lab. */
-export function loaderArguments(lab: Lab, worker: number, changed: Record<string, string> = {}): string[] {
+export function loaderArguments(
+  lab: Lab,
+  worker: number,
+  changed: Record<string, string> = {},
+): string[] {
   const options: Record<string, string> = {
     '--cgroup': lab.cgroup,
     '--uid': '0',
@@ -70,5 +74,8 @@ export async function start(lab: Lab, session: Session): Promise<Started> {
 /** Every event the stand-in daemon logged. */
 export function events(lab: Lab): Event[] {
   const text = lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
-  return text.split('\n').filter((one) => /^[0-9a-f]{272}$/.test(one)).map(decodeEvent);
+  return text
+    .split('\n')
+    .filter((one) => /^[0-9a-f]{272}$/.test(one))
+    .map(decodeEvent);
 }

@@ -33,7 +33,10 @@ function pids(name: string): number[] {
 /** Nothing of a session is left, and nothing is refused any more. */
 async function expectUndone(): Promise<void> {
   await until(() => !lab.exists('/run/cargowall/control.sock'), 'the mounts are gone');
-  await until(() => spawnSync('test', ['-e', `${lab.cgroup}/cargowall.loader`]).status === 1, 'the cgroups are gone');
+  await until(
+    () => spawnSync('test', ['-e', `${lab.cgroup}/cargowall.loader`]).status === 1,
+    'the cgroups are gone',
+  );
   expect(connect()).toBe('ConnectionRefusedError');
 }
 
@@ -65,7 +68,10 @@ test("the machine's own network is refused under never-root", () => {
 });
 
 test('a missing node is named, and everything is undone', async () => {
-  const done = exitCode(loaderArguments(lab, process.pid, { '--node': '/nonexistent/node' }), settings(closed));
+  const done = exitCode(
+    loaderArguments(lab, process.pid, { '--node': '/nonexistent/node' }),
+    settings(closed),
+  );
   expect(done.code).toBe(6);
   expect(done.text).toContain('/nonexistent/node');
   await expectUndone();
@@ -118,7 +124,10 @@ test('after green a killed daemon comes back, and no record is lost', async () =
   expect(connect()).toBe('PermissionError');
   const log = () => lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
   await until(() => log().includes('restarted'), 'the daemon is back');
-  await until(() => events(lab).filter((one) => one.destination === OTHER4).length >= 2, 'both records');
+  await until(
+    () => events(lab).filter((one) => one.destination === OTHER4).length >= 2,
+    'both records',
+  );
 });
 
 test('after green a killed loader comes back on its pinned programs, and no record is lost', async () => {
@@ -148,7 +157,15 @@ test('the daemon has a uid of its own, no capabilities, and can not be looked in
   expect(status).toMatch(/^CapEff:\s+0{16}$/m);
   expect(status).toMatch(/^CapBnd:\s+0{16}$/m);
   expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
-  const peek = spawnSync('setpriv', ['--reuid', String(uid), '--clear-groups', '--regid', String(uid), 'cat', `/proc/${green.pid}/environ`]);
+  const peek = spawnSync('setpriv', [
+    '--reuid',
+    String(uid),
+    '--clear-groups',
+    '--regid',
+    String(uid),
+    'cat',
+    `/proc/${green.pid}/environ`,
+  ]);
   expect(peek.status).not.toBe(0);
 });
 
@@ -159,9 +176,21 @@ import socket
 s = socket.socket(socket.AF_UNIX); s.connect('/run/cargowall/control.sock')
 s.sendall(b'{"command":"status"}\\n'); print(s.recv(4096).decode().strip())
 `;
-  expect(lab.run('/usr/bin/python3', '-c', ask).stdout.trim()).toBe('{"echo":{"command":"status"}}');
+  expect(lab.run('/usr/bin/python3', '-c', ask).stdout.trim()).toBe(
+    '{"echo":{"command":"status"}}',
+  );
   // the refusal may come before a question could be asked
   const hear = ask.replace(/s\.sendall\(.*?\); /, '');
-  const other = lab.run('setpriv', '--reuid', '65534', '--clear-groups', '--regid', '65534', '/usr/bin/python3', '-c', hear);
+  const other = lab.run(
+    'setpriv',
+    '--reuid',
+    '65534',
+    '--clear-groups',
+    '--regid',
+    '65534',
+    '/usr/bin/python3',
+    '-c',
+    hear,
+  );
   expect(other.stdout).toContain('only root');
 });

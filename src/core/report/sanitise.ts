@@ -1,8 +1,8 @@
 /** One line of text that no console, workflow command or bidi trick can be made of. */
 export function sanitise(text: string): string {
   return text
-    .replace(/[\r\n\t\u2028\u2029]+/gu, " ")
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, "")
-    .replace(/:(?=:)/gu, ": ")
-    .replaceAll("##[", "# #[");
+    .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+    .replace(/:(?=:)/gu, ': ')
+    .replaceAll('##[', '# #[');
 }

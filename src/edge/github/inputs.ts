@@ -1,48 +1,48 @@
 /** Every input that action.yml declares, with the only value served when the rest isn't yet. */
 export const INPUTS: Readonly<Record<string, { readonly only?: string }>> = {
   mode: {},
-  "allowed-hosts": {},
-  "blocked-hosts": {},
-  "allowed-cidrs": {},
-  "blocked-cidrs": {},
-  "config-file": {},
-  "search-domains": {},
-  "github-service-hosts": {},
-  "azure-infra-hosts": {},
-  "allow-existing-connections": { only: "true" },
-  "on-unsupported": {},
-  "fail-on-block": { only: "false" },
-  "expected-blocks": { only: "" },
-  "sudo-lockdown": { only: "false" },
-  "sudo-allow-commands": { only: "" },
-  "dns-upstream": {},
-  "notify-url": { only: "" },
-  "artifact-name": {},
-  "artifact-retention-days": {},
+  'allowed-hosts': {},
+  'blocked-hosts': {},
+  'allowed-cidrs': {},
+  'blocked-cidrs': {},
+  'config-file': {},
+  'search-domains': {},
+  'github-service-hosts': {},
+  'azure-infra-hosts': {},
+  'allow-existing-connections': { only: 'true' },
+  'on-unsupported': {},
+  'fail-on-block': { only: 'false' },
+  'expected-blocks': { only: '' },
+  'sudo-lockdown': { only: 'false' },
+  'sudo-allow-commands': { only: '' },
+  'dns-upstream': {},
+  'notify-url': { only: '' },
+  'artifact-name': {},
+  'artifact-retention-days': {},
   summary: {},
-  "github-token": {},
+  'github-token': {},
   cgroup: {},
   debug: {},
 };
 
 const OTHER_NAMES: Readonly<Record<string, string>> = {
-  "fail-on-unsupported": "on-unsupported",
-  "audit-summary": "summary",
+  'fail-on-unsupported': 'on-unsupported',
+  'audit-summary': 'summary',
 };
 
 const BOOLEANS = [
-  "allow-existing-connections",
-  "fail-on-block",
-  "sudo-lockdown",
-  "summary",
-  "debug",
+  'allow-existing-connections',
+  'fail-on-block',
+  'sudo-lockdown',
+  'summary',
+  'debug',
 ] as const;
 
 /** The inputs of a start, trimmed; texts of the policy are parsed in core. */
 export interface RawInputs {
   readonly texts: ReadonlyMap<string, string>;
-  readonly mode: "enforce" | "audit";
-  readonly onUnsupported: "fail" | "warn";
+  readonly mode: 'enforce' | 'audit';
+  readonly onUnsupported: 'fail' | 'warn';
   readonly summary: boolean;
   readonly debug: boolean;
 }
@@ -50,55 +50,55 @@ export interface RawInputs {
 /** Reads all inputs from an environment; either the value or every error, in order of name. */
 export function readInputs(
   environment: Readonly<Record<string, string | undefined>>,
-): { readonly kind: "inputs"; readonly inputs: RawInputs } | Refused {
+): { readonly kind: 'inputs'; readonly inputs: RawInputs } | Refused {
   const errors = unknownInputs(environment);
   const texts = new Map<string, string>();
   for (const [name, { only }] of Object.entries(INPUTS)) {
-    const value = (environment[`INPUT_${name.toUpperCase()}`] ?? "").trim();
+    const value = (environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
     const isBoolean = BOOLEANS.some((boolean) => boolean === name);
     const text = isBoolean ? value.toLowerCase() : value;
     texts.set(name, text);
-    if (isBoolean && text !== "true" && text !== "false") {
+    if (isBoolean && text !== 'true' && text !== 'false') {
       errors.push(`input ${name}: found "${value}", expected true or false`);
     } else if (only !== undefined && text !== only) {
       errors.push(`input ${name}: not supported yet. Leave it at its default, "${only}"`);
     }
   }
-  const mode = texts.get("mode");
-  const onUnsupported = texts.get("on-unsupported");
-  if (mode !== "enforce" && mode !== "audit") {
+  const mode = texts.get('mode');
+  const onUnsupported = texts.get('on-unsupported');
+  if (mode !== 'enforce' && mode !== 'audit') {
     errors.push(`input mode: found "${mode}", expected enforce or audit`);
-  } else if (onUnsupported !== "fail" && onUnsupported !== "warn") {
+  } else if (onUnsupported !== 'fail' && onUnsupported !== 'warn') {
     errors.push(`input on-unsupported: found "${onUnsupported}", expected fail or warn`);
   } else if (errors.length === 0) {
-    const summary = texts.get("summary") === "true";
-    const debug = texts.get("debug") === "true";
-    return { kind: "inputs", inputs: { texts, mode, onUnsupported, summary, debug } };
+    const summary = texts.get('summary') === 'true';
+    const debug = texts.get('debug') === 'true';
+    return { kind: 'inputs', inputs: { texts, mode, onUnsupported, summary, debug } };
   }
-  return { kind: "refused", errors };
+  return { kind: 'refused', errors };
 }
 
 /** Why the inputs can't be used; nothing on the runner has changed. */
 export interface Refused {
-  readonly kind: "refused";
+  readonly kind: 'refused';
   readonly errors: readonly string[];
 }
 
 function unknownInputs(environment: Readonly<Record<string, string | undefined>>): string[] {
   const errors: string[] = [];
   for (const key of Object.keys(environment).sort()) {
-    if (!key.startsWith("INPUT_")) continue;
-    const name = key.slice("INPUT_".length).toLowerCase();
+    if (!key.startsWith('INPUT_')) continue;
+    const name = key.slice('INPUT_'.length).toLowerCase();
     if (Object.hasOwn(INPUTS, name)) continue;
     const meant = didYouMean(name);
-    const hint = meant === undefined ? "Remove it" : `Did you mean "${meant}"?`;
+    const hint = meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`;
     errors.push(`input ${name}: unknown. ${hint}`);
   }
   return errors;
 }
 
 function didYouMean(name: string): string | undefined {
-  const dashed = name.replaceAll("_", "-");
+  const dashed = name.replaceAll('_', '-');
   if (Object.hasOwn(OTHER_NAMES, dashed)) return OTHER_NAMES[dashed];
   return Object.keys(INPUTS).find((known) => distance(dashed, known) <= 3);
 }

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
-import { parse } from "yaml";
-import { INPUTS, readInputs } from "../../../src/edge/github/inputs.ts";
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { INPUTS, readInputs } from '../../../src/edge/github/inputs.ts';
 
-const action = parse(readFileSync("action.yml", "utf8"));
+const action = parse(readFileSync('action.yml', 'utf8'));
 
 function environment(changes: Record<string, string>): Record<string, string> {
   const values: Record<string, string> = {};
@@ -13,28 +13,28 @@ function environment(changes: Record<string, string>): Record<string, string> {
   return { ...values, ...changes };
 }
 
-test("action.yml declares what the reader reads", () => {
+test('action.yml declares what the reader reads', () => {
   expect(Object.keys(action.inputs)).toEqual(Object.keys(INPUTS));
 });
 
-test("the defaults of action.yml are accepted", () => {
+test('the defaults of action.yml are accepted', () => {
   expect(readInputs(environment({}))).toMatchObject({
-    kind: "inputs",
-    inputs: { mode: "enforce", onUnsupported: "fail", summary: true, debug: false },
+    kind: 'inputs',
+    inputs: { mode: 'enforce', onUnsupported: 'fail', summary: true, debug: false },
   });
 });
 
 test.each([
-  ["INPUT_FAIL-ON-UNSUPPORTED", "true", 'Did you mean "on-unsupported"?'],
-  ["INPUT_AUDIT-SUMMARY", "true", 'Did you mean "summary"?'],
-  ["INPUT_ALOWED-HOSTS", "a.example", 'Did you mean "allowed-hosts"?'],
-  ["INPUT_DEBUG", "yes", "expected true or false"],
-  ["INPUT_MODE", "block", "expected enforce or audit"],
-  ["INPUT_ON-UNSUPPORTED", "skip", "expected fail or warn"],
-  ["INPUT_SUDO-LOCKDOWN", "true", "not supported yet"],
-])("%s=%s is an error", (key, value, message) => {
+  ['INPUT_FAIL-ON-UNSUPPORTED', 'true', 'Did you mean "on-unsupported"?'],
+  ['INPUT_AUDIT-SUMMARY', 'true', 'Did you mean "summary"?'],
+  ['INPUT_ALOWED-HOSTS', 'a.example', 'Did you mean "allowed-hosts"?'],
+  ['INPUT_DEBUG', 'yes', 'expected true or false'],
+  ['INPUT_MODE', 'block', 'expected enforce or audit'],
+  ['INPUT_ON-UNSUPPORTED', 'skip', 'expected fail or warn'],
+  ['INPUT_SUDO-LOCKDOWN', 'true', 'not supported yet'],
+])('%s=%s is an error', (key, value, message) => {
   expect(readInputs(environment({ [key]: value }))).toEqual({
-    kind: "refused",
+    kind: 'refused',
     errors: [expect.stringContaining(message)],
   });
 });
