@@ -120,7 +120,7 @@ static __always_inline struct socket_state *packet_socket(struct __sk_buff *skb,
 
 /* Decides a packet that no cache answers, and records it once. */
 static __always_inline int packet_decide(const struct endpoint *e, struct socket_state *s,
-					 struct question *q, struct record *r, const struct config *c,
+					 struct question *q, struct record *r,
 					 const struct policy_config *p, __u32 length)
 {
 	struct decision d = {};
@@ -189,7 +189,7 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	q.proto = e.proto;
 	q.scope = s && s->known ? s->scope : SCOPE_EVERYONE;
 	q.other_netns = s && s->known && s->netns != c->host_netns;
-	if (packet_decide(&e, s, &q, &r, c, p, skb->len))
+	if (packet_decide(&e, s, &q, &r, p, skb->len))
 		return 1;
 	count(COUNTER_EGRESS_DENIED);
 	return passes(c, VERDICT_DENY) ? 1 : 0;
@@ -266,7 +266,7 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 			bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
 		return TCX_NEXT_PROGRAM;
 	}
-	if (packet_decide(&e, s, &q, &r, c, p, skb->len))
+	if (packet_decide(&e, s, &q, &r, p, skb->len))
 		return TCX_NEXT_PROGRAM;
 	count(COUNTER_TC_DENIED);
 	return passes(c, VERDICT_DENY) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
