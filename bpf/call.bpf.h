@@ -79,7 +79,9 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 		call_write_destination(ctx, &to, port, v6);
 		return 1;
 	}
-	s->asked_port = 0;
+	/* a connected v4-mapped datagram socket names its steered peer again with each send */
+	if (!to_proxy(&e, c))
+		s->asked_port = 0;
 	if (layer == LAYER_CONNECT && e.proto != IPPROTO_TCP)
 		return 1; /* connect() of a datagram socket sends nothing */
 	if (c->mode == MODE_NOTING || d.by == BY_LOCAL || d.verdict == VERDICT_ALLOW)

@@ -1,7 +1,9 @@
 // Speaks the loader's frames with the knowledge taken out: writes what its session lists, flips,
 // pins, turns green, and logs every event as one hex line. Tests of the loader need no more.
+
+import { createSocket } from 'node:dgram';
 import { closeSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { createServer, Socket } from 'node:net';
 
 const channel = new Socket({ fd: 3, readable: true, writable: true });
 let input = Buffer.alloc(0);
@@ -26,6 +28,28 @@ function log(text) {
   writeSync(hello.audit, `${text}\n`);
 }
 
+/** Programs the flows open at start, as listed by the loader, into `existing`. */
+async function admitOpenFlows() {
+  const flows = JSON.parse((await ask(36)).toString());
+  const writes = flows.map((flow) => {
+    const write = Buffer.alloc(8 + 40 + 24);
+    write[0] = 1;
+    write[1] = 5;
+    write.writeUInt16LE(40, 2);
+    write.writeUInt16LE(24, 4);
+    addressBytes(flow.src).copy(write, 8);
+    addressBytes(flow.dst).copy(write, 24);
+    write.writeUInt16LE(flow.sport, 40);
+    write.writeUInt16LE(flow.dport, 42);
+    write[44] = flow.proto;
+    write[48 + 20] = 1;
+    write[48 + 21] = 14;
+    write.writeUInt16LE(flow.scope, 48 + 22);
+    return write;
+  });
+  if (writes.length > 0) await ask(32, Buffer.concat(writes));
+}
+
 async function begin() {
   const { session } = hello;
   const apply = await ask(32, Buffer.from(session.writes, 'hex'));
@@ -40,6 +64,7 @@ async function begin() {
     log('restarted');
     return;
   }
+  await admitOpenFlows();
   const mode = Buffer.alloc(4);
   mode.writeUInt32LE(session.mode);
   await ask(33, mode);
@@ -56,9 +81,72 @@ async function begin() {
   send(43, Buffer.from(JSON.stringify(green)));
 }
 
+/** 16 bytes of a dotted or `::ffff:` address, or of ::1. */
+function addressBytes(text) {
+  const bytes = Buffer.alloc(16);
+  const dotted = text.replace('::ffff:', '');
+  if (!dotted.includes('.')) {
+    bytes[15] = 1;
+    return bytes;
+  }
+  bytes.writeUInt16BE(0xffff, 10);
+  dotted.split('.').forEach((part, index) => {
+    bytes[12 + index] = Number(part);
+  });
+  return bytes;
+}
+
+/** Refuses a question of a known client, logs who asked what server; drops any other. */
+async function refuse(query, address, port, proto) {
+  const key = Buffer.alloc(20);
+  addressBytes(address).copy(key);
+  key.writeUInt16LE(port, 16);
+  key[18] = proto;
+  const reply = await ask(35, key);
+  if (reply.readInt32LE(0) !== 0) {
+    log('stranger');
+    return undefined;
+  }
+  const owner = reply.subarray(4);
+  const asked = owner.subarray(32, 48).toString('hex');
+  const comm = owner.subarray(64, 80).toString('latin1').split('\0')[0];
+  log(`asker ${comm} ${owner.readUInt32LE(48) > 1} ${asked} ${owner.readUInt16LE(56)} ${proto}`);
+  const answer = Buffer.from(query);
+  answer[2] |= 0x80;
+  answer[3] = (answer[3] & 0xf0) | 5;
+  return answer;
+}
+
+function serveUdp(fd, v6) {
+  const socket = createSocket(v6 ? 'udp6' : 'udp4');
+  socket.on('message', async (query, from) => {
+    const answer = await refuse(query, from.address, from.port, 17);
+    if (answer) socket.send(answer, from.port, from.address);
+  });
+  socket.bind({ fd });
+}
+
+function serveTcp(fd) {
+  createServer((client) => {
+    client.on('error', () => client.destroy());
+    client.once('data', async (query) => {
+      const answer = await refuse(query.subarray(2), client.remoteAddress, client.remotePort, 6);
+      if (answer) client.end(Buffer.concat([query.subarray(0, 2), answer]));
+    });
+  }).listen({ fd });
+}
+
+function serve() {
+  for (const { fd, proto, address } of hello.sockets) {
+    if (proto === 'udp') serveUdp(fd, address.includes(':'));
+    else serveTcp(fd);
+  }
+}
+
 function onFrame(type, seq, payload) {
   if (type === 1) {
     hello = JSON.parse(payload.toString());
+    serve();
     void begin();
     return;
   }

@@ -32,16 +32,22 @@ export const SERVER6 = '2001:db8:1::10';
 export class Lab {
   readonly runner: string;
   readonly net: string;
+  /** A container-like namespace behind a bridge of the runner's. */
+  readonly box: string;
   readonly cgroup: string;
   readonly job: string;
+  /** The cgroup of the runner's worker: what is older in it is the runner. */
+  readonly work: string;
   readonly #children: ChildProcess[] = [];
   #holder: ChildProcess | undefined;
 
   constructor(id: string) {
     this.runner = `cw-${id}-run`;
     this.net = `cw-${id}-net`;
+    this.box = `cw-${id}-box`;
     this.cgroup = join(cgroupMount(), `cw-${id}`);
     this.job = join(this.cgroup, 'job');
+    this.work = join(this.cgroup, 'work');
   }
 
   /** Builds the namespaces, the cgroup and the mount namespace. */
@@ -76,10 +82,14 @@ export class Lab {
     ip('-n', this.net, 'link', 'set', 'up1', 'up');
     ip('-n', this.runner, 'route', 'add', 'default', 'via', '192.0.2.1');
     ip('-n', this.runner, '-6', 'route', 'add', 'default', 'via', '2001:db8::1');
+    this.#openBox();
     mkdirSync(this.cgroup);
     mkdirSync(this.job);
+    mkdirSync(this.work);
     const script =
-      'mount --make-rprivate / && mount -t tmpfs run /run && echo ready && exec sleep 600';
+      'mount --make-rprivate / && mkdir -p /mnt && mount -t tmpfs keep /mnt && mkdir /mnt/netns && ' +
+      'mount --rbind /run/netns /mnt/netns && mount -t tmpfs run /run && mkdir /run/cw-netns && ' +
+      'mount --rbind /mnt/netns /run/cw-netns && echo ready && exec sleep 600';
     // not `ip netns exec`: it mounts a /sys of its own, without the cgroups
     const net = `--net=/run/netns/${this.runner}`;
     this.#holder = spawn('nsenter', [net, 'unshare', '-m', 'sh', '-c', script], {
@@ -88,10 +98,44 @@ export class Lab {
     await line(this.#holder, 'ready');
   }
 
+  /** The box reaches the internet through the runner, which forwards without translating. */
+  #openBox(): void {
+    ip('netns', 'add', this.box);
+    ip('-n', this.runner, 'link', 'add', 'br0', 'type', 'bridge');
+    ip(
+      'link',
+      'add',
+      'in0',
+      'netns',
+      this.runner,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'in1',
+      'netns',
+      this.box,
+    );
+    ip('-n', this.runner, 'link', 'set', 'in0', 'master', 'br0');
+    ip('-n', this.runner, 'addr', 'add', '172.30.0.1/24', 'dev', 'br0');
+    ip('-n', this.box, 'addr', 'add', '172.30.0.2/24', 'dev', 'in1');
+    for (const name of ['br0', 'in0']) ip('-n', this.runner, 'link', 'set', name, 'up');
+    for (const name of ['lo', 'in1']) ip('-n', this.box, 'link', 'set', name, 'up');
+    ip('-n', this.box, 'route', 'add', 'default', 'via', '172.30.0.1');
+    ip('-n', this.net, 'route', 'add', '172.30.0.0/24', 'via', '192.0.2.2');
+    const forward = 'echo 1 > /proc/sys/net/ipv4/ip_forward';
+    execFileSync('ip', ['netns', 'exec', this.runner, 'sh', '-c', forward]);
+  }
+
+  /** Runs a command of the job in the box, ten seconds at most. */
+  runBoxed(...command: string[]): Result {
+    return this.run('nsenter', `--net=/run/cw-netns/${this.box}`, ...command);
+  }
+
   /** The words that run a command on the lab's machine, in the job's cgroup. */
-  enter(command: readonly string[]): string[] {
+  enter(command: readonly string[], cgroup = this.job): string[] {
     const pid = String(this.#holder?.pid);
-    const script = `echo 0 > ${this.job}/cgroup.procs && exec "$@"`;
+    const script = `echo 0 > ${cgroup}/cgroup.procs && exec "$@"`;
     return ['nsenter', '-t', pid, '-m', '-n', 'sh', '-c', script, 'sh', ...command];
   }
 
@@ -103,8 +147,8 @@ export class Lab {
   }
 
   /** Starts a process on the lab's machine; it ends with the lab. */
-  spawn(command: readonly string[]): ChildProcess {
-    const [file = '', ...words] = this.enter(command);
+  spawn(command: readonly string[], cgroup = this.job): ChildProcess {
+    const [file = '', ...words] = this.enter(command, cgroup);
     const child = spawn(file, words, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#children.push(child);
     return child;
@@ -129,10 +173,10 @@ export class Lab {
   close(): void {
     for (const child of [...this.#children, this.#holder]) child?.kill('SIGKILL');
     this.#children.length = 0;
-    for (const name of ['job', 'cargowall.daemon', 'cargowall.loader', '']) {
+    for (const name of ['job', 'work', 'cargowall.daemon', 'cargowall.loader', '']) {
       removeCgroup(join(this.cgroup, name));
     }
-    for (const name of [this.runner, this.net]) {
+    for (const name of [this.box, this.runner, this.net]) {
       if (existsSync(`/run/netns/${name}`)) spawnSync('ip', ['netns', 'del', name]);
     }
   }

@@ -57,7 +57,7 @@ export function settings(session: Session): string {
 /** A process that plays the runner's worker: a Python that runs the lines it is sent. */
 export async function startWorker(lab: Lab): Promise<ChildProcess> {
   const script = 'import sys\nprint("ready", flush=True)\nfor l in sys.stdin:\n    exec(l)\n';
-  const worker = lab.spawn(['/usr/bin/python3', '-u', '-c', script]);
+  const worker = lab.spawn(['/usr/bin/python3', '-u', '-c', script], lab.work);
   await line(worker, 'ready');
   return worker;
 }
