@@ -16,7 +16,8 @@ struct endpoint {
 	unsigned char other_netns; /* the socket is not in the machine's network namespace */
 	unsigned char shape;	   /* enum endpoint_shape */
 	unsigned char icmp_type;
-	unsigned char pad[3];
+	unsigned char carries; /* a TCP segment with bytes behind its header */
+	unsigned char pad[2];
 };
 
 enum endpoint_shape {
@@ -139,6 +140,7 @@ static __always_inline int transport_from_packet(struct endpoint *e, struct __sk
 		if (bpf_skb_load_bytes(skb, at, l4, 14))
 			return SHAPE_BAD;
 		e->tcp_flags = l4[13];
+		e->carries = skb->len > at + (l4[12] >> 4) * 4U;
 	} else if (e->proto == IPPROTO_UDP) {
 		if (bpf_skb_load_bytes(skb, at, l4, 8))
 			return SHAPE_BAD;

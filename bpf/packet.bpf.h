@@ -17,8 +17,7 @@ static __always_inline void flow_key_of(struct flow_key *k, const struct endpoin
 }
 
 /* Whether the kernel itself makes this packet: exact types, and no process behind it. */
-static __always_inline bool made_by_kernel(const struct endpoint *e, const struct socket_state *s,
-					   __u32 length)
+static __always_inline bool made_by_kernel(const struct endpoint *e, const struct socket_state *s)
 {
 	if (s && s->known)
 		return false;
@@ -31,7 +30,7 @@ static __always_inline bool made_by_kernel(const struct endpoint *e, const struc
 	if (e->proto == 2) /* IGMP */
 		return true;
 	/* a reset without a socket carries nothing */
-	return e->proto == IPPROTO_TCP && (e->tcp_flags & TCP_RST) && length <= 60 + 60 + 18;
+	return e->proto == IPPROTO_TCP && (e->tcp_flags & TCP_RST) && !e->carries;
 }
 
 /* The verdict of this very (peer, port, protocol), if the socket remembers it. */
@@ -121,7 +120,7 @@ static __always_inline struct socket_state *packet_socket(struct __sk_buff *skb,
 /* Decides a packet that no cache answers, and records it once. */
 static __always_inline int packet_decide(const struct endpoint *e, struct socket_state *s,
 					 struct question *q, struct record *r,
-					 const struct policy_config *p, __u32 length)
+					 const struct policy_config *p)
 {
 	struct decision d = {};
 	struct flow_key k = {};
@@ -135,7 +134,7 @@ static __always_inline int packet_decide(const struct endpoint *e, struct socket
 			call_remember(s, q, &d, p->generation);
 		return 1;
 	}
-	if (d.by != BY_PROOF && made_by_kernel(e, s, length))
+	if (d.by != BY_PROOF && made_by_kernel(e, s))
 		return 1;
 	flow_key_of(&k, e);
 	if (e->shape == SHAPE_OK)
@@ -189,7 +188,7 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	q.proto = e.proto;
 	q.scope = s && s->known ? s->scope : SCOPE_EVERYONE;
 	q.other_netns = s && s->known && s->netns != c->host_netns;
-	if (packet_decide(&e, s, &q, &r, p, skb->len))
+	if (packet_decide(&e, s, &q, &r, p))
 		return 1;
 	count(COUNTER_EGRESS_DENIED);
 	return passes(c, VERDICT_DENY) ? 1 : 0;
@@ -266,7 +265,7 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 			bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
 		return TCX_NEXT_PROGRAM;
 	}
-	if (packet_decide(&e, s, &q, &r, p, skb->len))
+	if (packet_decide(&e, s, &q, &r, p))
 		return TCX_NEXT_PROGRAM;
 	count(COUNTER_TC_DENIED);
 	return passes(c, VERDICT_DENY) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;

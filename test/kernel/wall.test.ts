@@ -163,3 +163,34 @@ except OSError as e:
   expect(lab.run('/usr/bin/python3', '-c', script).stdout.trim()).toBe('PermissionError');
   expect(events(lab).at(-1)).toMatchObject({ proto: 47, by: DECIDED_BY.PROTOCOL, allowed: false });
 });
+
+test.each([
+  ['a datagram', '0800', '17', '0009000900080000', DECIDED_BY.DEFAULT],
+  [
+    'a reset with a payload',
+    '0800',
+    '6',
+    `000901bb0000000000000000500400000000${'0000'}${'41'.repeat(8)}`,
+    DECIDED_BY.DEFAULT,
+  ],
+  ['an EtherType that is not IP', '88cc', '17', '0009000900080000', DECIDED_BY.NOT_IP],
+])(
+  'the wall alone refuses %s sent as a raw frame',
+  async (_name, ethertype, proto, payload, by) => {
+    const before = events(lab).length;
+    const script = `
+import socket, struct
+body = bytes.fromhex('${payload}')
+ip = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 20 + len(body), 0, 0, 9, ${proto}, 0,
+                 socket.inet_aton('192.0.2.2'), socket.inet_aton('${OTHER4}'))
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('up0', 0))
+try:
+    s.send(b'\\xff' * 6 + b'\\x02' * 6 + bytes.fromhex('${ethertype}') + ip + body); print('sent')
+except OSError as e:
+    print(e.errno)
+`;
+    expect(lab.run('/usr/bin/python3', '-c', script).stdout.trim()).toBe('105'); // ENOBUFS
+    await until(() => events(lab).length > before, 'the record');
+    expect(events(lab).at(-1)).toMatchObject({ by, layer: LAYER.TC, allowed: false });
+  },
+);

@@ -47,7 +47,9 @@ export interface RawInputs {
   readonly debug: boolean;
 }
 
-/** Reads all inputs from an environment; either the value or every error, in order of name. */
+/**
+ * Reads all inputs from an environment; either the value, or every error: unknown inputs
+ * first, then the declared ones in order. */
 export function readInputs(
   environment: Readonly<Record<string, string | undefined>>,
 ): { readonly kind: 'inputs'; readonly inputs: RawInputs } | Refused {
@@ -68,14 +70,19 @@ export function readInputs(
   const onUnsupported = texts.get('on-unsupported');
   if (mode !== 'enforce' && mode !== 'audit') {
     errors.push(`input mode: found "${mode}", expected enforce or audit`);
-  } else if (onUnsupported !== 'fail' && onUnsupported !== 'warn') {
-    errors.push(`input on-unsupported: found "${onUnsupported}", expected fail or warn`);
-  } else if (errors.length === 0) {
-    const summary = texts.get('summary') === 'true';
-    const debug = texts.get('debug') === 'true';
-    return { kind: 'inputs', inputs: { texts, mode, onUnsupported, summary, debug } };
   }
-  return { kind: 'refused', errors };
+  if (onUnsupported !== 'fail' && onUnsupported !== 'warn') {
+    errors.push(`input on-unsupported: found "${onUnsupported}", expected fail or warn`);
+  }
+  const modeRead = mode === 'audit' ? 'audit' : 'enforce';
+  const unsupportedRead = onUnsupported === 'warn' ? 'warn' : 'fail';
+  if (errors.length > 0) return { kind: 'refused', errors };
+  const summary = texts.get('summary') === 'true';
+  const debug = texts.get('debug') === 'true';
+  return {
+    kind: 'inputs',
+    inputs: { texts, mode: modeRead, onUnsupported: unsupportedRead, summary, debug },
+  };
 }
 
 /** Why the inputs can't be used; nothing on the runner has changed. */
@@ -100,7 +107,10 @@ function unknownInputs(environment: Readonly<Record<string, string | undefined>>
 function didYouMean(name: string): string | undefined {
   const dashed = name.replaceAll('_', '-');
   if (Object.hasOwn(OTHER_NAMES, dashed)) return OTHER_NAMES[dashed];
-  return Object.keys(INPUTS).find((known) => distance(dashed, known) <= 3);
+  const near = Object.keys(INPUTS).map((known) => ({ known, far: distance(dashed, known) }));
+  near.sort((one, other) => one.far - other.far);
+  const [nearest] = near;
+  return nearest !== undefined && nearest.far <= 3 ? nearest.known : undefined;
 }
 
 function distance(from: string, to: string): number {

@@ -38,3 +38,9 @@ test.each([
     errors: [expect.stringContaining(message)],
   });
 });
+
+test('every wrong input is reported at once', () => {
+  const wrong = { INPUT_MODE: 'block', 'INPUT_ON-UNSUPPORTED': 'skip', INPUT_DEBUG: 'yes' };
+  const read = readInputs(environment(wrong));
+  expect(read.kind === 'refused' && read.errors.length).toBe(3);
+});
