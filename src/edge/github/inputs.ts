@@ -49,7 +49,8 @@ export interface RawInputs {
 
 /**
  * Reads all inputs from an environment; either the value, or every error: unknown inputs
- * first, then the declared ones in order. */
+ * first, then the declared ones in order.
+ */
 export function readInputs(
   environment: Readonly<Record<string, string | undefined>>,
 ): { readonly kind: 'inputs'; readonly inputs: RawInputs } | Refused {
@@ -66,23 +67,27 @@ export function readInputs(
       errors.push(`input ${name}: not supported yet. Leave it at its default, "${only}"`);
     }
   }
-  const mode = texts.get('mode');
-  const onUnsupported = texts.get('on-unsupported');
-  if (mode !== 'enforce' && mode !== 'audit') {
-    errors.push(`input mode: found "${mode}", expected enforce or audit`);
-  }
-  if (onUnsupported !== 'fail' && onUnsupported !== 'warn') {
-    errors.push(`input on-unsupported: found "${onUnsupported}", expected fail or warn`);
-  }
-  const modeRead = mode === 'audit' ? 'audit' : 'enforce';
-  const unsupportedRead = onUnsupported === 'warn' ? 'warn' : 'fail';
+  const mode = oneOf(texts, 'mode', ['enforce', 'audit'], errors);
+  const onUnsupported = oneOf(texts, 'on-unsupported', ['fail', 'warn'], errors);
   if (errors.length > 0) return { kind: 'refused', errors };
   const summary = texts.get('summary') === 'true';
   const debug = texts.get('debug') === 'true';
-  return {
-    kind: 'inputs',
-    inputs: { texts, mode: modeRead, onUnsupported: unsupportedRead, summary, debug },
-  };
+  return { kind: 'inputs', inputs: { texts, mode, onUnsupported, summary, debug } };
+}
+
+/** One of two words, the first where the error just added makes the value unused. */
+function oneOf<Word extends string>(
+  texts: ReadonlyMap<string, string>,
+  name: string,
+  words: readonly [Word, Word],
+  errors: string[],
+): Word {
+  const found = texts.get(name);
+  const word = words.find((one) => one === found);
+  if (word === undefined) {
+    errors.push(`input ${name}: found "${found}", expected ${words.join(' or ')}`);
+  }
+  return word ?? words[0];
 }
 
 /** Why the inputs can't be used; nothing on the runner has changed. */
