@@ -36,6 +36,12 @@ static __always_inline void call_remember(struct socket_state *s, const struct q
 	s->generation = generation;
 }
 
+/* Whether the socket was seen sending to this peer before the flip. */
+static __always_inline bool is_noted(const struct socket_state *s, const struct question *q)
+{
+	return s->existing && s->noted_port == q->port && address_equal(&s->noted, &q->dst);
+}
+
 static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, bool v6)
 {
 	const struct config *c = config_get();
@@ -48,6 +54,7 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 	enum steer how;
 	__u64 netns;
 	__u16 port = 0;
+	bool far;
 
 	if (!c || !p)
 		return 1;
@@ -60,9 +67,9 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 		s = bpf_sk_storage_get(&sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s) {
 		count(COUNTER_SOCKETS_FULL);
-		return passes(c, VERDICT_DENY);
+		return passes(c, VERDICT_DENY, BY_DEFAULT);
 	}
-	owner_fill(s, c, netns);
+	owner_fill(s, c, netns, bpf_get_socket_cookie(ctx));
 	e.other_netns = netns != c->host_netns;
 	q.dst = e.dst;
 	q.port = e.dport;
@@ -71,7 +78,9 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 	q.other_netns = e.other_netns;
 	verdict_for(&q, &d);
 	how = steer_for(&q, c, &d);
-	if (how != STEER_NOT && steer_target(&to, &port, how, &q, c, v6 && !address_is_v4(&q.dst))) {
+	far = q.other_netns || (ctx->sk && ctx->sk->bound_dev_if > LOOPBACK_IFINDEX);
+	if (how != STEER_NOT &&
+	    steer_target(&to, &port, how, far, c, v6 && !address_is_v4(&q.dst))) {
 		s->asked = e.dst;
 		s->asked_port = e.dport;
 		s->generation = 0;
@@ -84,6 +93,8 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 		s->asked_port = 0;
 	if (layer == LAYER_CONNECT && e.proto != IPPROTO_TCP)
 		return 1; /* connect() of a datagram socket sends nothing */
+	if (layer == LAYER_SENDMSG && d.by == BY_DEFAULT && is_noted(s, &q))
+		return 1; /* a datagram flow open before the flip */
 	if (c->mode == MODE_NOTING || d.by == BY_LOCAL || d.verdict == VERDICT_ALLOW)
 		return 1; /* an allowed flow is recorded by its first packet */
 	count(COUNTER_CONNECT_DENIED);
@@ -96,7 +107,7 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 	s->tried = e.dst;
 	s->tried_port = e.dport;
 	call_remember(s, &q, &d, p->generation);
-	return passes(c, VERDICT_DENY);
+	return passes(c, VERDICT_DENY, d.by);
 }
 
 /* What the client meant, wherever it can see where it really went. */
@@ -125,7 +136,7 @@ static __always_inline int call_born(struct bpf_sock *ctx)
 		return 1;
 	s = bpf_sk_storage_get(&sockets, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (s)
-		owner_fill(s, c, bpf_get_netns_cookie(ctx));
+		owner_fill(s, c, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
 	else
 		count(COUNTER_SOCKETS_FULL);
 	return 1;

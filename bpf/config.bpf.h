@@ -24,13 +24,17 @@ static __always_inline struct policy_config *policy_get(void)
 /* No heartbeat for longer than the limit: the runner's own traffic no longer waits for it. */
 static __always_inline bool daemon_gone(const struct config *c)
 {
-	return c->heartbeat_ns && bpf_ktime_get_ns() - c->heartbeat_ns > c->heartbeat_limit_ns;
+	__u64 last = c->heartbeat_ns, now = bpf_ktime_get_ns();
+
+	return last && now > last && now - last > c->heartbeat_limit_ns;
 }
 
-/* The one line that knows about modes. */
-static __always_inline bool passes(const struct config *c, __u8 verdict)
+/* The one place that knows about modes. The proof's addresses are refused in both (spec 10). */
+static __always_inline bool passes(const struct config *c, __u8 verdict, __u8 by)
 {
-	return verdict == VERDICT_ALLOW || c->mode != MODE_ENFORCE;
+	if (verdict == VERDICT_ALLOW || c->mode == MODE_NOTING)
+		return true;
+	return c->mode != MODE_ENFORCE && by != BY_PROOF;
 }
 
 #endif /* CARGOWALL_CONFIG_BPF_H */

@@ -179,7 +179,7 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 		__u8 option = 0;
 
 		bpf_skb_load_bytes(skb, at + 20, &option, 1);
-		if (option != 148)
+		if (option != 148 || length != 24)
 			return SHAPE_BAD;
 	}
 	return transport_from_packet(e, skb, at + length);
@@ -197,6 +197,8 @@ static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_bu
 	__builtin_memcpy(e->src.b, h + 8, 16);
 	__builtin_memcpy(e->dst.b, h + 24, 16);
 	e->proto = h[6];
+	if (address_is_v4(&e->dst))
+		return SHAPE_BAD; /* a mapped address is a form of ours, never of the wire's */
 	at += 40;
 	for (i = 0; i < EXTENSIONS_MAX; i++) {
 		if (e->proto != 0 && e->proto != 43 && e->proto != 44 && e->proto != 60)

@@ -38,17 +38,20 @@ static __always_inline void flow_addresses(struct blocked_event *f, const struct
 	}
 }
 
-static __always_inline void flow_owner(struct event *v, const struct socket_state *s)
+/* Not inlined, so that the object's BTF holds struct event for the layout test. */
+static __noinline int flow_owner(struct event *v, const struct socket_state *s)
 {
-	if (!s)
-		return;
+	if (!s || !v)
+		return 0;
 	v->flow.pid = s->pid;
 	v->ext.uid = s->uid;
 	v->ext.origin = s->origin;
 	v->ext.scope = s->scope;
 	v->ext.cgroup = s->cgroup;
 	v->ext.netns = s->netns;
+	v->ext.socket = s->cookie;
 	__builtin_memcpy(v->ext.comm, s->comm, COMM_SIZE);
+	return 0;
 }
 
 /*

@@ -16,6 +16,7 @@
 #include <bpf/bpf_tracing.h>
 
 #define AF_INET 2
+#define LOOPBACK_IFINDEX 1
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
@@ -33,9 +34,17 @@
 #define TCX_NEXT_PROGRAM (-1)
 #define TCX_DROP_FRAME 2
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live; /* threads that have not exited */
+} __attribute__((preserve_access_index));
+
 struct task_struct {
-	int pid;
 	int tgid;
+	struct signal_struct *signal;
 	unsigned long long start_boottime;
 	struct task_struct *group_leader;
 } __attribute__((preserve_access_index));

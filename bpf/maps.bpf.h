@@ -11,8 +11,10 @@ struct socket_state {
 	struct address asked; /* the address a steered call meant */
 	struct address peer;  /* of the cached verdict */
 	struct address tried; /* destination already reported by connect or sendmsg */
+	struct address noted; /* the last peer before the flip */
 	unsigned long long cgroup;
 	unsigned long long netns;
+	unsigned long long cookie;
 	unsigned int pid;
 	unsigned int uid;
 	unsigned int generation; /* of the cached verdict, 0 = none */
@@ -21,14 +23,14 @@ struct socket_state {
 	unsigned short asked_port; /* 0 = not steered */
 	unsigned short peer_port;
 	unsigned short tried_port;
+	unsigned short noted_port;
 	unsigned short scope;
 	unsigned char peer_proto;
 	unsigned char verdict;
 	unsigned char by;
 	unsigned char origin;
-	unsigned char existing; /* seen sending before the flip, to `peer` */
+	unsigned char existing; /* seen sending before the flip, to `noted` */
 	unsigned char known;	/* the owner fields are filled */
-	unsigned char pad[2];
 	char comm[COMM_SIZE];
 };
 

@@ -24,7 +24,8 @@ static __always_inline struct process_value *process_of(__u32 tgid, __u64 ticks)
 }
 
 /* Fills the owner of a socket from the current process. */
-static __always_inline void owner_fill(struct socket_state *s, const struct config *c, __u64 netns)
+static __always_inline void owner_fill(struct socket_state *s, const struct config *c, __u64 netns,
+				       __u64 cookie)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	__u64 cgroup = bpf_get_current_cgroup_id();
@@ -38,6 +39,7 @@ static __always_inline void owner_fill(struct socket_state *s, const struct conf
 	s->uid = (__u32)bpf_get_current_uid_gid();
 	s->cgroup = cgroup;
 	s->netns = netns;
+	s->cookie = cookie;
 	bpf_get_current_comm(s->comm, COMM_SIZE);
 	s->scope = SCOPE_EVERYONE;
 	s->origin = netns == c->host_netns ? ORIGIN_SYSTEM : ORIGIN_OTHER_NETNS;

@@ -16,10 +16,10 @@ static __always_inline void flow_key_of(struct flow_key *k, const struct endpoin
 	k->proto = e->proto;
 }
 
-/* Whether the kernel itself makes this packet: exact types, and no process behind it. */
-static __always_inline bool made_by_kernel(const struct endpoint *e, const struct socket_state *s)
+/* Whether a packet without a process behind it is of a type the kernel itself makes. */
+static __always_inline bool made_by_kernel(const struct endpoint *e)
 {
-	if (s && s->known)
+	if (e->shape != SHAPE_OK)
 		return false;
 	if (e->proto == IPPROTO_ICMPV6) /* errors, MLD, NDP (RFC 4443, 2710, 3810, 4861) */
 		return (e->icmp_type >= 1 && e->icmp_type <= 4) ||
@@ -43,7 +43,7 @@ static __always_inline bool remembered(const struct socket_state *s, const struc
 
 /* A flow open before the flip; the runner's own go on whatever the rules say. */
 static __always_inline void admit_existing(struct decision *d, const struct flow_key *k,
-					   const struct socket_state *s, const struct endpoint *e)
+					   const struct socket_state *s, const struct question *q)
 {
 	const struct flow_value *v = bpf_map_lookup_elem(&existing, k);
 
@@ -55,8 +55,27 @@ static __always_inline void admit_existing(struct decision *d, const struct flow
 	}
 	if (d->by != BY_DEFAULT)
 		return;
-	if (v || (s && s->existing && s->peer_port == e->dport && address_equal(&s->peer, &e->dst)))
+	if (v || (s && is_noted(s, q)))
 		decided(d, VERDICT_ALLOW, BY_EXISTING);
+}
+
+/* A flow goes on after the end of the grant that admitted it: its tuple, and no new connection. */
+static __always_inline void admit_continued(struct decision *d, const struct flow_key *k,
+					    const struct endpoint *e, const struct policy_config *p)
+{
+	const struct flow_value *v;
+
+	if (d->verdict == VERDICT_ALLOW || d->by != BY_DEFAULT)
+		return;
+	if (e->proto == IPPROTO_TCP && (e->tcp_flags & TCP_SYN))
+		return;
+	v = bpf_map_lookup_elem(&flows, k);
+	if (!v || v->verdict != VERDICT_ALLOW || v->generation != p->generation ||
+	    bpf_ktime_get_ns() - v->last_ns >= p->flow_idle_ns)
+		return;
+	d->rule = v->rule;
+	d->name = v->name;
+	decided(d, VERDICT_ALLOW, v->by);
 }
 
 /* True the first time a flow is seen, or after it was idle: one record a flow. */
@@ -91,6 +110,7 @@ static __always_inline void owner_publish(const struct endpoint *e, const struct
 
 	v.cgroup = s->cgroup;
 	v.netns = s->netns;
+	v.socket = s->cookie;
 	v.seen_ns = bpf_ktime_get_ns();
 	if (s->asked_port) {
 		v.asked = s->asked;
@@ -117,40 +137,77 @@ static __always_inline struct socket_state *packet_socket(struct __sk_buff *skb,
 	return bpf_sk_storage_get(&sockets, sk, 0, create ? BPF_SK_STORAGE_GET_F_CREATE : 0);
 }
 
-/* Decides a packet that no cache answers, and records it once. */
-static __always_inline int packet_decide(const struct endpoint *e, struct socket_state *s,
-					 struct question *q, struct record *r,
-					 const struct policy_config *p)
+/*
+ * Decides a packet that no cache answers, and records it once. `processless`: nothing says that a
+ * process or another machine made it. True: it passes.
+ */
+static __always_inline bool packet_decide(const struct endpoint *e, struct socket_state *s,
+					  struct question *q, struct record *r,
+					  const struct config *c, const struct policy_config *p,
+					  bool processless)
 {
 	struct decision d = {};
 	struct flow_key k = {};
-	bool reported;
+	bool reported = false;
 
 	verdict_for(q, &d);
-	if (d.by == BY_LOCAL && r->layer == LAYER_TC)
-		decided(&d, VERDICT_DENY, BY_SHAPE); /* a local destination never leaves by an uplink */
-	if (d.by == BY_LOCAL) {
-		if (s)
-			call_remember(s, q, &d, p->generation);
-		return 1;
-	}
-	if (d.by != BY_PROOF && made_by_kernel(e, s))
-		return 1;
-	flow_key_of(&k, e);
-	if (e->shape == SHAPE_OK)
-		admit_existing(&d, &k, s, e);
-	else
+	/* unreadable, or a local destination that leaves by an uplink: never */
+	if (d.by == BY_LOCAL && (r->layer == LAYER_TC || address_is_zero(&e->dst)))
 		decided(&d, VERDICT_DENY, BY_SHAPE);
-	if (s && e->shape == SHAPE_OK) {
-		reported = s->tried_port == e->dport && address_equal(&s->tried, &e->dst);
-		call_remember(s, q, &d, p->generation);
+	if (d.by == BY_LOCAL) {
+		if (s && e->shape == SHAPE_OK)
+			call_remember(s, q, &d, p->generation);
+		return true;
+	}
+	if (d.by != BY_PROOF && processless && made_by_kernel(e))
+		return true;
+	flow_key_of(&k, e);
+	if (e->shape == SHAPE_OK) {
+		admit_existing(&d, &k, s, q);
+		admit_continued(&d, &k, e, p);
 	} else {
-		reported = false;
+		decided(&d, VERDICT_DENY, BY_SHAPE);
+	}
+	if (s && e->shape == SHAPE_OK) {
+		reported = d.verdict != VERDICT_ALLOW && s->tried_port == e->dport &&
+			   address_equal(&s->tried, &e->dst);
+		call_remember(s, q, &d, p->generation);
 	}
 	r->mid_stream = e->proto == IPPROTO_TCP && !(e->tcp_flags & TCP_SYN);
-	if (!reported && q->scope != SCOPE_DAEMON && flow_is_new(&k, &d, p, q->scope))
+	if (!reported && !(q->scope == SCOPE_DAEMON && d.verdict == VERDICT_ALLOW) &&
+	    flow_is_new(&k, &d, p, q->scope))
 		flow_emit(e, &d, s, r);
-	return d.verdict == VERDICT_ALLOW;
+	if (d.verdict != VERDICT_ALLOW)
+		count(r->layer == LAYER_TC ? COUNTER_TC_DENIED : COUNTER_EGRESS_DENIED);
+	return passes(c, d.verdict, d.by);
+}
+
+/*
+ * remembered() without parsing: a plain IPv4 or IPv6 header, TCP or UDP, of which every byte that
+ * is asked is linear. Anything else takes the long way.
+ */
+static __always_inline bool remembered_plainly(struct __sk_buff *skb, const struct socket_state *s,
+					       __u32 generation)
+{
+	const __u8 *data = (const __u8 *)(long)skb->data, *end = (const __u8 *)(long)skb->data_end;
+	const __u32 *peer = (const __u32 *)s->peer.b;
+	const __u32 *to;
+	__u8 proto = s->peer_proto;
+
+	if (s->generation != generation || (proto != IPPROTO_TCP && proto != IPPROTO_UDP))
+		return false;
+	if (address_is_v4(&s->peer)) {
+		if (data + 28 > end || data[0] != 0x45 || data[9] != proto ||
+		    (*(const __u16 *)(data + 6) & bpf_htons(0x3fff)))
+			return false;
+		return *(const __u32 *)(data + 16) == peer[3] &&
+		       *(const __u16 *)(data + 22) == bpf_htons(s->peer_port);
+	}
+	if (data + 48 > end || data[0] >> 4 != 6 || data[6] != proto)
+		return false;
+	to = (const __u32 *)(data + 24);
+	return to[0] == peer[0] && to[1] == peer[1] && to[2] == peer[2] && to[3] == peer[3] &&
+	       *(const __u16 *)(data + 42) == bpf_htons(s->peer_port);
 }
 
 static __always_inline int packet_judge_socket(struct __sk_buff *skb)
@@ -164,13 +221,15 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 
 	if (!c || !p)
 		return 1;
-	endpoint_from_packet(&e, skb, 0);
 	s = packet_socket(skb, true);
-	if (e.shape == SHAPE_OK && remembered(s, &e, p->generation) && c->mode != MODE_NOTING) {
-		if (s->verdict != VERDICT_ALLOW)
-			count(COUNTER_EGRESS_DENIED);
-		return passes(c, s->verdict) ? 1 : 0;
-	}
+	/* only an admission is remembered: a refusal ends with the grant that comes later */
+	if (s && s->verdict == VERDICT_ALLOW && c->mode != MODE_NOTING &&
+	    remembered_plainly(skb, s, p->generation))
+		return 1;
+	endpoint_from_packet(&e, skb, 0);
+	if (e.shape == SHAPE_OK && remembered(s, &e, p->generation) &&
+	    s->verdict == VERDICT_ALLOW && c->mode != MODE_NOTING)
+		return 1;
 	if (s && s->known && e.shape == SHAPE_OK && to_proxy(&e, c)) {
 		owner_publish(&e, s);
 		return 1;
@@ -178,8 +237,8 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	if (c->mode == MODE_NOTING) {
 		if (s && e.shape == SHAPE_OK) {
 			s->existing = 1;
-			s->peer = e.dst;
-			s->peer_port = e.dport;
+			s->noted = e.dst;
+			s->noted_port = e.dport;
 		}
 		return 1;
 	}
@@ -188,10 +247,7 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	q.proto = e.proto;
 	q.scope = s && s->known ? s->scope : SCOPE_EVERYONE;
 	q.other_netns = s && s->known && s->netns != c->host_netns;
-	if (packet_decide(&e, s, &q, &r, p))
-		return 1;
-	count(COUNTER_EGRESS_DENIED);
-	return passes(c, VERDICT_DENY) ? 1 : 0;
+	return packet_decide(&e, s, &q, &r, c, p, !s || !s->known) ? 1 : 0;
 }
 
 /* The network header behind Ethernet and at most two VLAN tags; 0: none we know. */
@@ -212,14 +268,55 @@ static __always_inline __u32 frame_network(struct __sk_buff *skb, __u16 *etherty
 	return 0;
 }
 
-static __always_inline int frame_refuse(const struct endpoint *e, __u8 by, struct record *r,
-					const struct config *c)
+/* A frame that is not IP: refused, one record for each EtherType and interface. */
+static __always_inline int frame_refuse(struct record *r, const struct config *c,
+					const struct policy_config *p)
 {
-	struct decision d = {.by = by};
+	struct decision d = {.by = BY_NOT_IP};
+	struct endpoint e = {.sport = r->ethertype, .dport = (__u16)r->ifindex, .proto = 255};
+	struct flow_key k = {};
 
 	count(COUNTER_TC_DENIED);
-	flow_emit(e, &d, 0, r);
-	return passes(c, VERDICT_DENY) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
+	flow_key_of(&k, &e);
+	if (flow_is_new(&k, &d, p, SCOPE_EVERYONE))
+		flow_emit(&e, &d, 0, r);
+	return passes(c, VERDICT_DENY, BY_NOT_IP) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
+}
+
+/* ARP for Ethernet and IPv4 (RFC 826) with nothing behind it, from an own address or a probe's 0. */
+static __always_inline bool frame_is_own_arp(struct __sk_buff *skb, __u32 at)
+{
+	static const __u8 ethernet_ipv4[] = {0, 1, 8, 0, 6, 4, 0};
+	struct local_key k = {.prefixlen = 128};
+	const struct local_value *v;
+	__u8 arp[28];
+	__u32 sender;
+	int i;
+
+	if (skb->len != at + sizeof(arp) || bpf_skb_load_bytes(skb, at, arp, sizeof(arp)))
+		return false;
+	for (i = 0; i < (int)sizeof(ethernet_ipv4); i++)
+		if (arp[i] != ethernet_ipv4[i])
+			return false;
+	__builtin_memcpy(&sender, arp + 14, 4);
+	if (!sender)
+		return true;
+	address_from_v4(&k.addr, sender);
+	v = bpf_map_lookup_elem(&locals, &k);
+	return v && (v->flags & LOCAL_OWN);
+}
+
+/* Whether a frame was made on this machine, by no process's own frame socket. */
+static __always_inline bool frame_is_processless(struct __sk_buff *skb, const struct socket_state *s)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (skb->ingress_ifindex || (s && s->known))
+		return false;
+	if (!sk)
+		return true;
+	sk = bpf_sk_fullsock(sk);
+	return !sk || sk->family == AF_INET || sk->family == AF_INET6;
 }
 
 static __always_inline int packet_judge_frame(struct __sk_buff *skb)
@@ -236,23 +333,25 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 		return TCX_NEXT_PROGRAM;
 	count(COUNTER_TC_SEEN);
 	at = frame_network(skb, &r.ethertype);
-	if (r.ethertype == ETH_P_ARP && at == 14)
+	if (at && r.ethertype == ETH_P_ARP && frame_is_own_arp(skb, at))
 		return TCX_NEXT_PROGRAM;
 	if (!at || (r.ethertype != ETH_P_IP && r.ethertype != ETH_P_IPV6))
-		return c->mode == MODE_NOTING ? TCX_NEXT_PROGRAM : frame_refuse(&e, BY_NOT_IP, &r, c);
-	r.ethertype = 0;
+		return c->mode == MODE_NOTING ? TCX_NEXT_PROGRAM : frame_refuse(&r, c, p);
 	endpoint_from_packet(&e, skb, at);
+	if ((r.ethertype == ETH_P_IP) != address_is_v4(&e.dst))
+		e.shape = SHAPE_BAD;
+	r.ethertype = 0;
 	s = packet_socket(skb, false);
 	if (e.shape == SHAPE_FRAGMENT && s && s->verdict == VERDICT_ALLOW && s->by != BY_LOCAL &&
 	    s->generation == p->generation && address_equal(&s->peer, &e.dst))
 		return TCX_NEXT_PROGRAM; /* the rest of a datagram whose head was admitted */
 	if (e.shape == SHAPE_OK && remembered(s, &e, p->generation) && s->by != BY_LOCAL)
-		return passes(c, s->verdict) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
+		return passes(c, s->verdict, s->by) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
 	q.dst = e.dst;
 	q.port = e.dport;
 	q.proto = e.proto;
 	q.scope = s && s->known ? s->scope : SCOPE_EVERYONE;
-	if (bpf_skb_cgroup_id(skb) == c->daemon_cgroup)
+	if (c->daemon_cgroup && bpf_skb_cgroup_id(skb) == c->daemon_cgroup)
 		q.scope = SCOPE_DAEMON;
 	if (proof_number(&e.dst))
 		count(COUNTER_TC_PROOF);
@@ -265,10 +364,8 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 			bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
 		return TCX_NEXT_PROGRAM;
 	}
-	if (packet_decide(&e, s, &q, &r, p))
-		return TCX_NEXT_PROGRAM;
-	count(COUNTER_TC_DENIED);
-	return passes(c, VERDICT_DENY) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
+	return packet_decide(&e, s, &q, &r, c, p, frame_is_processless(skb, s)) ? TCX_NEXT_PROGRAM
+										: TCX_DROP_FRAME;
 }
 
 #endif /* CARGOWALL_PACKET_BPF_H */

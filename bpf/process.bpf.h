@@ -34,7 +34,8 @@ static __always_inline int process_exited(struct task_struct *task)
 {
 	struct process_key k = {.tgid = BPF_CORE_READ(task, tgid)};
 
-	if (BPF_CORE_READ(task, pid) == (int)k.tgid)
+	/* the last thread's exit: the first may end long before */
+	if (!BPF_CORE_READ(task, signal, live.counter))
 		bpf_map_delete_elem(&processes, &k);
 	return 0;
 }

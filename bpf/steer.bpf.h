@@ -23,14 +23,12 @@ static __always_inline enum steer steer_for(const struct question *q, const stru
 		return STEER_CANARY;
 	if (q->port != 53 || (q->proto != IPPROTO_UDP && q->proto != IPPROTO_TCP))
 		return STEER_NOT;
-	if (q->other_netns && address_is_loopback(&q->dst))
-		return STEER_NOT; /* another namespace's own loopback, such as an embedded resolver */
 	if (!bpf_map_lookup_elem(&resolvers, &rk)) {
-		/* a rule for the single address and port 53; a local server; another namespace's own
-		 * network. An address in a resolver configuration is steered whatever the rules say */
-		if (d->by == BY_RULE && d->verdict == VERDICT_ALLOW)
-			return STEER_NOT;
-		if (d->by == BY_LOCAL)
+		/* a rule for the single address and port 53, or a deny inside a local prefix; a local
+		 * server, another namespace's own loopback (an embedded resolver) or network; the
+		 * runner's way out. An address in a resolver configuration is steered whatever the
+		 * rules say */
+		if (d->by == BY_RULE || d->by == BY_LOCAL || d->by == BY_DAEMON)
 			return STEER_NOT;
 	}
 	if (q->scope == SCOPE_RUNNER && daemon_gone(c))
@@ -38,14 +36,17 @@ static __always_inline enum steer steer_for(const struct question *q, const stru
 	return STEER_PROXY;
 }
 
-/* Where a steered call goes; false: no address the socket can reach. */
+/*
+ * Where a steered call goes; false: no address the socket can reach. `far`: loopback is out of
+ * reach, for a socket of another namespace or one bound to a device.
+ */
 static __always_inline bool steer_target(struct address *to, __u16 *port, enum steer how,
-					 const struct question *q, const struct config *c, bool v6)
+					 bool far, const struct config *c, bool v6)
 {
 	const struct policy_config *p = policy_get();
 
 	if (how == STEER_UPSTREAM) {
-		if (!p)
+		if (!p || address_is_zero(&p->upstream))
 			return false;
 		*to = p->upstream;
 		*port = p->upstream_port;
@@ -55,9 +56,9 @@ static __always_inline bool steer_target(struct address *to, __u16 *port, enum s
 	if (how == STEER_CANARY)
 		*to = c->proxy4;
 	else if (v6)
-		*to = q->other_netns ? c->far6 : c->proxy6;
+		*to = far ? c->far6 : c->proxy6;
 	else
-		*to = q->other_netns ? c->far4 : c->proxy4;
+		*to = far ? c->far4 : c->proxy4;
 	return !address_is_zero(to);
 }
 

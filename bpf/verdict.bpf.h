@@ -118,9 +118,44 @@ static __always_inline int local_prefix(const struct question *q)
 	const struct local_value *v;
 
 	if (address_is_unspecified(&q->dst) || address_is_loopback(&q->dst))
-		return 104;
+		return address_is_v4(&q->dst) && q->dst.b[12] ? 104 : 128;
 	v = bpf_map_lookup_elem(&locals, &k);
 	return v ? (int)v->prefixlen : -1;
+}
+
+static __always_inline bool is_stream_or_datagram(const struct question *q)
+{
+	return q->proto == IPPROTO_TCP || q->proto == IPPROTO_UDP;
+}
+
+/* Port 53 outside local prefixes: a single address with the port, or the runner's way out. */
+static __always_inline int verdict_for_port_53(const struct question *q, struct decision *d,
+					       const struct decision *user)
+{
+	struct resolver_key k = {.addr = q->dst};
+
+	if (user->by && user->verdict && user->prefixlen == 128 && user->exact &&
+	    !bpf_map_lookup_elem(&resolvers, &k)) {
+		d->rule = user->rule;
+		return decided(d, VERDICT_ALLOW, BY_RULE);
+	}
+	return decided(d, VERDICT_DENY, BY_PORT_53);
+}
+
+/* TCP, UDP, and the ICMP of the address's own family. */
+static __always_inline bool is_known_protocol(const struct question *q)
+{
+	if (address_is_v4(&q->dst))
+		return is_stream_or_datagram(q) || q->proto == IPPROTO_ICMP;
+	return is_stream_or_datagram(q) || q->proto == IPPROTO_ICMPV6;
+}
+
+/* Where port 53 of runner processes goes while the daemon is gone. */
+static __always_inline bool is_way_out(const struct question *q, const struct config *c,
+				       const struct policy_config *p)
+{
+	return q->scope == SCOPE_RUNNER && is_stream_or_datagram(q) && p->upstream_port &&
+	       q->port == p->upstream_port && address_equal(&q->dst, &p->upstream) && daemon_gone(c);
 }
 
 static __always_inline int verdict_for(const struct question *q, struct decision *d)
@@ -129,14 +164,16 @@ static __always_inline int verdict_for(const struct question *q, struct decision
 	const struct policy_config *p = policy_get();
 	__u64 now = bpf_ktime_get_ns();
 	struct decision user = {};
-	int local, proof;
+	int local = local_prefix(q), proof;
 
 	__builtin_memset(d, 0, sizeof(*d));
 	if (!c || !p)
 		return decided(d, VERDICT_DENY, BY_DEFAULT);
-	if (q->scope == SCOPE_DAEMON && local_prefix(q) < 0) {
+	if (q->scope == SCOPE_DAEMON) {
 		rule_for(q, &user, SCOPE_DAEMON, KIND_AUTO);
-		return decided(d, user.by && user.verdict ? VERDICT_ALLOW : VERDICT_DENY, BY_DAEMON);
+		if (user.by && user.verdict)
+			return decided(d, VERDICT_ALLOW, BY_DAEMON);
+		return local < 0 ? decided(d, VERDICT_DENY, BY_DAEMON) : decided(d, VERDICT_ALLOW, BY_LOCAL);
 	}
 	proof = proof_number(&q->dst);
 	if (proof) {
@@ -145,22 +182,18 @@ static __always_inline int verdict_for(const struct question *q, struct decision
 		return decided(d, canary ? VERDICT_ALLOW : VERDICT_DENY, BY_PROOF);
 	}
 	rule_for(q, &user, SCOPE_EVERYONE, KIND_USER);
-	local = local_prefix(q);
 	if (local >= 0 && !(user.by && !user.verdict && user.prefixlen >= local))
 		return decided(d, VERDICT_ALLOW, BY_LOCAL);
-	if (q->other_netns && address_is_private(&q->dst) && !(user.by && !user.verdict))
-		return decided(d, VERDICT_ALLOW, BY_LOCAL);
-	if (q->port == 53 && (q->proto == IPPROTO_UDP || q->proto == IPPROTO_TCP)) {
-		if (user.by && user.verdict && user.prefixlen == 128 && user.exact) {
-			d->rule = user.rule;
-			return decided(d, VERDICT_ALLOW, BY_RULE);
-		}
-		if (q->scope == SCOPE_RUNNER && daemon_gone(c) && address_equal(&q->dst, &p->upstream))
-			return decided(d, VERDICT_ALLOW, BY_DAEMON);
-		return decided(d, VERDICT_DENY, BY_PORT_53);
+	if (local < 0 && q->other_netns && address_is_private(&q->dst)) {
+		if (!(user.by && !user.verdict))
+			return decided(d, VERDICT_ALLOW, BY_LOCAL);
+		local = 0; /* another namespace's own network, denied by a rule */
 	}
-	if (q->proto != IPPROTO_TCP && q->proto != IPPROTO_UDP && q->proto != IPPROTO_ICMP &&
-	    q->proto != IPPROTO_ICMPV6)
+	if (is_way_out(q, c, p))
+		return decided(d, VERDICT_ALLOW, BY_DAEMON);
+	if (q->port == 53 && local < 0 && is_stream_or_datagram(q))
+		return verdict_for_port_53(q, d, &user);
+	if (!is_known_protocol(q))
 		return decided(d, VERDICT_DENY, BY_PROTOCOL);
 	if (q->scope == SCOPE_RUNNER &&
 	    grant_for(q, d, SCOPE_RUNNER, KIND_RUNNER, daemon_gone(c) ? 0 : now))

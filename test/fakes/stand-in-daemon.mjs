@@ -143,6 +143,13 @@ function serve() {
   }
 }
 
+/** Echoes a request; one that carries map writes is answered once they are applied. */
+async function control(client, text) {
+  const { apply } = JSON.parse(text);
+  if (apply !== undefined) await ask(32, Buffer.from(apply, 'hex'));
+  send(37, Buffer.concat([client, Buffer.from(`{"echo":${text}}`)]));
+}
+
 function onFrame(type, seq, payload) {
   if (type === 1) {
     hello = JSON.parse(payload.toString());
@@ -157,11 +164,7 @@ function onFrame(type, seq, payload) {
     return;
   }
   if (type === 6) {
-    const reply = Buffer.concat([
-      payload.subarray(0, 4),
-      Buffer.from(`{"echo":${payload.subarray(12)}}`),
-    ]);
-    send(37, reply);
+    void control(payload.subarray(0, 4), payload.subarray(12).toString());
     return;
   }
   waiting.get(seq)?.(payload);

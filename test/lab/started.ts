@@ -71,6 +71,18 @@ export async function start(lab: Lab, session: Session): Promise<Started> {
   return { loader, worker, green };
 }
 
+/** Applies map writes to a running session, through the stand-in daemon. */
+export function apply(lab: Lab, writes: readonly Buffer[]): void {
+  const request = JSON.stringify({ apply: Buffer.concat([...writes]).toString('hex') });
+  const script = `
+import socket
+s = socket.socket(socket.AF_UNIX); s.connect('/run/cargowall/control.sock')
+s.sendall(b'${request}\\n'); print(s.recv(65536).decode().strip())
+`;
+  const done = lab.run('/usr/bin/python3', '-c', script);
+  if (!done.stdout.includes('echo')) throw new Error(`not applied: ${done.stdout}${done.stderr}`);
+}
+
 /** Every event the stand-in daemon logged. */
 export function events(lab: Lab): Event[] {
   const text = lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
