@@ -1,0 +1,172 @@
+#!/usr/bin/env node
+// Composition root of the command line: lint and explain.
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { isGuarded } from './core/dns/guard.ts';
+import { buildPolicy } from './core/policy/build-policy.ts';
+import type { PolicyDocument } from './core/policy/document.ts';
+import {
+  allowsAny,
+  type ExplainedRange,
+  type Explanation,
+  explain,
+} from './core/policy/explain.ts';
+import { parseSubject } from './core/policy/parse-subject.ts';
+import { codePoints, Fault, renderProblem } from './core/policy/problem.ts';
+import { parsePolicyText, readPolicyFile } from './edge/host/policy-file.ts';
+
+const USAGE = `usage:
+  cargowall lint POLICY [options]
+  cargowall explain POLICY HOST[:PORT[/PROTO]] [options]
+POLICY is a policy file, or - for standard input.
+options:
+  --json                            print JSON
+  --allow --block HOSTS             entries as in allowed-hosts and blocked-hosts
+  --allow-cidr --block-cidr CIDRS   entries as in allowed-cidrs and blocked-cidrs
+exit codes: 0 fine or allowed, 1 denied, 2 policy or usage error`;
+
+interface Values {
+  readonly json: boolean;
+  readonly help: boolean;
+  readonly allow: string;
+  readonly block: string;
+  readonly allowCidr: string;
+  readonly blockCidr: string;
+}
+
+function readArguments(args: readonly string[]): { values: Values; positionals: string[] } {
+  const texts = { type: 'string', multiple: true } as const;
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+      allow: texts,
+      block: texts,
+      'allow-cidr': texts,
+      'block-cidr': texts,
+    },
+  });
+  const joined = (list: readonly string[] | undefined) => (list ?? []).join('\n');
+  return {
+    positionals,
+    values: {
+      json: values.json ?? false,
+      help: values.help ?? false,
+      allow: joined(values.allow),
+      block: joined(values.block),
+      allowCidr: joined(values['allow-cidr']),
+      blockCidr: joined(values['block-cidr']),
+    },
+  };
+}
+
+async function readDocument(path: string): Promise<PolicyDocument> {
+  return path === '-' ? parsePolicyText(readFileSync(0), '-') : await readPolicyFile(path);
+}
+
+function build(values: Values, document: PolicyDocument) {
+  const inputs = {
+    allowedHosts: values.allow,
+    blockedHosts: values.block,
+    allowedCidrs: values.allowCidr,
+    blockedCidrs: values.blockCidr,
+    searchDomains: '',
+    githubServiceHosts: '',
+    azureInfraHosts: '',
+  };
+  return buildPolicy(inputs, document, { actionsUrls: [], serverUrl: '' });
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function lint(values: Values, document: PolicyDocument): number {
+  const built = build(values, document);
+  const errors = 'errors' in built ? built.errors : [];
+  if (values.json) print(JSON.stringify({ errors, warnings: built.warnings }));
+  else {
+    for (const problem of errors) print(`error: ${renderProblem(problem)}`);
+    for (const problem of built.warnings) print(`warning: ${renderProblem(problem)}`);
+    print(`${errors.length} errors, ${built.warnings.length} warnings`);
+  }
+  return errors.length > 0 ? 2 : 0;
+}
+
+function because(part: Pick<ExplainedRange, 'verdict' | 'by' | 'rule'>): string {
+  const { verdict, by, rule } = part;
+  if (rule === null) return `${verdict} (${by})`;
+  return `${verdict} (${by} "${rule.target}", ${rule.source} line ${rule.line} column ${rule.column})`;
+}
+
+function printExplanation(explanation: Explanation): void {
+  const plain = explanation.host ?? explanation.address ?? '';
+  const subject = plain.includes(':') ? `[${plain}]` : plain;
+  if ('pairs' in explanation) {
+    print(plain);
+    for (const range of explanation.pairs) {
+      const ports = range.from === range.to ? `${range.from}` : `${range.from}-${range.to}`;
+      print(
+        `  ${range.protocol === 'icmp' ? 'icmp' : `${ports}/${range.protocol}`}: ${because(range)}`,
+      );
+    }
+  } else print(`${subject}:${explanation.port}/${explanation.protocol}: ${because(explanation)}`);
+  if (explanation.dns !== null) print(`  dns: ${explanation.dns}`);
+  if (explanation.guarded === true) print('  guarded: an answer with this address opens nothing');
+}
+
+function explainSubject(values: Values, document: PolicyDocument, text: string): number {
+  const built = build(values, document);
+  if ('errors' in built) {
+    for (const problem of built.errors) complain(`error: ${renderProblem(problem)}`);
+    return 2;
+  }
+  const { subject, pair } = parseSubject(text);
+  const explanation = explain(built.policy, subject, pair, (address) =>
+    isGuarded(address, () => false),
+  );
+  if (values.json) print(JSON.stringify(explanation));
+  else printExplanation(explanation);
+  return allowsAny(explanation) ? 0 : 1;
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(args);
+  const [command, path, subject, ...rest] = positionals;
+  if (values.help) {
+    print(USAGE);
+    return 0;
+  }
+  if (command === 'lint' && path !== undefined && subject === undefined) {
+    return lint(values, await readDocument(path));
+  }
+  if (command === 'explain' && path !== undefined && subject !== undefined && rest.length === 0) {
+    return explainSubject(values, await readDocument(path), subject);
+  }
+  complain(USAGE);
+  return 2;
+}
+
+function messageOf(error: unknown, args: readonly string[]): string {
+  if (error instanceof Fault) {
+    const subject = args.find((text) => text.includes(error.found)) ?? '';
+    const found = error.found === '' ? 'nothing' : `"${error.found}"`;
+    return `HOST column ${codePoints(subject, error.at) + 1}: found ${found}, expected ${error.expected}`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+const args = process.argv.slice(2);
+try {
+  process.exitCode = await run(args);
+} catch (error) {
+  complain(`error: ${messageOf(error, args)}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,102 @@
+// Inputs and file united into one Policy, or every error at once.
+import { intersect, isEmpty, pairsOf } from '../net/pair-set.ts';
+import { autoAllowedRules, type ServiceUrl } from './auto-allowed.ts';
+import type { PolicyDocument } from './document.ts';
+import type { EntryKind } from './parse-entry.ts';
+import { type ParsedList, parseList, type RuleDraft } from './parse-list.ts';
+import { type ParsedPolicyFile, parsePolicyFile } from './parse-policy.ts';
+import type { Action, Policy, Rule } from './policy.ts';
+import { type PolicyProblem, warningAt } from './problem.ts';
+import { parseSearchDomains } from './search-domain.ts';
+
+/** The inputs that make a policy, as text. */
+export interface PolicyInputs {
+  readonly allowedHosts: string;
+  readonly blockedHosts: string;
+  readonly allowedCidrs: string;
+  readonly blockedCidrs: string;
+  readonly searchDomains: string;
+  readonly githubServiceHosts: string;
+  readonly azureInfraHosts: string;
+}
+
+/** What of the environment a policy depends on. */
+export interface PolicyEnvironment {
+  /** ACTIONS_RUNTIME_URL and its like that are set. */
+  readonly actionsUrls: readonly ServiceUrl[];
+  /** GITHUB_SERVER_URL, or empty. */
+  readonly serverUrl: string;
+}
+
+/** A policy with what is doubtful about it, or every error. */
+export type BuiltPolicy =
+  | { readonly policy: Policy; readonly warnings: readonly PolicyProblem[] }
+  | { readonly errors: readonly PolicyProblem[]; readonly warnings: readonly PolicyProblem[] };
+
+const NO_FILE: ParsedPolicyFile = {
+  file: { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] },
+  errors: [],
+  warnings: [],
+};
+
+function parseInputs(inputs: PolicyInputs): readonly ParsedList<RuleDraft>[] {
+  const list = (text: string, name: string, action: Action, takes: EntryKind['takes']) =>
+    parseList(text, `input ${name}`, { action, takes, allowBroad: false });
+  return [
+    list(inputs.allowedHosts, 'allowed-hosts', 'allow', 'hosts'),
+    list(inputs.blockedHosts, 'blocked-hosts', 'deny', 'hosts'),
+    list(inputs.allowedCidrs, 'allowed-cidrs', 'allow', 'cidrs'),
+    list(inputs.blockedCidrs, 'blocked-cidrs', 'deny', 'cidrs'),
+  ];
+}
+
+function numbered(drafts: readonly RuleDraft[]): readonly Rule[] {
+  return drafts.map((draft, index) => ({ id: index + 1, ...draft }));
+}
+
+function overlap(one: RuleDraft, other: RuleDraft): boolean {
+  const pairs = intersect(pairsOf(one.ports, one.action), pairsOf(other.ports, other.action));
+  return one.action !== other.action && !isEmpty(pairs);
+}
+
+/** The same target allowed and denied on the same pair: the deny wins, which may surprise. */
+function contradictions(rules: readonly RuleDraft[]): readonly PolicyProblem[] {
+  const byText = new Map<string, RuleDraft[]>();
+  const found: PolicyProblem[] = [];
+  for (const rule of rules) {
+    const same = byText.get(rule.text) ?? [];
+    const other = same.find((earlier) => overlap(earlier, rule));
+    if (other !== undefined) {
+      const { source, line, column } = other.where;
+      const message = `${rule.text} is allowed and denied on the same port (see ${source} line ${line} column ${column}): the deny wins`;
+      found.push(warningAt(rule.where, rule.text, message));
+    }
+    byText.set(rule.text, [...same, rule]);
+  }
+  return found;
+}
+
+/** Builds the policy of a session; nothing is built when there is any error. */
+export function buildPolicy(
+  inputs: PolicyInputs,
+  document: PolicyDocument | undefined,
+  environment: PolicyEnvironment,
+): BuiltPolicy {
+  const lists = parseInputs(inputs);
+  const suffixes = parseSearchDomains(inputs.searchDomains, 'input search-domains');
+  const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
+  const auto = autoAllowedRules({ ...inputs, ...environment });
+  const all = [...lists, suffixes, auto, parsed];
+  const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
+  const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
+  const errors = all.flatMap((part) => part.errors);
+  if (errors.length > 0) return { errors, warnings };
+  const policy: Policy = {
+    default: parsed.file.default,
+    rules: numbered([...user, ...auto.items]),
+    searchDomains: [...new Set([...suffixes.items, ...parsed.file.searchDomains])],
+    expectedBlocks: numbered(parsed.file.expectedBlocks),
+    ...(document === undefined ? {} : { hash: document.sha256 }),
+  };
+  return { policy, warnings };
+}

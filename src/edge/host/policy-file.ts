@@ -1,0 +1,217 @@
+// A policy file: read safely, parsed as YAML or JSON, handed over with places. The only file that
+// knows the YAML library.
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+} from 'yaml';
+import type {
+  DocumentNode,
+  MapEntry,
+  PolicyDocument,
+  Position,
+} from '../../core/policy/document.ts';
+import { codePoints, errorAt, type PolicyProblem } from '../../core/policy/problem.ts';
+
+/** Files above this size, in bytes, are refused. */
+export const MAX_POLICY_BYTES = 1024 * 1024;
+const MAX_DEPTH = 32;
+const MAX_NODES = 100_000;
+
+/** The bytes of a regular file that is no link; throws with path and remedy. */
+export async function readPolicyBytes(path: string): Promise<Uint8Array> {
+  // O_NONBLOCK: opening a FIFO must not wait for a writer.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`policy file ${path}: ${reasonOf(error)}`, { cause: error });
+  });
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new Error(`policy file ${path}: not a regular file. Name a file`);
+    const buffer = new Uint8Array(MAX_POLICY_BYTES + 1);
+    let size = 0;
+    while (size < buffer.length) {
+      const { bytesRead } = await file.read(buffer, size, buffer.length - size, size);
+      if (bytesRead === 0) break;
+      size += bytesRead;
+    }
+    if (size > MAX_POLICY_BYTES) {
+      throw new Error(
+        `policy file ${path}: larger than ${MAX_POLICY_BYTES} bytes. Make it smaller`,
+      );
+    }
+    return buffer.slice(0, size);
+  } finally {
+    await file.close();
+  }
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT')
+    return 'does not exist. Check the path, and that the checkout ran before';
+  if (error.code === 'ELOOP') return 'is a symbolic link. Name the file itself';
+  if (error.code === 'EACCES') return 'may not be read. Check its permissions';
+  return `can not be read (${error.code ?? error.message})`;
+}
+
+/** Reads a policy file; throws when it can't be read, while wrong content becomes problems. */
+export async function readPolicyFile(path: string): Promise<PolicyDocument> {
+  return parsePolicyText(await readPolicyBytes(path), path);
+}
+
+/** Parses the content of a policy file; `source` is how problems name it. */
+export function parsePolicyText(content: Uint8Array, source: string): PolicyDocument {
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(content);
+  } catch {
+    const problems = [errorAt({ source, line: 1, column: 1 }, '', 'a file in UTF-8')];
+    return { source, sha256, root: undefined, problems };
+  }
+  return new Converter(text, source).convert(sha256);
+}
+
+/** Just past the last content: the library counts line ends behind a block as part of it. */
+function blockEnd(
+  node: { flow?: boolean | undefined },
+  last: DocumentNode | undefined,
+  end: Position,
+): Position {
+  return node.flow === true || last === undefined ? end : last.end;
+}
+
+class Converter {
+  readonly #text: string;
+  readonly #source: string;
+  readonly #lines = new LineCounter();
+  readonly #problems: PolicyProblem[] = [];
+  #nodes = 0;
+  #resolve: (node: Node) => Node | undefined = () => undefined;
+
+  constructor(text: string, source: string) {
+    this.#text = text;
+    this.#source = source;
+  }
+
+  convert(sha256: string): PolicyDocument {
+    const document = parseDocument(this.#text, {
+      lineCounter: this.#lines,
+      prettyErrors: false,
+      uniqueKeys: true,
+      version: '1.2',
+      schema: 'core',
+      stringKeys: false,
+    });
+    for (const error of [...document.errors, ...document.warnings]) {
+      this.#fail(error.pos[0], '', `valid YAML or JSON: ${error.message}`);
+    }
+    this.#resolve = (node) => (isAlias(node) ? node.resolve(document) : node);
+    const isWhole = this.#problems.length === 0 && document.contents !== null;
+    const root = isWhole ? this.#node(document.contents, 0) : undefined;
+    return { source: this.#source, sha256, root, problems: this.#problems };
+  }
+
+  /** 1-based, in code points. */
+  #position(offset: number): Position {
+    const { line, col } = this.#lines.linePos(offset);
+    if (line < 1 || col < 1) return { line: 1, column: 1 };
+    const start = offset - (col - 1);
+    return { line, column: codePoints(this.#text.slice(start, offset)) + 1 };
+  }
+
+  #fail(offset: number, found: string, expected: string): void {
+    const place = { source: this.#source, ...this.#position(offset) };
+    this.#problems.push(errorAt(place, found, expected));
+  }
+
+  #node(given: unknown, depth: number): DocumentNode | undefined {
+    const node = this.#resolve(given as Node) ?? (given as Node);
+    const [start = 0, end = start] = node?.range ?? [];
+    this.#nodes += 1;
+    if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
+      if (this.#problems.length === 0)
+        this.#fail(start, '', 'a file less deep and with fewer aliases');
+      return undefined;
+    }
+    const placed = { start: this.#position(start), end: this.#position(end) };
+    if (isScalar(node)) return this.#scalar(node, placed, start, end);
+    if (isMap(node)) {
+      const entries = node.items.flatMap((pair) => this.#entry(pair, depth));
+      return {
+        kind: 'map',
+        ...placed,
+        end: blockEnd(node, entries.at(-1)?.value, placed.end),
+        entries,
+      };
+    }
+    if (isSeq(node)) {
+      const items = node.items.flatMap((item) => this.#node(item, depth + 1) ?? []);
+      return { kind: 'list', ...placed, end: blockEnd(node, items.at(-1), placed.end), items };
+    }
+    this.#fail(start, '', 'a map, a list or a scalar');
+    return undefined;
+  }
+
+  #entry(pair: { key: unknown; value: unknown }, depth: number): readonly MapEntry[] {
+    const key = pair.key as Node;
+    const offset = key.range?.[0] ?? 0;
+    if (!isScalar(key) || typeof key.value !== 'string') {
+      this.#fail(offset, '', 'a text as key');
+      return [];
+    }
+    const position = this.#position(offset);
+    const isQuoted = key.type === 'QUOTE_DOUBLE' || key.type === 'QUOTE_SINGLE';
+    const keyStart = { line: position.line, column: position.column + (isQuoted ? 1 : 0) };
+    const value = pair.value === null ? this.#absent(key) : this.#node(pair.value, depth + 1);
+    return value === undefined ? [] : [{ key: key.value, keyStart, value }];
+  }
+
+  #absent(key: Node): DocumentNode {
+    const at = this.#position(key.range?.[1] ?? 0);
+    return {
+      kind: 'scalar',
+      start: at,
+      end: at,
+      textStart: at,
+      value: null,
+      text: '',
+      isVerbatim: true,
+    };
+  }
+
+  #scalar(
+    node: Scalar,
+    placed: { start: Position; end: Position },
+    start: number,
+    end: number,
+  ): DocumentNode | undefined {
+    const { value } = node;
+    const isPlainValue = value === null || ['string', 'number', 'boolean'].includes(typeof value);
+    if (!isPlainValue) {
+      this.#fail(start, '', 'a text, a number, true, false or null');
+      return undefined;
+    }
+    const written = this.#text.slice(start, end);
+    const isQuoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
+    const inner = isQuoted ? written.slice(1, -1) : written;
+    const isVerbatim = typeof value === 'string' ? inner === value : !isQuoted;
+    const textStart = { ...placed.start, column: placed.start.column + (isQuoted ? 1 : 0) };
+    return {
+      kind: 'scalar',
+      ...placed,
+      textStart,
+      value: value as string | number | boolean | null,
+      text: isVerbatim ? inner : String(value),
+      isVerbatim,
+    };
+  }
+}

@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MAX_POLICY_BYTES, readPolicyFile } from '../../../src/edge/host/policy-file.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cargowall-policy-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('readPolicyFile', () => {
+  it('reads a file with its places and digest', async () => {
+    const path = join(folder, 'p.yml');
+    writeFileSync(path, 'version: 1\n');
+    const document = await readPolicyFile(path);
+    expect(document.sha256).toBe(
+      '09bfcc6a14b83e2192b8673677725c84883ee9cd0c70e45c9ec09daa8f2b2847',
+    );
+    expect(document.root).toMatchObject({
+      kind: 'map',
+      entries: [{ key: 'version', keyStart: { line: 1, column: 1 } }],
+    });
+  });
+
+  it('refuses what is missing, a link, a directory, a FIFO and a large file, each by name', async () => {
+    const path = (name: string) => join(folder, name);
+    symlinkSync(path('p.yml'), path('link'));
+    execFileSync('mkfifo', [path('fifo')]);
+    writeFileSync(path('large'), ' '.repeat(MAX_POLICY_BYTES + 1));
+    await expect(readPolicyFile(path('missing'))).rejects.toThrow('does not exist');
+    await expect(readPolicyFile(path('link'))).rejects.toThrow('symbolic link');
+    await expect(readPolicyFile(folder)).rejects.toThrow('not a regular file');
+    await expect(readPolicyFile(path('fifo'))).rejects.toThrow('not a regular file');
+    await expect(readPolicyFile(path('large'))).rejects.toThrow('larger than');
+  });
+
+  it('stops at an alias that grows without end', async () => {
+    const path = join(folder, 'bomb.yml');
+    const lines = [
+      'a0: &a0 [x, x]',
+      ...Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}]`),
+    ];
+    writeFileSync(path, lines.join('\n'));
+    const { problems } = await readPolicyFile(path);
+    expect(problems).toHaveLength(1);
+  });
+});
