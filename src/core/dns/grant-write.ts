@@ -1,0 +1,60 @@
+// One entry of the kernel's grants map, byte for byte as in bpf/abi.h (struct grant_key, struct
+// grant_value). This folder may not import the generated layout; a test compares the two.
+import type { Address } from '../net/address.ts';
+import type { MapWrite } from '../policy/map-write.ts';
+
+/** enum writable_map: the grants map. */
+const GRANTS_MAP = 2;
+const KEY_SIZE = 24;
+const VALUE_SIZE = 16;
+
+/** struct grant_key; port 0 is every port. */
+export interface GrantKey {
+  /** enum scope */
+  readonly scope: number;
+  /** enum kind */
+  readonly kind: number;
+  /** IANA protocol number */
+  readonly proto: number;
+  readonly port: number;
+  readonly address: Address;
+}
+
+/** struct grant_value; `expiresNs` of CLOCK_MONOTONIC, 0 is a hole. */
+export interface GrantValue {
+  readonly expiresNs: bigint;
+  /** Rule id, 0 = none. */
+  readonly rule: number;
+  /** The daemon's number of the question name. */
+  readonly name: number;
+}
+
+function encodeKey(key: GrantKey): Uint8Array {
+  const bytes = new Uint8Array(KEY_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, key.scope, true);
+  bytes[4] = key.kind;
+  bytes[5] = key.proto;
+  view.setUint16(6, key.port, true);
+  bytes.set(key.address, 8);
+  return bytes;
+}
+
+function encodeValue(value: GrantValue): Uint8Array {
+  const bytes = new Uint8Array(VALUE_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, value.expiresNs, true);
+  view.setUint32(8, value.rule, true);
+  view.setUint32(12, value.name, true);
+  return bytes;
+}
+
+/** The write that sets an entry. */
+export function grantUpdate(key: GrantKey, value: GrantValue): MapWrite {
+  return { map: GRANTS_MAP, op: 'update', key: encodeKey(key), value: encodeValue(value) };
+}
+
+/** The write that deletes an entry. */
+export function grantDelete(key: GrantKey): MapWrite {
+  return { map: GRANTS_MAP, op: 'delete', key: encodeKey(key), value: new Uint8Array(0) };
+}

@@ -1,0 +1,102 @@
+// Domain names between wire form (RFC 1035 3.1, 4.1.4) and text. The text is lower-case and
+// lossless: a byte that isn't plain in a label stands as \DDD (RFC 4343 2.1), a dot inside a
+// label too, so splitting at dots always yields the labels that were on the wire.
+import { DnsDecodeError } from './dns-decode-error.ts';
+
+const MAX_NAME = 255;
+const POINTER = 0xc0;
+const HEADER_SIZE = 12;
+
+/** A name read from a message and the offset behind its first appearance. */
+export interface ReadName {
+  readonly name: string;
+  readonly next: number;
+}
+
+function isPlain(byte: number): boolean {
+  return byte > 0x20 && byte < 0x7f && byte !== 0x2e && byte !== 0x5c;
+}
+
+function labelText(bytes: Uint8Array, start: number, end: number): string {
+  let text = '';
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte >= 0x41 && byte <= 0x5a) text += String.fromCharCode(byte + 0x20);
+    else if (isPlain(byte)) text += String.fromCharCode(byte);
+    else text += `\\${String(byte).padStart(3, '0')}`;
+  }
+  return text;
+}
+
+/** Where a pointer leads: strictly backwards and behind the header, so that no input loops. */
+function pointerTarget(bytes: Uint8Array, at: number, limit: number): number {
+  const low = bytes[at + 1];
+  if (low === undefined) throw new DnsDecodeError('name', 'a pointer is cut off');
+  const target = (((bytes[at] ?? 0) & 0x3f) << 8) | low;
+  if (target < HEADER_SIZE || target >= limit) {
+    throw new DnsDecodeError('name', 'a pointer does not lead to a prior name');
+  }
+  return target;
+}
+
+function checkLabel(bytes: Uint8Array, at: number, length: number, size: number): void {
+  if (length > 63) throw new DnsDecodeError('name', 'a label type is not known');
+  if (size > MAX_NAME) throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
+  if (at + 1 + length > bytes.length) throw new DnsDecodeError('name', 'a label is cut off');
+}
+
+/** Reads a name at `offset`; errors: DnsDecodeError `name`. */
+export function readName(bytes: Uint8Array, offset: number): ReadName {
+  const labels: string[] = [];
+  let at = offset;
+  let limit = offset;
+  let next: number | undefined;
+  let size = 1;
+  for (;;) {
+    const length = bytes[at];
+    if (length === undefined) throw new DnsDecodeError('name', 'a name runs past the end');
+    if (length === 0) break;
+    if (length >= POINTER) {
+      limit = pointerTarget(bytes, at, limit);
+      next ??= at + 2;
+      at = limit;
+      continue;
+    }
+    size += length + 1;
+    checkLabel(bytes, at, length, size);
+    labels.push(labelText(bytes, at + 1, at + 1 + length));
+    at += 1 + length;
+  }
+  return { name: labels.join('.'), next: next ?? at + 1 };
+}
+
+function labelBytes(label: string): number[] {
+  const bytes: number[] = [];
+  for (let at = 0; at < label.length; at++) {
+    if (label[at] === '\\') {
+      bytes.push(Number.parseInt(label.slice(at + 1, at + 4), 10) & 0xff);
+      at += 3;
+    } else bytes.push(label.charCodeAt(at) & 0xff);
+  }
+  return bytes;
+}
+
+/** A name in wire form, uncompressed; errors: DnsDecodeError `name` when it has no wire form. */
+export function encodeName(name: string): Uint8Array {
+  const bytes: number[] = [];
+  for (const label of name === '' || name === '.' ? [] : name.split('.')) {
+    const part = labelBytes(label);
+    if (part.length === 0 || part.length > 63) {
+      throw new DnsDecodeError('name', 'a label is empty or longer than 63 bytes');
+    }
+    bytes.push(part.length, ...part);
+  }
+  bytes.push(0);
+  if (bytes.length > MAX_NAME) throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
+  return Uint8Array.from(bytes);
+}
+
+/** Whether `name` has at least one label more than `suffix` and ends in it. */
+export function isBelow(name: string, suffix: string): boolean {
+  return name.length > suffix.length + 1 && name.endsWith(`.${suffix}`);
+}

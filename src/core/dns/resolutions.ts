@@ -1,0 +1,85 @@
+// Which names were seen with which addresses in the last 24 h (spec 8, dst_hostname); for records
+// only, nothing is ever opened by it. Bounded; the least recently answered address goes.
+import { type Address, addressKey } from '../net/address.ts';
+
+const MAX_ADDRESSES = 65_536;
+const MAX_NAMES_OF_AN_ADDRESS = 8;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** An answer that was given; `runnerOnly` when everybody else was refused it. */
+export interface Resolution {
+  readonly name: string;
+  readonly addresses: readonly Address[];
+  readonly atMs: number;
+  readonly runnerOnly: boolean;
+}
+
+interface Seen {
+  readonly atMs: number;
+  readonly runnerOnly: boolean;
+}
+
+/** The resolutions of the last 24 h; times in milliseconds of the monotonic clock, passed in. */
+export class Resolutions {
+  readonly #addresses = new Map<string, Map<string, Seen>>();
+  readonly #maxAddresses: number;
+  #evicted = 0;
+
+  constructor(maxAddresses = MAX_ADDRESSES) {
+    this.#maxAddresses = maxAddresses;
+  }
+
+  /** Addresses forgotten because there was no room. */
+  get evicted(): number {
+    return this.#evicted;
+  }
+
+  get size(): number {
+    return this.#addresses.size;
+  }
+
+  /** Remembers an answer. */
+  note(resolution: Resolution): void {
+    const { name, atMs, runnerOnly } = resolution;
+    for (const address of resolution.addresses) {
+      const key = addressKey(address);
+      const names = this.#addresses.get(key) ?? new Map<string, Seen>();
+      names.delete(name);
+      names.set(name, { atMs, runnerOnly });
+      for (const oldest of names.keys()) {
+        if (names.size <= MAX_NAMES_OF_AN_ADDRESS) break;
+        names.delete(oldest);
+      }
+      this.#addresses.delete(key);
+      this.#addresses.set(key, names);
+    }
+    for (const oldest of this.#addresses.keys()) {
+      if (this.#addresses.size <= this.#maxAddresses) break;
+      this.#addresses.delete(oldest);
+      this.#evicted++;
+    }
+  }
+
+  /**
+   * The names answered with the address in the last 24 h, the latest first; `forRunner` includes
+   * those that only the runner was answered.
+   */
+  namesFor(address: Address, nowMs: number, forRunner = false): readonly string[] {
+    const names = this.#addresses.get(addressKey(address));
+    if (names === undefined) return [];
+    return [...names]
+      .filter(([, seen]) => nowMs - seen.atMs <= DAY_MS && (forRunner || !seen.runnerOnly))
+      .map(([name]) => name)
+      .reverse();
+  }
+
+  /** Drops what is older than 24 h. */
+  sweep(nowMs: number): void {
+    for (const [key, names] of this.#addresses) {
+      for (const [name, seen] of names) {
+        if (nowMs - seen.atMs > DAY_MS) names.delete(name);
+      }
+      if (names.size === 0) this.#addresses.delete(key);
+    }
+  }
+}

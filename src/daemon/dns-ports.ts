@@ -1,0 +1,80 @@
+// What the DNS proxy needs of the world. The edges satisfy these structurally.
+import type { Address } from '../core/net/address.ts';
+import type { MapWrite } from '../core/policy/map-write.ts';
+
+/** Transport of a DNS message. */
+export type DnsProtocol = 'udp' | 'tcp';
+
+/** Where a query came from, and on which address of ours it arrived. */
+export interface DnsClient {
+  readonly address: Address;
+  readonly port: number;
+  readonly proto: DnsProtocol;
+  readonly local: Address;
+}
+
+/** The process behind a client, from the owner map; numbers as in bpf/abi.h. */
+export interface Asker {
+  readonly pid: number;
+  readonly comm: string;
+  readonly uid: number;
+  /** enum origin */
+  readonly origin: number;
+  /** enum scope */
+  readonly scope: number;
+  /** cgroup id, decimal */
+  readonly cgroup: string;
+}
+
+/** A question that was refused (or in audit mode would have been), or an answer emptied. */
+export interface DnsBlocked {
+  readonly name: string;
+  readonly type: number;
+  readonly client: DnsClient;
+  readonly asker: Asker;
+  readonly reason: string;
+  /** Id of the deciding rule, 0 = none. */
+  readonly rule: number;
+  /** Audit mode: it was answered all the same. */
+  readonly wouldDeny: boolean;
+}
+
+/** A grant the kernel has acknowledged; for late-allowed records. */
+export interface DnsGranted {
+  readonly name: string;
+  readonly addresses: readonly Address[];
+  readonly atMs: number;
+}
+
+/** An upstream resolver. */
+export interface DnsServer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Sends questions to upstreams. */
+export interface DnsUpstream {
+  /**
+   * Sends `message` under an id and source port that can't be guessed and returns the reply whose
+   * id and question match; throws on time-out or a broken transport.
+   */
+  ask(
+    server: DnsServer,
+    message: Uint8Array,
+    proto: DnsProtocol,
+    timeoutMs: number,
+  ): Promise<Uint8Array>;
+}
+
+/** Map writes on their way to the kernel. */
+export interface GrantSink {
+  /** Resolves when the kernel has all of them, throws when it took none. */
+  apply(writes: readonly MapWrite[]): Promise<void>;
+}
+
+/** CLOCK_MONOTONIC in milliseconds, and one-shot timers. */
+export interface DnsClock {
+  nowMs(): number;
+  /** Resolves after `ms`; the timer keeps nothing alive. */
+  after(ms: number): Promise<void>;
+}

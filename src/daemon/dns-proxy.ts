@@ -1,0 +1,249 @@
+// The DNS proxy (spec 7): decide, ask the upstream afresh, judge the records, grant, await the
+// kernel, answer with what was judged. Audit mode forwards instead and records what enforce would
+// have refused. Fails closed: whatever goes wrong is SERVFAIL or silence, never an answer.
+import {
+  type AnswerContent,
+  answerLimit,
+  encodeAnswer,
+  encodeHeaderAnswer,
+} from '../core/dns/answer.ts';
+import { RCODE } from '../core/dns/codes.ts';
+import type { QueryDecision } from '../core/dns/decide-query.ts';
+import { Grants } from '../core/dns/grants.ts';
+import { decodeHeader, decodeQuery, type Header, type Query } from '../core/dns/message.ts';
+import { Resolutions } from '../core/dns/resolutions.ts';
+import { SCOPE } from '../core/flow/layout.gen.ts';
+import type { Address } from '../core/net/address.ts';
+import { type DnsCounters, zeroCounters } from './dns-counters.ts';
+import type { Asker, DnsClient } from './dns-ports.ts';
+import type { DnsProxy, DnsProxyOptions } from './dns-proxy-options.ts';
+import { forwardUnchanged } from './forward-unchanged.ts';
+import { GrantKeeper } from './grant-keeper.ts';
+import { canaryGrant, canaryRecords, localRecords, reverseRecord } from './local-answers.ts';
+import { Lookups } from './lookups.ts';
+import { type KnownQuestion, NameJudge } from './name-judge.ts';
+import { preresolve } from './preresolve.ts';
+import { Upstreams } from './upstreams.ts';
+
+const MAX_AT_WORK = 2048;
+
+/** One message at work: what was asked, by whom, and where it goes. */
+interface Work {
+  readonly message: Uint8Array;
+  readonly query: Query;
+  readonly client: DnsClient;
+  readonly asker: Asker;
+  readonly known: KnownQuestion;
+}
+
+class SteeredDnsProxy implements DnsProxy {
+  readonly counters = zeroCounters();
+  readonly grants = new Grants();
+  readonly resolutions = new Resolutions();
+  readonly #options: DnsProxyOptions;
+  readonly #keeper: GrantKeeper;
+  readonly #upstreams: Upstreams;
+  readonly #lookups: Lookups;
+  readonly #judge: NameJudge;
+  #atWork = 0;
+
+  constructor(options: DnsProxyOptions) {
+    const { clock, servers, upstream, onUpstreamDown: onDown } = options;
+    this.#options = options;
+    this.#keeper = new GrantKeeper(this.grants, options.grantSink, clock);
+    this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
+    this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
+    const { resolutions } = this;
+    this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions });
+  }
+
+  async handle(message: Uint8Array, client: DnsClient): Promise<Uint8Array | undefined> {
+    this.counters.queries++;
+    const header = this.#header(message);
+    if (header === undefined) return undefined;
+    if (this.#atWork >= MAX_AT_WORK) {
+      this.counters.overloaded++;
+      return encodeHeaderAnswer(header.id, header.flags, RCODE.SERVFAIL);
+    }
+    this.#atWork++;
+    try {
+      return await this.#handleOwned(message, header, client);
+    } catch {
+      this.counters.servfail++;
+      return encodeHeaderAnswer(header.id, header.flags, RCODE.SERVFAIL);
+    } finally {
+      this.#atWork--;
+    }
+  }
+
+  #header(message: Uint8Array): Header | undefined {
+    if (message.length >= 12) {
+      const header = decodeHeader(message);
+      if (!header.response) return header;
+    }
+    this.counters.undecodable++;
+    return undefined;
+  }
+
+  async #handleOwned(message: Uint8Array, header: Header, client: DnsClient) {
+    const asker = await this.#options.asker(client);
+    if (asker === undefined) {
+      this.counters.unowned++;
+      return undefined;
+    }
+    if (header.opcode !== 0) {
+      this.counters.notimp++;
+      return encodeHeaderAnswer(header.id, header.flags, RCODE.NOTIMP);
+    }
+    const query = this.#query(message);
+    if (query === undefined) return encodeHeaderAnswer(header.id, header.flags, RCODE.FORMERR);
+    const known = this.#judge.know(query.question, asker.scope === SCOPE.RUNNER);
+    const work = { message, query, client, asker, known };
+    if (query.opt !== undefined && query.opt.version > 0) return answer(work, RCODE.BADVERS);
+    try {
+      return await this.#dispatch(work, known.decision);
+    } catch {
+      this.counters.servfail++;
+      return answer(work, RCODE.SERVFAIL);
+    }
+  }
+
+  #query(message: Uint8Array): Query | undefined {
+    try {
+      return decodeQuery(message);
+    } catch {
+      this.counters.formerr++;
+      return undefined;
+    }
+  }
+
+  #dispatch(work: Work, decision: QueryDecision): Promise<Uint8Array> | Uint8Array {
+    if (decision.kind === 'local') {
+      this.counters.local++;
+      const { name, type } = work.query.question;
+      return answer(work, RCODE.NOERROR, localRecords(name, type, decision.addresses));
+    }
+    if (decision.kind === 'canary') return this.#answerCanary(work);
+    const isProof = decision.kind === 'refuse' && decision.reason === 'proof';
+    if (this.#options.mode() !== 'enforce' && !isProof) return this.#forward(work, decision);
+    switch (decision.kind) {
+      case 'refuse':
+        return this.#refuse(work, decision);
+      case 'nxdomain':
+        this.counters.synthetic++;
+        return answer(work, RCODE.NXDOMAIN);
+      case 'reverse':
+        return this.#answerReverse(work, decision.address);
+      case 'answer':
+        return this.#answerAfresh(work);
+    }
+  }
+
+  #blocked(work: Work, reason: string, rule: number): void {
+    const mode = this.#options.mode();
+    if (mode === 'noting') return;
+    const { client, asker, query } = work;
+    const { name, type } = query.question;
+    const wouldDeny = mode === 'audit';
+    this.#options.onBlocked({ name, type, client, asker, reason, rule, wouldDeny });
+  }
+
+  #refuse(work: Work, refusal: { readonly reason: string; readonly rule: number }): Uint8Array {
+    this.counters.refused++;
+    this.#blocked(work, refusal.reason, refusal.rule);
+    return answer(work, RCODE.REFUSED, [], { blocked: true });
+  }
+
+  #answerReverse(work: Work, address: Address): Uint8Array {
+    const name = this.grants.latestName(address, this.#options.clock.nowMs());
+    if (name === undefined) {
+      this.counters.reverseUnknown++;
+      return answer(work, RCODE.NXDOMAIN);
+    }
+    this.counters.reverseAnswered++;
+    return answer(work, RCODE.NOERROR, [reverseRecord(work.query.question.name, name)]);
+  }
+
+  /** The proof's third name: through a real grant, like every other answer (spec 10). */
+  async #answerCanary(work: Work): Promise<Uint8Array> {
+    const { name, type } = work.query.question;
+    const nowMs = this.#options.clock.nowMs();
+    await this.#keeper.open(canaryGrant(name, nowMs, this.#options.times.grantFloorMs));
+    return answer(work, RCODE.NOERROR, canaryRecords(name, type));
+  }
+
+  async #answerAfresh(work: Work): Promise<Uint8Array> {
+    const { known } = work;
+    const { clock } = this.#options;
+    const { name, type } = known.question;
+    const { response, receivedAtMs } = await this.#lookups.ask(name, type);
+    const age = Math.floor((clock.nowMs() - receivedAtMs) / 1000);
+    const judged = this.#judge.judge(known, response, age);
+    if (judged.kind === 'servfail') {
+      this.counters.servfail++;
+      return answer(work, RCODE.SERVFAIL);
+    }
+    await this.#judge.admit(known, judged);
+    if (judged.emptied !== undefined) this.#blocked(work, judged.emptied, 0);
+    this.counters.answered++;
+    return answer(work, judged.rcode, judged.records, { age });
+  }
+
+  async #forward(work: Work, decision: QueryDecision): Promise<Uint8Array> {
+    if (decision.kind === 'refuse') this.#blocked(work, decision.reason, decision.rule);
+    const forwarded = await forwardUnchanged(work, this.#upstreams, this.#judge);
+    if (forwarded.emptied !== undefined) this.#blocked(work, forwarded.emptied, 0);
+    this.counters.answered++;
+    return forwarded.reply;
+  }
+
+  async preresolve(names: readonly string[]): Promise<void> {
+    const { clock, times } = this.#options;
+    await Promise.race([
+      preresolve(names, this.#lookups, this.#judge),
+      clock.after(times.preresolveMs),
+    ]);
+  }
+
+  nameOf(address: Address): string | undefined {
+    const nowMs = this.#options.clock.nowMs();
+    return this.grants.latestName(address, nowMs) ?? this.resolutions.namesFor(address, nowMs)[0];
+  }
+
+  sweep(): void {
+    this.#keeper.sweep();
+    this.#judge.sweep();
+    this.resolutions.sweep(this.#options.clock.nowMs());
+  }
+
+  totals(): DnsCounters & Readonly<Record<string, number>> {
+    return {
+      ...this.counters,
+      grantsRefused: this.#keeper.refused,
+      grantsEvicted: this.grants.evicted,
+      learnedForgotten: this.#judge.learned.forgotten,
+      resolutionsEvicted: this.resolutions.evicted,
+      upstreamFailures: this.#upstreams.failures,
+      runnerAccountsRefused: this.#judge.accounts.refused,
+    };
+  }
+
+  runnerAccounts(): readonly string[] {
+    return this.#judge.accounts.names;
+  }
+}
+
+function answer(
+  work: Pick<Work, 'query' | 'client'>,
+  rcode: number,
+  records: AnswerContent['records'] = [],
+  more: Pick<AnswerContent, 'blocked' | 'age'> = {},
+): Uint8Array {
+  const limit = answerLimit(work.query, work.client.proto);
+  return encodeAnswer(work.query, { rcode, records, ...more }, limit);
+}
+
+/** The DNS proxy of a session. */
+export function createDnsProxy(options: DnsProxyOptions): DnsProxy {
+  return new SteeredDnsProxy(options);
+}

@@ -1,0 +1,45 @@
+// Look-ups of (name, type): from the cache, or asked of the upstreams once however many ask.
+import { AnswerCache, type HeldResponse } from '../core/dns/answer-cache.ts';
+import type { DnsCounters } from './dns-counters.ts';
+import type { DnsClock } from './dns-ports.ts';
+import type { Upstreams } from './upstreams.ts';
+
+/** The look-ups of a session. */
+export class Lookups {
+  readonly #cache = new AnswerCache();
+  readonly #asking = new Map<string, Promise<HeldResponse>>();
+  readonly #upstreams: Upstreams;
+  readonly #clock: DnsClock;
+  readonly #counters: DnsCounters;
+
+  constructor(upstreams: Upstreams, clock: DnsClock, counters: DnsCounters) {
+    this.#upstreams = upstreams;
+    this.#clock = clock;
+    this.#counters = counters;
+  }
+
+  /** The response and when it came; errors: UpstreamError. */
+  ask(name: string, type: number): Promise<HeldResponse> {
+    const held = this.#cache.get(name, type, this.#clock.nowMs());
+    if (held !== undefined) {
+      this.#counters.cacheHits++;
+      return Promise.resolve(held);
+    }
+    const key = `${type} ${name}`;
+    const asking = this.#asking.get(key);
+    if (asking !== undefined) {
+      this.#counters.shared++;
+      return asking;
+    }
+    const asked = this.#askAfresh(name, type).finally(() => this.#asking.delete(key));
+    this.#asking.set(key, asked);
+    return asked;
+  }
+
+  async #askAfresh(name: string, type: number): Promise<HeldResponse> {
+    const response = await this.#upstreams.ask(name, type);
+    const held = { response, receivedAtMs: this.#clock.nowMs() };
+    this.#cache.set(name, type, held);
+    return held;
+  }
+}

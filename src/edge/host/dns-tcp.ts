@@ -1,0 +1,78 @@
+// A DNS listener over TCP, bound by the loader and inherited by descriptor. Clients, their
+// questions at work and their idle time are bounded, so slow clients can't use it up.
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Address } from '../../core/net/address.ts';
+import { DnsStream, framed } from './dns-stream.ts';
+import { type DnsHandler, type DnsSocket, remoteAddress } from './dns-udp.ts';
+
+const MAX_CLIENTS = 256;
+const MAX_AT_WORK = 32;
+const IDLE_MS = 10_000;
+/** One message must be whole this long after its first byte, whatever else trickles. */
+const MESSAGE_MS = 10_000;
+const MAX_UNSENT = 256 * 1024;
+
+interface ListenerOptions {
+  readonly fd: number;
+  readonly local: Address;
+  readonly handle: DnsHandler;
+  readonly onError: (error: Error) => void;
+}
+
+function serve(socket: Socket, options: ListenerOptions): void {
+  const address = remoteAddress(socket.remoteAddress);
+  const port = socket.remotePort;
+  if (address === undefined || port === undefined) {
+    socket.destroy();
+    return;
+  }
+  const stream = new DnsStream();
+  const client = { address, port, proto: 'tcp', local: options.local } as const;
+  let atWork = 0;
+  const answerOne = async (message: Uint8Array) => {
+    atWork++;
+    if (atWork >= MAX_AT_WORK) socket.pause();
+    const reply = await options.handle(message, client);
+    atWork--;
+    if (reply === undefined) socket.destroy();
+    else if (!socket.destroyed) socket.write(framed(reply));
+    if (socket.writableLength > MAX_UNSENT) socket.destroy();
+    else if (atWork < MAX_AT_WORK) socket.resume();
+  };
+  let whole = setTimeout(() => socket.destroy(), MESSAGE_MS);
+  socket.on('data', (bytes: Uint8Array) => {
+    for (const message of stream.take(bytes)) {
+      clearTimeout(whole);
+      whole = setTimeout(() => socket.destroy(), MESSAGE_MS);
+      answerOne(message).catch(options.onError);
+    }
+  });
+  socket.on('close', () => clearTimeout(whole));
+}
+
+/** Adopts a listening TCP socket; rejects when it can't. */
+export function adoptDnsTcp(options: ListenerOptions): Promise<DnsSocket> {
+  const clients = new Set<Socket>();
+  const server: Server = createServer({ noDelay: true }, (socket) => {
+    clients.add(socket);
+    socket.setTimeout(IDLE_MS, () => socket.destroy());
+    // A broken connection is the client's affair; 'close' follows.
+    socket.on('error', () => undefined);
+    socket.on('close', () => clients.delete(socket));
+    serve(socket, options);
+  });
+  server.maxConnections = MAX_CLIENTS;
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ fd: options.fd }, () => {
+      server.off('error', reject);
+      server.on('error', options.onError);
+      resolve({
+        close: () => {
+          server.close();
+          for (const socket of clients) socket.destroy();
+        },
+      });
+    });
+  });
+}

@@ -1,0 +1,251 @@
+// The DNS sockets against real clients: adopted descriptors, framing, limits, and the upstream
+// client's defences against forged answers.
+import { spawn } from 'node:child_process';
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
+import { connect, createServer, type Server } from 'node:net';
+import packet from 'dns-packet';
+import { afterEach, describe, expect, test } from 'vitest';
+import { encodeQuestion } from '../../../src/core/dns/answer.ts';
+import { parseAddress } from '../../../src/core/net/address.ts';
+import { DnsStream, framed } from '../../../src/edge/host/dns-stream.ts';
+import { adoptDnsTcp } from '../../../src/edge/host/dns-tcp.ts';
+import { adoptDnsUdp } from '../../../src/edge/host/dns-udp.ts';
+import { UpstreamClient } from '../../../src/edge/host/upstream.ts';
+
+const LOCAL = parseAddress('127.0.0.1') ?? new Uint8Array(16);
+const QUESTION = encodeQuestion('ok.example', 1);
+const closers: (() => void)[] = [];
+
+afterEach(() => {
+  for (const close of closers.splice(0)) close();
+});
+
+function fail(error: Error): void {
+  throw error;
+}
+
+function boundUdp(): Promise<UdpSocket> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.bind(0, '127.0.0.1', () => resolve(socket));
+  });
+}
+
+function listening(): Promise<{ server: Server; port: number }> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      resolve({ server, port: typeof address === 'object' && address ? address.port : 0 });
+    });
+  });
+}
+
+describe('DnsStream', () => {
+  test.each([1, 2, 3, 7, 1000])(
+    'cuts messages whatever the segments, %i bytes at a time',
+    (size) => {
+      const messages = [
+        Uint8Array.of(1),
+        new Uint8Array(0),
+        Uint8Array.of(2, 3, 4),
+        new Uint8Array(300),
+      ];
+      const bytes = Uint8Array.from(messages.flatMap((message) => [...framed(message)]));
+      const stream = new DnsStream();
+      const cut: Uint8Array[] = [];
+      for (let at = 0; at < bytes.length; at += size)
+        cut.push(...stream.take(bytes.subarray(at, at + size)));
+      expect(cut).toEqual(messages);
+    },
+  );
+});
+
+const ADOPT = `
+import os, socket, sys
+def give(kind, fd):
+    s = socket.socket(socket.AF_INET, kind); s.bind(('127.0.0.1', 0))
+    if kind == socket.SOCK_STREAM: s.listen(16)
+    os.dup2(s.fileno(), fd, inheritable=True)
+    return s.getsockname()[1]
+print(give(socket.SOCK_DGRAM, 9), give(socket.SOCK_STREAM, 10), flush=True)
+os.execv(sys.argv[1], [sys.argv[1], sys.argv[2]])
+`;
+
+/** A process that adopted a UDP and a TCP socket by descriptor; resolves when it serves them. */
+function adopter(): Promise<{ udp: number; tcp: number }> {
+  const script = new URL('../../fakes/adopt-dns.mjs', import.meta.url).pathname;
+  const child = spawn('/usr/bin/python3', ['-c', ADOPT, process.execPath, script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  closers.push(() => child.kill('SIGKILL'));
+  return new Promise((resolve, reject) => {
+    let output = '';
+    child.once('exit', (code) => reject(new Error(`the adopter ended with ${code}`)));
+    child.stdout.on('data', (part: Buffer) => {
+      output += part.toString();
+      const [ports = '', ready] = output.split('\n');
+      const [udp = 0, tcp = 0] = ports.split(' ').map(Number);
+      if (ready === 'ready') resolve({ udp, tcp });
+    });
+  });
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString();
+}
+
+describe('sockets by descriptor', () => {
+  test('UDP answers from the address that was asked and names its client', async () => {
+    const { udp } = await adopter();
+    const client = await boundUdp();
+    closers.push(() => client.close());
+    const reply = new Promise<{ message: Buffer; from: RemoteInfo }>((resolve) => {
+      client.once('message', (message, from) => resolve({ message, from }));
+    });
+    client.send('silence', udp, '127.0.0.1');
+    client.send('ping', udp, '127.0.0.1');
+    const { message, from } = await reply;
+    expect(text(message)).toBe(`ping from 127.0.0.1 ${client.address().port} udp 127.0.0.1`);
+    expect(from).toMatchObject({ address: '127.0.0.1', port: udp });
+  });
+
+  test('TCP answers several messages of one segment and one over many', async () => {
+    const { tcp } = await adopter();
+    const client = connect({ port: tcp, host: '127.0.0.1', noDelay: true });
+    closers.push(() => client.destroy());
+    const stream = new DnsStream();
+    const replies: string[] = [];
+    const all = new Promise<void>((resolve) => {
+      client.on('data', (bytes: Uint8Array) => {
+        replies.push(...stream.take(bytes).map(text));
+        if (replies.length === 3) resolve();
+      });
+    });
+    const framedText = (one: string) => framed(Buffer.from(one));
+    client.write(Buffer.concat([framedText('one'), framedText('two')]));
+    for (const byte of framedText('three')) client.write(Uint8Array.of(byte));
+    await all;
+    const from = `from 127.0.0.1 ${client.localPort} tcp 127.0.0.1`;
+    expect(replies).toEqual([`one ${from}`, `two ${from}`, `three ${from}`]);
+  });
+
+  test('TCP closes on a client it has nothing to say to, and serves the next', async () => {
+    const { tcp } = await adopter();
+    const silent = connect(tcp, '127.0.0.1');
+    silent.write(framed(Buffer.from('silence')));
+    await new Promise((resolve) => silent.once('close', resolve));
+    const next = connect(tcp, '127.0.0.1');
+    closers.push(() => next.destroy());
+    next.write(framed(Buffer.from('ping')));
+    const reply = await new Promise<Buffer>((resolve) => next.once('data', resolve));
+    expect(text(reply.subarray(2))).toContain('ping from');
+  });
+
+  test('what is no socket is rejected', async () => {
+    const udp = adoptDnsUdp({
+      fd: 0x7ffffff,
+      local: LOCAL,
+      ipv6: false,
+      handle: async () => undefined,
+      onError: fail,
+    });
+    await expect(udp).rejects.toThrow();
+    const tcp = adoptDnsTcp({
+      fd: 0x7ffffff,
+      local: LOCAL,
+      handle: async () => undefined,
+      onError: fail,
+    });
+    await expect(tcp).rejects.toThrow();
+  });
+});
+
+describe('the upstream client', () => {
+  interface Heard {
+    readonly message: Buffer;
+    readonly from: RemoteInfo;
+  }
+  async function resolver(answer: (heard: Heard, socket: UdpSocket) => void) {
+    const socket = await boundUdp();
+    const heard: Heard[] = [];
+    socket.on('message', (message, from) => {
+      heard.push({ message, from });
+      answer({ message, from }, socket);
+    });
+    closers.push(() => socket.close());
+    const client = new UpstreamClient();
+    closers.push(() => client.close());
+    return { client, heard, server: { address: '127.0.0.1', port: socket.address().port } };
+  }
+  function reply(
+    message: Buffer,
+    change: (query: packet.Packet) => packet.Packet = (query) => query,
+  ) {
+    const query = packet.decode(message);
+    const answers = [{ type: 'A' as const, name: 'ok.example', data: '192.0.2.1' }];
+    return packet.encode(change({ ...query, type: 'response', additionals: [], answers }));
+  }
+
+  test('asks under fresh ids and from several ports', async () => {
+    const { client, heard, server } = await resolver(({ message, from }, socket) => {
+      socket.send(reply(message), from.port);
+    });
+    for (let i = 0; i < 40; i++) await client.ask(server, QUESTION, 'udp', 2000);
+    expect(new Set(heard.map((one) => one.message.readUInt16BE(0))).size).toBeGreaterThan(35);
+    expect(new Set(heard.map((one) => one.from.port)).size).toBeGreaterThan(3);
+  });
+
+  test('waits past replies with another id, another question, or none', async () => {
+    const { client, server } = await resolver(({ message, from }, socket) => {
+      const wrongId = reply(message, (query) => ({ ...query, id: ((query.id ?? 0) + 1) & 0xffff }));
+      const wrongName = reply(message, (query) => ({
+        ...query,
+        questions: [{ type: 'A', name: 'no.example', class: 'IN' }],
+      }));
+      for (const one of [wrongId, wrongName, message, Buffer.from([1, 2, 3])])
+        socket.send(one, from.port);
+      socket.send(reply(message), from.port);
+    });
+    const got = packet.decode(Buffer.from(await client.ask(server, QUESTION, 'udp', 2000)));
+    expect(got.questions?.[0]?.name).toBe('ok.example');
+    expect(got.answers).toMatchObject([{ data: '192.0.2.1' }]);
+  });
+
+  test('sends a lost datagram again', async () => {
+    let count = 0;
+    const { client, server } = await resolver(({ message, from }, socket) => {
+      if (++count === 2) socket.send(reply(message), from.port);
+    });
+    await client.ask(server, QUESTION, 'udp', 3000);
+    expect(count).toBe(2);
+  });
+
+  test('gives up in time, and says so', async () => {
+    const { client, server } = await resolver(() => undefined);
+    const asked = client.ask(server, QUESTION, 'udp', 50);
+    await expect(asked).rejects.toMatchObject({ code: 'timeout' });
+  });
+
+  test('asks over TCP', async () => {
+    const { server, port } = await listening();
+    server.on('connection', (socket) => {
+      const stream = new DnsStream();
+      socket.on('data', (bytes: Uint8Array) => {
+        for (const message of stream.take(bytes)) socket.write(framed(reply(Buffer.from(message))));
+      });
+    });
+    closers.push(() => server.close());
+    const client = new UpstreamClient();
+    closers.push(() => client.close());
+    const got = await client.ask({ address: '127.0.0.1', port }, QUESTION, 'tcp', 2000);
+    expect(packet.decode(Buffer.from(got)).answers).toMatchObject([{ data: '192.0.2.1' }]);
+  });
+
+  test('reports a resolver that is not there', async () => {
+    const { server, port } = await listening();
+    await new Promise((resolve) => server.close(resolve));
+    const asked = new UpstreamClient().ask({ address: '127.0.0.1', port }, QUESTION, 'tcp', 2000);
+    await expect(asked).rejects.toMatchObject({ code: 'transport' });
+  });
+});
