@@ -1,0 +1,134 @@
+// The records of the audit log (spec 8): the contract's fields first, in its order and spelling,
+// then ours, all optional. Types and jsonl.ts are the one place that knows the schema.
+
+/** Version of the further fields and kinds; the contract's fields never change. */
+export const SCHEMA_VERSION = 1;
+
+/** The contract's kinds of events. */
+export type AuditEventType =
+  | 'connection_blocked'
+  | 'connection_allowed'
+  | 'connection_late_allowed'
+  | 'protocol_blocked'
+  | 'dns_blocked'
+  | 'existing_connection';
+
+/** Whether an event says that a connection was let through, at once or after a late answer. */
+export function isConnectionAllowed(type: AuditEventType): boolean {
+  return type === 'connection_allowed' || type === 'connection_late_allowed';
+}
+
+/** Whose process it was. `container`: a network namespace of its own. */
+export type Origin = 'runner' | 'job' | 'system' | 'daemon' | 'container' | 'unknown';
+
+/** What of an event belongs to the contract; empty and 0 fields are left out of the line. */
+export interface ContractFields {
+  /** UTC with `Z` and nine digits. */
+  readonly timestamp: string;
+  readonly event_type: AuditEventType;
+  readonly src_ip?: string;
+  readonly dst_ip?: string;
+  readonly dst_hostname?: string;
+  readonly dst_port?: number;
+  readonly protocol?: string;
+  readonly process?: string;
+  readonly pid?: number;
+  /** The deciding rule's target as normalised, without ports. */
+  readonly matched_rule?: string;
+  readonly auto_allowed_type?: string;
+  readonly would_deny: boolean;
+  readonly blocked: boolean;
+}
+
+/** What happened on the network. */
+export interface AuditEvent extends ContractFields {
+  readonly origin?: Origin;
+  readonly uid?: number;
+  /** cgroup v2 id, decimal */
+  readonly cgroup?: string;
+  /** Names whose latest answers held the address of a block, the first one left out. */
+  readonly dst_hostnames?: readonly string[];
+  /** The type of a DNS question: `A`, `AAAA`, `TYPE65` … */
+  readonly query_type?: string;
+  /** A flow that was open before its first record. */
+  readonly mid_stream?: boolean;
+  /** Attempts the record stands for, when more than one. */
+  readonly count?: number;
+  /** `proof` traffic is never counted. */
+  readonly reason?: string;
+  /** What decided: `rule`, `denial`, `grant`, `auto`, `default` … */
+  readonly decided_by?: string;
+  /** The layer that saw it: `connect`, `sendmsg`, `egress`, `tc`, `dns`. */
+  readonly layer?: string;
+  /** Kernel time of the event, ns of CLOCK_MONOTONIC, decimal; with it a restart tells a record sent twice. */
+  readonly monotonic_ns?: string;
+}
+
+/** Sums of a session, by name. */
+export type Totals = Readonly<Record<string, number>>;
+
+interface SessionEventBase {
+  readonly timestamp: string;
+  readonly would_deny: false;
+  readonly blocked: false;
+}
+
+/** The first record of a log. */
+export interface SessionStarted extends SessionEventBase {
+  readonly event_type: 'session_started';
+  readonly schema: number;
+  readonly mode: 'audit' | 'enforce';
+  readonly default: 'allow' | 'deny';
+  readonly rules: number;
+  readonly policy_file?: string;
+  readonly policy_sha256?: string;
+  readonly upstreams: readonly string[];
+  /** What is added to a kernel time to make a wall time, ns, decimal. */
+  readonly clock_offset_ns: string;
+  readonly repository?: string;
+  readonly workflow?: string;
+  readonly job?: string;
+  readonly run_id?: string;
+  readonly run_attempt?: string;
+}
+
+/** A checkpoint: records may follow, until the machine or the session ends. */
+export interface SessionEnded extends SessionEventBase {
+  readonly event_type: 'session_ended';
+  readonly mode: 'audit' | 'enforce';
+  /** Records by type, and attempts. */
+  readonly totals: Totals;
+  /** Everything that could not be kept; all zero in a good run. */
+  readonly lost: Totals;
+}
+
+/** Something of ours was changed by somebody else. */
+export interface Tamper extends SessionEventBase {
+  readonly event_type: 'tamper';
+  readonly reason: string;
+}
+
+/** The daemon was started again by the loader. */
+export interface DaemonRestarted extends SessionEventBase {
+  readonly event_type: 'daemon_restarted';
+  readonly reason: string;
+  readonly pid: number;
+}
+
+/** No upstream answered; at most one record a minute. */
+export interface DnsUpstreamDown extends SessionEventBase {
+  readonly event_type: 'dns_upstream_down';
+  readonly upstreams: readonly string[];
+  readonly reason: string;
+}
+
+/** What happened to the session itself. */
+export type SessionEvent =
+  | SessionStarted
+  | SessionEnded
+  | Tamper
+  | DaemonRestarted
+  | DnsUpstreamDown;
+
+/** One line of the audit log. */
+export type AuditRecord = AuditEvent | SessionEvent;

@@ -1,0 +1,96 @@
+// One JSON object a line. Encoding fixes the order of the contract; decoding is tolerant and names
+// the lines it could not read.
+import type { AuditRecord } from './event.ts';
+
+const CONTRACT_ORDER = [
+  'timestamp',
+  'event_type',
+  'src_ip',
+  'dst_ip',
+  'dst_hostname',
+  'dst_port',
+  'protocol',
+  'process',
+  'pid',
+  'matched_rule',
+  'auto_allowed_type',
+  'would_deny',
+  'blocked',
+] as const;
+
+const ALWAYS = new Set<string>(['would_deny', 'blocked']);
+const CONTRACT = new Set<string>(CONTRACT_ORDER);
+const KINDS = new Set<string>([
+  'connection_blocked',
+  'connection_allowed',
+  'connection_late_allowed',
+  'protocol_blocked',
+  'dns_blocked',
+  'existing_connection',
+  'session_started',
+  'session_ended',
+  'tamper',
+  'daemon_restarted',
+  'dns_upstream_down',
+]);
+
+function isEmptyValue(value: unknown): boolean {
+  return value === undefined || value === '' || value === 0;
+}
+
+/** A record's line, with its line end. */
+export function encodeRecord(record: AuditRecord): string {
+  const fields = new Map<string, unknown>(Object.entries(record));
+  const line: Record<string, unknown> = {};
+  for (const name of CONTRACT_ORDER) {
+    const value = fields.get(name);
+    if (ALWAYS.has(name) || !isEmptyValue(value)) line[name] = value;
+  }
+  for (const [name, value] of fields) {
+    if (!CONTRACT.has(name) && !isEmptyValue(value)) line[name] = value;
+  }
+  return `${JSON.stringify(line)}\n`;
+}
+
+/** A log read back: its records, and the 1-based numbers of the lines that are none. */
+export interface DecodedLog {
+  readonly records: readonly AuditRecord[];
+  readonly badLines: readonly number[];
+}
+
+/** Reads a log; a last line without its end is one that a crash cut short, and counts as bad. */
+export function decodeLog(text: string): DecodedLog {
+  const records: AuditRecord[] = [];
+  const badLines: number[] = [];
+  const lines = text.split('\n');
+  const last = lines.pop();
+  for (const [index, line] of lines.entries()) {
+    const record = decodeRecord(line);
+    if (record === undefined) badLines.push(index + 1);
+    else records.push(record);
+  }
+  if (last !== undefined && last !== '') badLines.push(lines.length + 1);
+  return { records, badLines };
+}
+
+/** One line's record; undefined when it is none of a kind we know. */
+export function decodeRecord(line: string): AuditRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  return isRecord(value) ? value : undefined;
+}
+
+function isRecord(value: unknown): value is AuditRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = new Map<string, unknown>(Object.entries(value));
+  return (
+    typeof fields.get('timestamp') === 'string' &&
+    KINDS.has(String(fields.get('event_type'))) &&
+    typeof fields.get('would_deny') === 'boolean' &&
+    typeof fields.get('blocked') === 'boolean'
+  );
+}
