@@ -60,8 +60,6 @@ export interface AuditEvent extends ContractFields {
   readonly decided_by?: string;
   /** The layer that saw it: `connect`, `sendmsg`, `egress`, `tc`, `dns`. */
   readonly layer?: string;
-  /** Kernel time of the event, ns of CLOCK_MONOTONIC, decimal; with it a restart tells a record sent twice. */
-  readonly monotonic_ns?: string;
 }
 
 /** Sums of a session, by name. */

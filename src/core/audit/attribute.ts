@@ -1,0 +1,113 @@
+// FlowEvent + what the daemon knows of names and rules -> the record (spec 8).
+import type { FlowEvent } from '../flow/flow-event.ts';
+import { DECIDED_BY, LAYER, MODE, ORIGIN } from '../flow/layout.gen.ts';
+import { type Address, printAddress } from '../net/address.ts';
+import type { Rule } from '../policy/policy.ts';
+import type { AuditEvent, AuditEventType, Origin } from './event.ts';
+import { protocolName } from './protocol-name.ts';
+import { formatTimestamp } from './timestamp.ts';
+
+/** What records need to know besides the event. */
+export interface Knowledge {
+  /** Added to a kernel time to make a wall time, ns. */
+  readonly clockOffsetNs: bigint;
+  readonly ruleOf: (id: number) => Rule | undefined;
+  /** The name a grant's number stands for. */
+  readonly nameOfGrant: (id: number) => string | undefined;
+  /** Names last answered with an address, the latest first. */
+  readonly namesFor: (address: Address, forRunner: boolean) => readonly string[];
+}
+
+const MAX_PROCESS = 16;
+const MAX_NAME = 255;
+const MAX_OTHER_NAMES = 7;
+const TCP = 6;
+const UDP = 17;
+const NOT_IP = 255;
+
+const ORIGINS = new Map<number, Origin>([
+  [ORIGIN.RUNNER, 'runner'],
+  [ORIGIN.JOB, 'job'],
+  [ORIGIN.SYSTEM, 'system'],
+  [ORIGIN.DAEMON, 'daemon'],
+  [ORIGIN.OTHER_NETNS, 'container'],
+]);
+
+const LAYERS = new Map<number, string>([
+  [LAYER.CONNECT, 'connect'],
+  [LAYER.SENDMSG, 'sendmsg'],
+  [LAYER.EGRESS, 'egress'],
+  [LAYER.TC, 'tc'],
+]);
+
+const DECIDERS = new Map<number, string>(
+  Object.entries(DECIDED_BY).map(([name, number]) => [
+    number,
+    name.toLowerCase().replaceAll('_', '-'),
+  ]),
+);
+
+/** Whose process an event's is, in the words of the records. */
+export function originName(origin: number): Origin {
+  return ORIGINS.get(origin) ?? 'unknown';
+}
+
+function typeOf(event: FlowEvent): AuditEventType {
+  if (event.allowed) return 'connection_allowed';
+  return event.protocol === TCP || event.protocol === UDP
+    ? 'connection_blocked'
+    : 'protocol_blocked';
+}
+
+function reasonOf(event: FlowEvent): string | undefined {
+  if (event.by === DECIDED_BY.PROOF) return 'proof';
+  if (event.protocol === NOT_IP) return `0x${event.ethertype.toString(16).padStart(4, '0')}`;
+  return undefined;
+}
+
+/** `dns` for what the daemon itself sends to its upstream. */
+function autoAllowedType(event: FlowEvent, rule: Rule | undefined): string | undefined {
+  if (event.allowed && event.by === DECIDED_BY.DAEMON) return 'dns';
+  return rule?.autoAllowedType;
+}
+
+function hostNames(event: FlowEvent, knowledge: Knowledge) {
+  if (event.dst === undefined) return {};
+  const granted = event.allowed ? knowledge.nameOfGrant(event.name) : undefined;
+  if (granted !== undefined) return { dst_hostname: granted };
+  const [name, ...others] = knowledge.namesFor(event.dst, event.origin === ORIGIN.RUNNER);
+  if (name === undefined || event.allowed) return {};
+  const dst_hostname = name.slice(0, MAX_NAME);
+  if (others.length === 0) return { dst_hostname };
+  return { dst_hostname, dst_hostnames: others.slice(0, MAX_OTHER_NAMES) };
+}
+
+/** The record of one event. */
+export function attribute(event: FlowEvent, knowledge: Knowledge): AuditEvent {
+  const rule = event.rule === 0 ? undefined : knowledge.ruleOf(event.rule);
+  const refused = !event.allowed;
+  const isEnforced = event.mode === MODE.ENFORCE || event.by === DECIDED_BY.PROOF;
+  return {
+    timestamp: formatTimestamp(event.monotonicNs + knowledge.clockOffsetNs),
+    event_type: typeOf(event),
+    ...(event.src === undefined ? {} : { src_ip: printAddress(event.src) }),
+    ...(event.dst === undefined ? {} : { dst_ip: printAddress(event.dst) }),
+    ...hostNames(event, knowledge),
+    dst_port: event.dstPort,
+    protocol: protocolName(event.protocol),
+    process: event.comm.slice(0, MAX_PROCESS),
+    pid: event.pid,
+    matched_rule: rule?.text ?? '',
+    auto_allowed_type: autoAllowedType(event, rule) ?? '',
+    would_deny: refused && !isEnforced,
+    blocked: refused && isEnforced,
+    origin: originName(event.origin),
+    ...(event.pid === 0 ? {} : { uid: event.uid }),
+    cgroup: event.cgroup === 0n ? '' : event.cgroup.toString(),
+    ...(event.midStream ? { mid_stream: true } : {}),
+    ...(event.count > 1 ? { count: event.count } : {}),
+    reason: reasonOf(event) ?? '',
+    decided_by: DECIDERS.get(event.by) ?? 'unknown',
+    layer: LAYERS.get(event.layer) ?? 'unknown',
+  };
+}

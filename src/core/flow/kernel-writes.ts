@@ -1,0 +1,54 @@
+// What the daemon writes once at a start besides rules: the policy record, resolvers, open flows.
+import type { Address } from '../net/address.ts';
+import type { MapWrite } from '../policy/map-write.ts';
+import { DECIDED_BY, OFFSET, SIZE, VERDICT, WRITABLE_MAP } from './layout.gen.ts';
+import type { OpenFlow } from './open-flow.ts';
+
+/** Where runner processes' port 53 goes while the daemon is gone. */
+export interface WayOut {
+  readonly address: Address;
+  readonly port: number;
+}
+
+/** struct policy_config */
+export function policyWrite(policy: {
+  readonly generation: number;
+  readonly allowByDefault: boolean;
+  readonly wayOut: WayOut | undefined;
+  readonly flowIdleMs: number;
+}): MapWrite {
+  const value = new Uint8Array(SIZE.policy_config);
+  const view = new DataView(value.buffer);
+  const at = OFFSET.policy_config;
+  view.setUint32(at.generation, policy.generation, true);
+  view.setUint32(at.default_verdict, policy.allowByDefault ? VERDICT.ALLOW : VERDICT.DENY, true);
+  if (policy.wayOut !== undefined) {
+    value.set(policy.wayOut.address, at.upstream);
+    view.setUint16(at.upstream_port, policy.wayOut.port, true);
+  }
+  view.setBigUint64(at.flow_idle_ns, BigInt(policy.flowIdleMs) * 1_000_000n, true);
+  return { map: WRITABLE_MAP.POLICY, op: 'update', key: new Uint8Array(4), value };
+}
+
+/** Port 53 of this address is steered wherever it lies. */
+export function resolverWrite(address: Address): MapWrite {
+  const key = address.slice();
+  return { map: WRITABLE_MAP.RESOLVERS, op: 'update', key, value: Uint8Array.of(1, 0, 0, 0) };
+}
+
+/** A flow open before the flip goes on as this one flow (spec 7). */
+export function existingWrite(flow: OpenFlow): MapWrite {
+  const key = new Uint8Array(SIZE.flow_key);
+  const keyView = new DataView(key.buffer);
+  key.set(flow.src, OFFSET.flow_key.src);
+  key.set(flow.dst, OFFSET.flow_key.dst);
+  keyView.setUint16(OFFSET.flow_key.sport, flow.srcPort, true);
+  keyView.setUint16(OFFSET.flow_key.dport, flow.dstPort, true);
+  keyView.setUint8(OFFSET.flow_key.proto, flow.protocol);
+  const value = new Uint8Array(SIZE.flow_value);
+  const view = new DataView(value.buffer);
+  view.setUint8(OFFSET.flow_value.verdict, VERDICT.ALLOW);
+  view.setUint8(OFFSET.flow_value.by, DECIDED_BY.EXISTING);
+  view.setUint16(OFFSET.flow_value.scope, flow.scope, true);
+  return { map: WRITABLE_MAP.EXISTING, op: 'update', key, value };
+}
