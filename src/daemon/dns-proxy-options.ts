@@ -26,6 +26,8 @@ export interface DnsProxyOptions {
   readonly gate: GateSettings;
   readonly times: GrantTimes & { readonly preresolveMs: number };
   readonly mode: () => DnsMode;
+  /** Numbers of names up to here were given out by a daemon that is gone; 0 at a first start. */
+  readonly lastName?: number;
   readonly servers: readonly DnsServer[];
   readonly upstream: DnsUpstream;
   readonly grantSink: GrantSink;

@@ -38,7 +38,7 @@ interface Work {
 
 class SteeredDnsProxy implements DnsProxy {
   readonly counters = zeroCounters();
-  readonly grants = new Grants();
+  readonly grants: Grants;
   readonly resolutions = new Resolutions();
   readonly #options: DnsProxyOptions;
   readonly #keeper: GrantKeeper;
@@ -50,6 +50,7 @@ class SteeredDnsProxy implements DnsProxy {
   constructor(options: DnsProxyOptions) {
     const { clock, servers, upstream, onUpstreamDown: onDown } = options;
     this.#options = options;
+    this.grants = new Grants(options.lastName);
     this.#keeper = new GrantKeeper(this.grants, options.grantSink, clock);
     this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
     this.#lookups = new Lookups(this.#upstreams, clock, this.counters);

@@ -32,11 +32,16 @@ export interface GrantChange {
 
 /** All live grants and denials. */
 export class Grants {
-  readonly #ids = new NameIds();
+  readonly #ids: NameIds;
   readonly #addresses = new Map<string, AddressState>();
   /** Per name: its granted addresses, the least recently answered first. */
   readonly #answered = new Map<string, Map<string, number>>();
   #evicted = 0;
+
+  /** `lastName`: numbers of names up to here are taken. */
+  constructor(lastName = 0) {
+    this.#ids = new NameIds(lastName);
+  }
 
   /** Addresses that lost a name's grant to the limit of 64. */
   get evicted(): number {

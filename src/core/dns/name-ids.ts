@@ -7,9 +7,11 @@ export class NameIds {
   readonly #ids = new Map<string, number>();
   readonly #names = new Map<number, string>();
   readonly #maxNames: number;
-  #last = 0;
+  #last: number;
 
-  constructor(maxNames = MAX_NAMES) {
+  /** `last`: numbers up to here were given out before, by a daemon that is gone. */
+  constructor(last = 0, maxNames = MAX_NAMES) {
+    this.#last = last;
     this.#maxNames = maxNames;
   }
 

@@ -1,0 +1,71 @@
+// Repeats of one refused flow (retransmissions that only packets tell of) become one record with a
+// count. A refused call is an attempt of its own and never folded.
+import type { FlowEvent } from '../flow/flow-event.ts';
+import { LAYER } from '../flow/layout.gen.ts';
+import type { AuditEvent } from './event.ts';
+
+const MAX_FLOWS = 16_384;
+/** A flow ends after this long without a packet (spec 8). */
+const IDLE_MS = 300_000;
+
+interface Repeats {
+  readonly record: AuditEvent;
+  lastMs: number;
+  count: number;
+  last: string;
+}
+
+function keyOf(event: FlowEvent, record: AuditEvent): string {
+  const { src_ip, dst_ip, blocked, would_deny } = record;
+  const { protocol, srcPort, dstPort, ethertype } = event;
+  return [protocol, src_ip, srcPort, dst_ip, dstPort, ethertype, blocked, would_deny].join(' ');
+}
+
+/** Remembers flows and counts their repeats; bounded, the least recently seen is let go. */
+export class Coalescer {
+  readonly #flows = new Map<string, Repeats>();
+  readonly #done: AuditEvent[] = [];
+
+  /** Whether the record is to be written now; a repeat is counted instead. */
+  isFirst(event: FlowEvent, record: AuditEvent, nowMs: number): boolean {
+    const isPacket = event.layer === LAYER.EGRESS || event.layer === LAYER.TC;
+    if (event.allowed || !isPacket) return true;
+    const key = keyOf(event, record);
+    const seen = this.#flows.get(key);
+    this.#flows.delete(key);
+    if (seen === undefined || nowMs - seen.lastMs > IDLE_MS) {
+      if (seen !== undefined) this.#letGo(seen);
+      this.#flows.set(key, { record, lastMs: nowMs, count: 0, last: record.timestamp });
+      this.#makeRoom();
+      return true;
+    }
+    seen.lastMs = nowMs;
+    seen.count += event.count;
+    seen.last = record.timestamp;
+    this.#flows.set(key, seen);
+    return false;
+  }
+
+  #makeRoom(): void {
+    for (const [key, oldest] of this.#flows) {
+      if (this.#flows.size <= MAX_FLOWS) break;
+      this.#flows.delete(key);
+      this.#letGo(oldest);
+    }
+  }
+
+  #letGo({ record, count, last }: Repeats): void {
+    if (count === 0) return;
+    this.#done.push({ ...record, timestamp: last, count, mid_stream: true });
+  }
+
+  /** The records of repeats gathered since the last time. */
+  flush(nowMs: number): readonly AuditEvent[] {
+    for (const [key, seen] of this.#flows) {
+      this.#letGo(seen);
+      seen.count = 0;
+      if (nowMs - seen.lastMs > IDLE_MS) this.#flows.delete(key);
+    }
+    return this.#done.splice(0);
+  }
+}

@@ -1,0 +1,211 @@
+// The daemon: builds the edges, starts or resumes the session, serves until its channel ends.
+// Any error before green ends it, and the loader undoes the start; after green it is started again.
+import { formatTimestamp } from './core/audit/timestamp.ts';
+import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
+import { type Address, addressKey, isIPv4 } from './core/net/address.ts';
+import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
+import type { Hello } from './core/wire/loader-messages.ts';
+import { AuditLogger } from './daemon/audit-logger.ts';
+import { answerControl } from './daemon/control-server.ts';
+import type { DnsClient } from './daemon/dns-ports.ts';
+import { createDnsProxy } from './daemon/dns-proxy.ts';
+import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
+import { dnsBlockedRecord } from './daemon/dns-record.ts';
+import { FlowPipeline } from './daemon/flow-pipeline.ts';
+import { gateSettings } from './daemon/gate-settings.ts';
+import { NO_PAST, type Past, readPast } from './daemon/past.ts';
+import { ProofEvents, type ProofLine, parseProofLine } from './daemon/proof.ts';
+import {
+  daemonRestarted,
+  dnsUpstreamDown,
+  sessionStarted,
+  tamper,
+} from './daemon/session-records.ts';
+import { resumeSession, startSession } from './daemon/supervisor.ts';
+import { AuditFile, readLines } from './edge/host/audit-file.ts';
+import { after, every, nowMs, nowNs } from './edge/host/clock.ts';
+import { adoptDnsTcp } from './edge/host/dns-tcp.ts';
+import { adoptDnsUdp } from './edge/host/dns-udp.ts';
+import { UpstreamClient } from './edge/host/upstream.ts';
+import { LoaderChannel } from './edge/kernel/loader-channel.ts';
+
+const LOADER_FD = 3;
+const AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
+/** Names one life of the daemon can number; its successor begins behind them. */
+const NAMES_A_LIFE = 1 << 20;
+const HEARTBEAT_MS = 1000;
+const SWEEP_MS = 5000;
+
+const attempts = Promise.withResolvers<ProofLine>();
+let served: Served | undefined;
+
+/** A session that is served. */
+interface Served {
+  readonly hello: Hello;
+  readonly logger: AuditLogger;
+  readonly pipeline: FlowPipeline;
+  readonly proxy: DnsProxy;
+  readonly timestamp: () => string;
+}
+
+const channel = new LoaderChannel(LOADER_FD, {
+  onHello: (hello) => {
+    run(hello).catch(fail);
+  },
+  onEvents: (bytes, resent, written) => {
+    served?.pipeline.take(bytes, resent);
+    written();
+  },
+  onControl: ({ client, line }) => {
+    if (client === 0) {
+      const word = parseProofLine(line);
+      if (word !== undefined) attempts.resolve(word);
+    } else if (served !== undefined) {
+      const { hello, ...parts } = served;
+      const { mode } = hello.session;
+      answerControl(client, line, { loader: channel, mode, pid: process.pid, ...parts }).catch(
+        fail,
+      );
+    }
+  },
+  onNotice: (notice) => {
+    served?.logger.logEvent(tamper(served.timestamp(), noticeText(notice)));
+  },
+  // Fails closed: the kernel goes on enforcing without us.
+  onEnd: () => process.exit(1),
+});
+
+function noticeText(notice: unknown): string {
+  if (typeof notice === 'object' && notice !== null && 'what' in notice) return String(notice.what);
+  return JSON.stringify(notice);
+}
+
+/** Before green main reads why; afterwards the loader starts a new daemon. */
+function fail(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  channel.stage({
+    error: {
+      code: 'daemon',
+      message: `the start failed in the daemon: ${message}`,
+      remedy: 'run the step again; if it fails again, report it with this line',
+    },
+  });
+  setImmediate(() => process.exit(1));
+}
+
+async function askerOf(client: DnsClient) {
+  const proto = PROTOCOL_NUMBERS[client.proto];
+  const key = encodeOwnerKey(client.address, client.port, proto);
+  return decodeOwnerReply(await channel.owner(key));
+}
+
+async function listen(hello: Hello, proxy: DnsProxy): Promise<void> {
+  const handle = (message: Uint8Array, client: DnsClient) => proxy.handle(message, client);
+  await Promise.all(
+    hello.sockets.map(({ fd, proto, address }) => {
+      const options = { fd, local: address, handle, onError: fail };
+      return proto === 'tcp'
+        ? adoptDnsTcp(options)
+        : adoptDnsUdp({ ...options, ipv6: !isIPv4(address) });
+    }),
+  );
+}
+
+function readLog(hello: Hello, logger: AuditLogger): Past {
+  if (!hello.restarted) return NO_PAST;
+  return readPast((onLine) => readLines(AUDIT_LOG, onLine), logger);
+}
+
+function buildProxy(
+  { session }: Hello,
+  parts: {
+    readonly logger: AuditLogger;
+    readonly timestamp: () => string;
+    readonly isOwn: (address: Address) => boolean;
+    readonly mode: () => DnsMode;
+    readonly lastName: number;
+  },
+): DnsProxy {
+  const { policy } = session;
+  const { logger, timestamp } = parts;
+  return createDnsProxy({
+    policy,
+    gate: gateSettings(session),
+    times: session.times,
+    mode: parts.mode,
+    lastName: parts.lastName,
+    servers: session.upstreams,
+    upstream: new UpstreamClient(),
+    grantSink: channel,
+    clock: { nowMs, after },
+    own: parts.isOwn,
+    asker: askerOf,
+    onBlocked: (blocked) => logger.logEvent(dnsBlockedRecord(blocked, policy, timestamp())),
+    onGranted: () => undefined,
+    onUpstreamDown: ({ servers, why }) => {
+      const names = servers.map(({ address, port }) => `${address} port ${port}`);
+      logger.logEvent(dnsUpstreamDown(timestamp(), names, why));
+    },
+  });
+}
+
+async function run(hello: Hello): Promise<void> {
+  const { session } = hello;
+  const { policy } = session;
+  const logger = new AuditLogger(new AuditFile(hello.audit), session.mode === 'audit');
+  const past = readLog(hello, logger);
+  const clockOffsetNs = past.clockOffsetNs ?? hello.realtimeNs - hello.monotonicNs;
+  const timestamp = () => formatTimestamp(nowNs() + clockOffsetNs);
+  const ownKeys = new Set(hello.own.map(addressKey));
+  const isOwn = (address: Address) => ownKeys.has(addressKey(address));
+  let mode: DnsMode = 'noting';
+  const proxy = buildProxy(hello, {
+    logger,
+    timestamp,
+    isOwn,
+    mode: () => mode,
+    lastName: past.restarts * NAMES_A_LIFE,
+  });
+  const proof = new ProofEvents();
+  const pipeline = new FlowPipeline({
+    logger,
+    knowledge: {
+      clockOffsetNs,
+      ruleOf: (id) => policy.rules[id - 1],
+      nameOfGrant: (id) => proxy.grants.nameOf(id),
+      namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
+    },
+    known: past.known,
+    onEvent: (event) => proof.note(event),
+    nowMs,
+  });
+  served = { hello, logger, pipeline, proxy, timestamp };
+  every(HEARTBEAT_MS, () => channel.heartbeat());
+  every(SWEEP_MS, () => {
+    proxy.sweep();
+    pipeline.flush();
+  });
+  const options = {
+    session,
+    own: hello.own,
+    isOwn,
+    loader: channel,
+    proxy,
+    listen: () => listen(hello, proxy),
+    logger,
+    proof,
+    attempts: attempts.promise,
+    pid: process.pid,
+    clock: { nowMs, wallNs: () => nowNs() + clockOffsetNs, after },
+    onFlipped: () => {
+      mode = session.mode;
+    },
+  };
+  if (hello.restarted) {
+    logger.logEvent(daemonRestarted(timestamp(), process.pid));
+    await resumeSession(options);
+  } else {
+    logger.logEvent(sessionStarted(session, timestamp(), clockOffsetNs));
+    await startSession(options);
+  }
+}

@@ -1,0 +1,66 @@
+// What clients of the control socket may ask: how it stands, and a seal. Nothing ends enforcement.
+import type { AuditLogger } from './audit-logger.ts';
+import type { FlowPipeline } from './flow-pipeline.ts';
+import type { ControlReplies, CounterReader } from './ports.ts';
+import { losses, type Sources, sessionEnded } from './session-records.ts';
+
+/** What the control server is made of. */
+export interface ControlServerOptions {
+  readonly loader: CounterReader & ControlReplies;
+  readonly mode: 'audit' | 'enforce';
+  readonly pid: number;
+  readonly logger: AuditLogger;
+  readonly pipeline: FlowPipeline;
+  readonly proxy: Sources['proxy'];
+  readonly timestamp: () => string;
+}
+
+function commandOf(line: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null && 'command' in value) {
+      return String(value.command);
+    }
+  } catch {
+    // Said below, like every other line that is no request.
+  }
+  return undefined;
+}
+
+/** Answers one line. */
+export async function answerControl(
+  client: number,
+  line: string,
+  options: ControlServerOptions,
+): Promise<void> {
+  const { loader, logger, pipeline, proxy, mode, pid } = options;
+  const command = commandOf(line);
+  if (command !== 'status' && command !== 'seal') {
+    loader.reply(client, {
+      error: 'unknown request: send {"command":"status"} or {"command":"seal"}',
+    });
+    return;
+  }
+  pipeline.flush();
+  const sources = { logger, pipeline, proxy, kernel: await loader.counters() };
+  if (command === 'status') {
+    loader.reply(client, {
+      running: true,
+      mode,
+      pid,
+      totals: logger.totals(),
+      lost: losses(sources),
+    });
+    return;
+  }
+  const record = sessionEnded(options.timestamp(), mode, sources);
+  logger.logEvent(record);
+  const { totals, lost } = record;
+  loader.reply(client, {
+    sealed: true,
+    mode,
+    pid,
+    totals,
+    lost: { ...lost, records: logger.lost },
+  });
+}

@@ -1,0 +1,36 @@
+// A refused question as a record, with the asker (spec 8, dns_blocked).
+import { originName } from '../core/audit/attribute.ts';
+import type { AuditEvent } from '../core/audit/event.ts';
+import { typeName } from '../core/dns/codes.ts';
+import { printAddress } from '../core/net/address.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import type { DnsBlocked } from './dns-ports.ts';
+
+const MAX_NAME = 255;
+
+/** The record of a refused question. */
+export function dnsBlockedRecord(
+  blocked: DnsBlocked,
+  policy: Policy,
+  timestamp: string,
+): AuditEvent {
+  const { asker, client, name, type, rule, reason, wouldDeny } = blocked;
+  return {
+    timestamp,
+    event_type: 'dns_blocked',
+    src_ip: printAddress(client.address),
+    dst_hostname: name.slice(0, MAX_NAME),
+    protocol: client.proto.toUpperCase(),
+    process: asker.comm,
+    pid: asker.pid,
+    matched_rule: policy.rules[rule - 1]?.text ?? '',
+    would_deny: wouldDeny,
+    blocked: !wouldDeny,
+    origin: originName(asker.origin),
+    uid: asker.uid,
+    cgroup: asker.cgroup,
+    query_type: typeName(type),
+    reason,
+    layer: 'dns',
+  };
+}

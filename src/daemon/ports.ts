@@ -1,0 +1,35 @@
+// What the daemon's shell needs of the world besides DNS (dns-ports.ts). The edges satisfy these
+// structurally.
+import type { MapWrite } from '../core/policy/map-write.ts';
+
+/** The loader, as the start needs it. */
+export interface Starter {
+  apply(writes: readonly MapWrite[]): Promise<void>;
+  flip(mode: number): Promise<void>;
+  listFlows(): Promise<unknown>;
+  proveTc(): Promise<void>;
+  pin(): Promise<void>;
+}
+
+/** main's pipe. */
+export interface Announcer {
+  stage(line: unknown): void;
+  green(line: unknown): void;
+}
+
+/** The kernel's counters. */
+export interface CounterReader {
+  /** By enum counter. */
+  counters(): Promise<readonly number[]>;
+}
+
+/** Where clients of the control socket are answered. */
+export interface ControlReplies {
+  reply(client: number, line: unknown): void;
+}
+
+/** The audit log's file. */
+export interface AuditSink {
+  /** Appends whole lines; throws when they could not be written. */
+  append(lines: string): void;
+}

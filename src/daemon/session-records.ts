@@ -1,0 +1,116 @@
+// The records that speak of the session itself, and the sums a seal answers with.
+import {
+  type DaemonRestarted,
+  type DnsUpstreamDown,
+  SCHEMA_VERSION,
+  type SessionEnded,
+  type SessionStarted,
+  type Tamper,
+  type Totals,
+} from '../core/audit/event.ts';
+import { COUNTER } from '../core/flow/layout.gen.ts';
+import type { SessionSettings } from '../core/wire/session.ts';
+import type { AuditLogger } from './audit-logger.ts';
+import type { DnsProxy } from './dns-proxy-options.ts';
+import type { FlowPipeline } from './flow-pipeline.ts';
+
+const NEITHER = { would_deny: false, blocked: false } as const;
+
+/** The first record of a log. */
+export function sessionStarted(
+  session: SessionSettings,
+  timestamp: string,
+  clockOffsetNs: bigint,
+): SessionStarted {
+  const { mode, policy, upstreams, configFile, job } = session;
+  return {
+    timestamp,
+    event_type: 'session_started',
+    ...NEITHER,
+    schema: SCHEMA_VERSION,
+    mode,
+    default: policy.default,
+    rules: policy.rules.length,
+    ...(configFile === undefined
+      ? {}
+      : { policy_file: configFile.path, policy_sha256: configFile.sha256 }),
+    upstreams: upstreams.map(({ address, port }) => `${address} port ${port}`),
+    clock_offset_ns: clockOffsetNs.toString(),
+    repository: job.repository,
+    workflow: job.workflow,
+    job: job.job,
+    run_id: job.runId,
+    run_attempt: job.runAttempt,
+  };
+}
+
+/** The daemon is back. */
+export function daemonRestarted(timestamp: string, pid: number): DaemonRestarted {
+  const reason = 'the daemon had ended; the kernel went on enforcing';
+  return { timestamp, event_type: 'daemon_restarted', ...NEITHER, reason, pid };
+}
+
+/** Something was changed, or can't be covered. */
+export function tamper(timestamp: string, reason: string): Tamper {
+  return { timestamp, event_type: 'tamper', ...NEITHER, reason };
+}
+
+/** No upstream answers. */
+export function dnsUpstreamDown(
+  timestamp: string,
+  upstreams: readonly string[],
+  reason: string,
+): DnsUpstreamDown {
+  return { timestamp, event_type: 'dns_upstream_down', ...NEITHER, upstreams, reason };
+}
+
+/** What the sums are taken from. */
+export interface Sources {
+  readonly logger: AuditLogger;
+  readonly pipeline: FlowPipeline;
+  readonly proxy: DnsProxy;
+  /** By enum counter. */
+  readonly kernel: readonly number[];
+}
+
+/** Everything that could not be kept or served, by name (I7). */
+export function losses({ logger, pipeline, proxy, kernel }: Sources): Totals {
+  const dns = proxy.totals();
+  const { grantsRefused = 0, grantsEvicted = 0 } = dns;
+  return {
+    events: kernel[COUNTER.EVENTS_LOST] ?? 0,
+    sockets: kernel[COUNTER.SOCKETS_FULL] ?? 0,
+    owners: kernel[COUNTER.OWNERS_FULL] ?? 0,
+    processes: kernel[COUNTER.PROCESSES_FULL] ?? 0,
+    flows: kernel[COUNTER.FLOWS_FULL] ?? 0,
+    undecodable: pipeline.undecodable,
+    records: logger.lost,
+    grants_refused: grantsRefused,
+    grants_evicted: grantsEvicted,
+    dns_overloaded: dns.overloaded,
+    dns_unowned: dns.unowned,
+    dns_servfail: dns.servfail,
+  };
+}
+
+/** The checkpoint a seal writes. */
+export function sessionEnded(
+  timestamp: string,
+  mode: SessionSettings['mode'],
+  sources: Sources,
+): SessionEnded {
+  const { logger, proxy, kernel } = sources;
+  const totals = {
+    ...logger.totals(),
+    dns_questions: proxy.counters.queries,
+    dns_answered: proxy.counters.answered,
+    dns_refused: proxy.counters.refused,
+    frames_judged: kernel[COUNTER.TC_SEEN] ?? 0,
+    frames_denied: kernel[COUNTER.TC_DENIED] ?? 0,
+    packets_denied: kernel[COUNTER.EGRESS_DENIED] ?? 0,
+    calls_denied: kernel[COUNTER.CONNECT_DENIED] ?? 0,
+    calls_steered: kernel[COUNTER.STEERED] ?? 0,
+  };
+  const lost = losses(sources);
+  return { timestamp, event_type: 'session_ended', ...NEITHER, mode, totals, lost };
+}
