@@ -20,6 +20,8 @@ export interface ExistingFlowsOptions {
   readonly own: (address: Address) => boolean;
   readonly proxy: Pick<DnsProxy, 'grants' | 'nameOf'>;
   readonly nowMs: () => number;
+  /** Our own process: its flows to the upstream are no news. */
+  readonly pid: number;
 }
 
 /** Lists twice, so that a flow opened between list and write is not missed; what leaves only. */
@@ -36,7 +38,7 @@ export async function admitExistingFlows(
     await options.loader.apply(fresh.map(existingWrite));
     for (const flow of fresh) admitted.set(openFlowKey(flow), flow);
   }
-  return [...admitted.values()].filter((flow) => flow.scope !== SCOPE.DAEMON);
+  return [...admitted.values()].filter((flow) => flow.pid !== options.pid);
 }
 
 /** One `existing_connection` a flow; `blocked` when its packets are refused from now on. */

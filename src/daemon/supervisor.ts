@@ -51,7 +51,8 @@ export async function startSession(options: StartOptions): Promise<void> {
   await options.listen();
   await proxy.preresolve(literalNames(session.policy));
   const { policy } = session;
-  const existing = { loader, policy, proxy, own: options.isOwn, nowMs: clock.nowMs };
+  const { pid } = options;
+  const existing = { loader, policy, proxy, own: options.isOwn, nowMs: clock.nowMs, pid };
   const flows = await admitExistingFlows(existing);
   await loader.flip(session.mode === 'enforce' ? MODE.ENFORCE : MODE.AUDIT);
   options.onFlipped();
@@ -66,7 +67,6 @@ export async function startSession(options: StartOptions): Promise<void> {
   await loader.proveTc();
   await proof.complete(clock.after);
   await loader.pin();
-  const { pid } = options;
   loader.green({ stage: 'green', pid, auditLog: AUDIT_LOG, control: CONTROL_SOCKET });
 }
 
