@@ -1,0 +1,45 @@
+// What the shells of main and post need of the world. The edges satisfy these structurally.
+import type { UpstreamServer } from '../core/wire/session.ts';
+
+/** The step's log. */
+export interface Log {
+  info(message: string): void;
+  notice(message: string): void;
+  warning(message: string): void;
+  error(message: string): void;
+  group(title: string, lines: readonly string[]): Promise<void>;
+  fail(message: string): void;
+}
+
+/** The step's outputs. */
+export interface Outputs {
+  set(name: string, value: string): void;
+}
+
+/** State from main to post. */
+export interface SavedState {
+  save(name: string, value: string): void;
+  get(name: string): string;
+}
+
+/** What DNS needs to know of the machine. */
+export interface MachineResolvers {
+  readonly upstreams: readonly UpstreamServer[];
+  readonly resolvers: readonly string[];
+  readonly localNames: readonly { readonly name: string; readonly addresses: readonly string[] }[];
+}
+
+/** A loader that is starting. */
+export interface Loader {
+  readonly lines: AsyncIterable<string>;
+  write(line: string): void;
+  end(): void;
+  readonly ended: Promise<{ readonly code: number; readonly errorText: string }>;
+}
+
+/** Attempts of the proof, with plain sockets. */
+export interface Attempts {
+  connect(address: string, port: number): Promise<string>;
+  send(address: string, port: number): Promise<string>;
+  ask(address: string, message: Uint8Array): Promise<Uint8Array | undefined>;
+}

@@ -1,0 +1,81 @@
+// Inputs, policy file and machine into one session, or every error at once, before anything on the
+// runner has changed.
+import { buildPolicy } from '../core/policy/build-policy.ts';
+import type { PolicyDocument } from '../core/policy/document.ts';
+import { renderProblem } from '../core/policy/problem.ts';
+import { type JobFacts, type SessionSettings, SPEC_TIMES } from '../core/wire/session.ts';
+import type { MachineResolvers } from './ports.ts';
+
+/** What a session is made of. */
+export interface SessionParts {
+  /** Inputs by name, trimmed. */
+  readonly texts: ReadonlyMap<string, string>;
+  readonly mode: 'audit' | 'enforce';
+  readonly debug: boolean;
+  readonly document: PolicyDocument | undefined;
+  readonly resolvers:
+    | { readonly config: MachineResolvers }
+    | { readonly errors: readonly string[] };
+  readonly actionsUrls: readonly { readonly name: string; readonly url: string }[];
+  readonly serverUrl: string;
+  readonly nonce: string;
+  readonly job: JobFacts;
+}
+
+/** A session, or everything that is wrong. */
+export type PreparedSession =
+  | {
+      readonly kind: 'session';
+      readonly session: SessionSettings;
+      readonly warnings: readonly string[];
+    }
+  | {
+      readonly kind: 'refused';
+      readonly errors: readonly string[];
+      readonly warnings: readonly string[];
+    };
+
+/** Puts a session together. */
+export function prepareSession(parts: SessionParts): PreparedSession {
+  const { texts, document, resolvers } = parts;
+  const text = (name: string) => texts.get(name) ?? '';
+  const built = buildPolicy(
+    {
+      allowedHosts: text('allowed-hosts'),
+      blockedHosts: text('blocked-hosts'),
+      allowedCidrs: text('allowed-cidrs'),
+      blockedCidrs: text('blocked-cidrs'),
+      searchDomains: text('search-domains'),
+      githubServiceHosts: text('github-service-hosts'),
+      azureInfraHosts: text('azure-infra-hosts'),
+    },
+    document,
+    { actionsUrls: parts.actionsUrls, serverUrl: parts.serverUrl },
+  );
+  const warnings = built.warnings.map(renderProblem);
+  const problems = 'errors' in built ? built.errors.map(renderProblem) : [];
+  const machine = 'errors' in resolvers ? resolvers.errors : [];
+  if ('errors' in built || 'errors' in resolvers) {
+    return { kind: 'refused', errors: [...problems, ...machine], warnings };
+  }
+  const { mode, nonce, job, debug } = parts;
+  const configFile =
+    document === undefined
+      ? {}
+      : { configFile: { path: text('config-file'), sha256: document.sha256 } };
+  return {
+    kind: 'session',
+    warnings,
+    session: {
+      version: 1,
+      mode,
+      policy: built.policy,
+      ...resolvers.config,
+      times: SPEC_TIMES,
+      nonce,
+      job,
+      ...configFile,
+      debug,
+    },
+  };
+}

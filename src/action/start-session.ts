@@ -1,0 +1,88 @@
+// The main step: hand the session to the loader, prove the wall, remember. Everything that can be
+// wrong with the inputs has been said before; from here on the loader undoes what it did.
+import type { SessionSettings } from '../core/wire/session.ts';
+import type { Attempts, Loader, Log } from './ports.ts';
+import { type ProofNames, proofLine, tryProof } from './prove.ts';
+
+/** A start that ended well. */
+export interface Green {
+  readonly kind: 'green';
+  readonly pid: number;
+  readonly auditLog: string;
+}
+
+/** A start that did not; the machine is as it was. */
+export interface NotStarted {
+  readonly kind: 'failed';
+  /** What happened, to what, what to do. */
+  readonly message: string;
+  /** The kernel lacks something: `on-unsupported` decides. */
+  readonly unsupported: boolean;
+}
+
+const EXIT_UNSUPPORTED = 3;
+
+interface StatusLine {
+  readonly stage?: string;
+  readonly proof?: ProofNames;
+  readonly pid?: number;
+  readonly auditLog?: string;
+  readonly error?: { readonly code: string; readonly message: string; readonly remedy: string };
+}
+
+function parseStatus(line: string): StatusLine | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is known when the loader's lines end. */
+interface Heard {
+  green: StatusLine | undefined;
+  errors: string[];
+}
+
+async function hear(loader: Loader, attempts: Attempts, log: Log): Promise<Heard> {
+  const heard: Heard = { green: undefined, errors: [] };
+  for await (const line of loader.lines) {
+    const status = parseStatus(line);
+    if (status?.error !== undefined) {
+      heard.errors.push(`${status.error.message}. ${status.error.remedy}`);
+    }
+    if (status?.stage === 'flipped' && status.proof !== undefined) {
+      const tried = await tryProof(status.proof, attempts);
+      loader.write(proofLine(tried));
+      const lines = tried.map(({ what, outcome, expected }) =>
+        outcome === expected ? `${what}: ${outcome}` : `${what}: ${outcome}, expected ${expected}`,
+      );
+      await log.group('Proof of the wall', lines);
+    }
+    if (status?.stage === 'green') heard.green = status;
+  }
+  return heard;
+}
+
+/** Starts the session and waits until it is proved, or undone. */
+export async function startSession(
+  session: SessionSettings,
+  loader: Loader,
+  attempts: Attempts,
+  log: Log,
+): Promise<Green | NotStarted> {
+  loader.write(JSON.stringify(session));
+  const { green, errors } = await hear(loader, attempts, log);
+  const { code, errorText } = await loader.ended;
+  loader.end();
+  if (code === 0 && green?.pid !== undefined && green.auditLog !== undefined) {
+    return { kind: 'green', pid: green.pid, auditLog: green.auditLog };
+  }
+  const words = [...errors, errorText].filter((text) => text !== '').join('; ');
+  return {
+    kind: 'failed',
+    message: words === '' ? `the loader ended with code ${code} and no word` : words,
+    unsupported: code === EXIT_UNSUPPORTED,
+  };
+}

@@ -1,0 +1,184 @@
+// The main step: builds the edges, prepares and starts the session, maps what happens to outputs
+// and the step's result. Fails closed: whatever is not a proved start is a failed step, unless the
+// runner can't be guarded and the workflow says `on-unsupported: warn`.
+import { randomBytes } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import { prepareSession } from './action/prepare-session.ts';
+import { type SavedSession, STATE_KEY } from './action/session-files.ts';
+import { startSession } from './action/start-session.ts';
+import type { PolicyDocument } from './core/policy/document.ts';
+import type { SessionSettings } from './core/wire/session.ts';
+import { type RawInputs, readInputs } from './edge/github/inputs.ts';
+import { type RunnerContext, readRunnerContext } from './edge/github/runner-context.ts';
+import { log, outputs, state } from './edge/github/workflow-commands.ts';
+import { cgroupMount, chooseCgroup } from './edge/host/cgroup.ts';
+import { readPolicyFile } from './edge/host/policy-file.ts';
+import { tryConnect, tryQuestion, trySend } from './edge/host/proof-attempts.ts';
+import { readResolverConfig } from './edge/host/resolver-config.ts';
+import { startLoader } from './edge/host/start-loader.ts';
+import { findDamage } from './edge/kernel/digests.ts';
+import { kernelRelease, probeCapabilities } from './edge/kernel/support.ts';
+
+// biome-ignore lint/style/noProcessEnv: a root reads the environment once
+const environment = process.env;
+const dist = resolve(dirname(process.argv[1] ?? ''), '..');
+const loaderName = `bin/loader-linux-${process.arch}`;
+const files = [loaderName, 'bpf/egress.bpf.o', 'daemon/index.js', 'daemon/package.json'];
+
+function fail(errors: readonly string[]): void {
+  for (const error of errors) log.error(error);
+  const count = errors.length === 1 ? 'an error' : `${errors.length} errors`;
+  log.fail(`cargowall did not start: ${count} above. Nothing on this runner has changed`);
+}
+
+function unsupported(reasons: readonly string[], inputs: RawInputs): void {
+  outputs.set('supported', 'false');
+  if (inputs.onUnsupported === 'fail') {
+    fail(reasons);
+    return;
+  }
+  for (const reason of reasons) log.warning(reason);
+  log.warning('THIS JOB IS NOT GUARDED: on-unsupported is "warn" and this runner is not supported');
+}
+
+async function readDocument(path: string, errors: string[]): Promise<PolicyDocument | undefined> {
+  if (path === '') return undefined;
+  try {
+    return await readPolicyFile(path);
+  } catch (error) {
+    errors.push(`input config-file: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+/** The session and where it is attached; undefined when an error was said. */
+async function prepare(inputs: RawInputs, context: RunnerContext, mount: string) {
+  const text = (name: string) => inputs.texts.get(name) ?? '';
+  const errors: string[] = [];
+  const document = await readDocument(text('config-file'), errors);
+  const { repository, workflow, job, runId, runAttempt } = context;
+  const prepared = prepareSession({
+    ...inputs,
+    document,
+    resolvers: readResolverConfig(text('dns-upstream')),
+    actionsUrls: context.actionsUrls,
+    serverUrl: context.serverUrl,
+    nonce: randomBytes(16).toString('hex'),
+    job: { repository, workflow, job, runId, runAttempt },
+  });
+  if (prepared.kind === 'refused') errors.push(...prepared.errors);
+  const chosen = chooseCgroup(text('cgroup'), context.hosted, mount);
+  if ('error' in chosen) errors.push(chosen.error);
+  if (!/^\d*$/.test(text('artifact-retention-days'))) {
+    errors.push(
+      `input artifact-retention-days: found "${text('artifact-retention-days')}", expected a number of days`,
+    );
+  }
+  for (const warning of prepared.warnings) log.warning(warning);
+  if (errors.length > 0 || prepared.kind === 'refused' || 'error' in chosen) {
+    fail(errors);
+    return undefined;
+  }
+  return { session: prepared.session, cgroup: chosen.choice };
+}
+
+function describe({ mode, policy, upstreams }: SessionSettings): readonly string[] {
+  const user = policy.rules.filter(({ autoAllowedType }) => autoAllowedType === undefined);
+  return [
+    `mode: ${mode}, default: ${policy.default}`,
+    ...user.map(({ action, text, where }) => `${action} ${text} (${where.source})`),
+    `auto-allowed: ${policy.rules.length - user.length} rules`,
+    `upstream resolvers: ${upstreams.map(({ address, port }) => `${address} port ${port}`).join(', ')}`,
+  ];
+}
+
+async function start(
+  inputs: RawInputs,
+  context: RunnerContext,
+  prepared: NonNullable<Awaited<ReturnType<typeof prepare>>>,
+): Promise<void> {
+  const { session, cgroup } = prepared;
+  const loader = startLoader({
+    loader: `${dist}/${loaderName}`,
+    object: `${dist}/bpf/egress.bpf.o`,
+    daemon: `${dist}/daemon`,
+    node: process.execPath,
+    cgroup: cgroup.path,
+    root: cgroup.root,
+    uid: process.getuid?.() ?? 0,
+    worker: process.ppid,
+    keep: context.hosted,
+  });
+  // A cancelled step: the end of the loader's stdin undoes the start.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => loader.end());
+  const attempts = { connect: tryConnect, send: trySend, ask: tryQuestion };
+  const started = await startSession(session, loader, attempts, log);
+  if (started.kind === 'failed') {
+    if (started.unsupported) unsupported([started.message], inputs);
+    else fail([started.message]);
+    return;
+  }
+  const enforcing = session.mode === 'enforce';
+  outputs.set('supported', 'true');
+  outputs.set('enforcing', String(enforcing));
+  outputs.set('pid', String(started.pid));
+  outputs.set('audit-log', started.auditLog);
+  const saved: SavedSession = {
+    mode: session.mode,
+    pid: started.pid,
+    enforcing,
+    artifactName: inputs.texts.get('artifact-name') ?? '',
+    retentionDays: inputs.texts.get('artifact-retention-days') ?? '',
+    summary: inputs.summary,
+  };
+  state.save(STATE_KEY, JSON.stringify(saved));
+  log.info(
+    enforcing
+      ? 'cargowall is enforcing: from here on this job reaches only what the policy allows.'
+      : 'cargowall is recording (mode audit): nothing is refused.',
+  );
+}
+
+async function main(): Promise<void> {
+  const read = readInputs(environment);
+  outputs.set('enforcing', 'false');
+  if (read.kind === 'refused') {
+    fail(read.errors);
+    return;
+  }
+  const { inputs } = read;
+  outputs.set('mode', inputs.mode);
+  const context = readRunnerContext(environment);
+  const mount = cgroupMount();
+  const capabilities = probeCapabilities(mount);
+  await log.group('This runner', [
+    `kernel: ${kernelRelease()}`,
+    ...capabilities.map(({ name, found }) => `${name}: ${found}`),
+  ]);
+  const prepared = await prepare(inputs, context, mount ?? '');
+  if (prepared === undefined) return;
+  const missing = capabilities.filter(({ remedy }) => remedy !== '');
+  if (missing.length > 0) {
+    unsupported(
+      missing.map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`),
+      inputs,
+    );
+    return;
+  }
+  const damage = findDamage(dist, files);
+  if (damage.length > 0) {
+    fail(
+      damage.map(
+        (one) =>
+          `a file of this action is damaged: ${one}. Pin the action to a release and run the job again`,
+      ),
+    );
+    return;
+  }
+  await log.group('Policy', describe(prepared.session));
+  await start(inputs, context, prepared);
+}
+
+main().catch((error: unknown) => {
+  log.fail(`cargowall did not start: ${error instanceof Error ? error.message : String(error)}`);
+});
