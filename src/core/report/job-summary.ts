@@ -1,0 +1,225 @@
+// The job summary (spec 11): what an engineer wants to know first comes first.
+import type { Report, Row } from './aggregate.ts';
+import { cell, code, fitSections, table } from './markdown.ts';
+import { renderEntry, suggestForConnection, suggestForName, suggestPolicy } from './suggest.ts';
+
+/** What the log doesn't tell. */
+export interface SummaryFacts {
+  readonly mode: 'audit' | 'enforce';
+  /** The start was proved, in mode enforce. */
+  readonly enforcing: boolean;
+  readonly artifactName: string;
+  /** What went wrong with the evidence itself; empty when nothing did. */
+  readonly problems: readonly string[];
+}
+
+const MAX_ROWS = 200;
+
+function destination(row: Row): string {
+  const host = row.host === '' ? row.address : row.host;
+  const port = row.port === 0 ? '' : `:${row.port}`;
+  const bracketed = host.includes(':') && port !== '' ? `[${host}]` : host;
+  return code(`${bracketed}${port}`);
+}
+
+function who(row: Row): string {
+  const process = row.process === '' ? '–' : code(row.process);
+  return row.pid === 0 ? process : `${process} ${row.pid}`;
+}
+
+function time(row: Row): string {
+  return cell(row.firstSeen.slice(11, 19));
+}
+
+function limited(rows: readonly Row[]): readonly Row[] {
+  return [...rows].sort((one, other) => other.count - one.count).slice(0, MAX_ROWS);
+}
+
+function section(
+  title: string,
+  heads: readonly string[],
+  rows: readonly Row[],
+  line: (row: Row) => readonly string[],
+): string[] {
+  if (rows.length === 0) return [];
+  const more = rows.length > MAX_ROWS ? `\n\n_${rows.length - MAX_ROWS} more are in the log._` : '';
+  return [`### ${title}\n\n${table(heads, limited(rows).map(line))}${more}`];
+}
+
+function sum(rows: readonly Row[]): number {
+  return rows.reduce((total, row) => total + row.count, 0);
+}
+
+function headline(report: Report, facts: SummaryFacts): string {
+  const refused = report.blocked.length + report.dns.length;
+  if (report.started === undefined) {
+    return '## cargowall: the log is missing\n\n**What this job connected to is not known.** The audit log could not be read.';
+  }
+  if (facts.mode === 'audit') {
+    const would = refused === 0 ? 'nothing' : `${refused} destinations`;
+    return `## cargowall recorded, and refused nothing (mode audit)\n\nIn mode enforce, **${would}** would have been blocked.`;
+  }
+  if (!facts.enforcing) return '## cargowall was not enforcing';
+  if (refused === 0) return '## cargowall enforced the policy: nothing was blocked';
+  return `## cargowall enforced the policy: ${refused} ${refused === 1 ? 'destination' : 'destinations'} blocked`;
+}
+
+function counts(report: Report): string {
+  const row = (what: string, rows: readonly Row[]) => [
+    what,
+    String(rows.length),
+    String(sum(rows)),
+  ];
+  const rows = [
+    row('blocked connections', report.blocked),
+    row('blocked names', report.dns),
+    row('allowed connections', report.allowed),
+    row('existing connections', report.existing),
+  ];
+  return table(['', 'destinations', 'attempts'], rows);
+}
+
+function lossLines(report: Report): string[] {
+  const lost = Object.entries(report.ended?.lost ?? {}).filter(([, number]) => number > 0);
+  const lines = lost.map(([what, number]) => `- ${cell(what)}: ${number}`);
+  if (report.badLines.length > 0)
+    lines.push(`- unreadable lines of the log: ${report.badLines.length}`);
+  return lines.length === 0
+    ? []
+    : [`**Not everything could be kept or served:**\n\n${lines.join('\n')}`];
+}
+
+function entry(suggestion: ReturnType<typeof suggestForName>, row: Row): string {
+  if (row.rule !== '') return `denied by ${code(row.rule)}`;
+  return suggestion === undefined ? '–' : code(renderEntry(suggestion));
+}
+
+function blockedSections(report: Report): string[] {
+  const heads = [
+    'destination',
+    'protocol',
+    'status',
+    'process',
+    'attempts',
+    'first seen',
+    'rule that would allow it',
+  ];
+  const connections = section('Blocked connections', heads, report.blocked, (row) => [
+    destination(row),
+    cell(row.protocol),
+    row.status,
+    who(row),
+    String(row.count),
+    time(row),
+    entry(suggestForConnection(row), row),
+  ]);
+  const nameHeads = [
+    'name',
+    'type',
+    'status',
+    'process',
+    'questions',
+    'first seen',
+    'rule that would allow it',
+  ];
+  const names = section('Blocked names', nameHeads, report.dns, (row) => [
+    code(row.host),
+    cell(row.protocol),
+    row.status,
+    who(row),
+    String(row.count),
+    time(row),
+    entry(suggestForName(row), row),
+  ]);
+  return [...connections, ...names];
+}
+
+function pasteReady(report: Report): string[] {
+  const policy = suggestPolicy(report);
+  if (policy === undefined) return [];
+  return [
+    `<details><summary>A policy that allows all of it – keep the lines you mean</summary>\n\n\`\`\`yaml\n${policy}\`\`\`\n\n</details>`,
+  ];
+}
+
+function allowedSections(report: Report): string[] {
+  const heads = ['destination', 'protocol', 'process', 'connections', 'first seen', 'rule'];
+  const line = (row: Row) => [
+    destination(row),
+    cell(row.protocol),
+    who(row),
+    String(row.count),
+    time(row),
+    code(row.rule),
+  ];
+  const isAuto = (row: Row) => row.autoAllowedType !== '';
+  const isJob = (row: Row) =>
+    row.origin === 'job' || row.origin === 'container' || row.origin === 'unknown';
+  const users = report.allowed.filter((row) => !isAuto(row) && isJob(row));
+  const autos = report.allowed.filter(isAuto);
+  const others = report.allowed.filter((row) => !isAuto(row) && !isJob(row));
+  const autoHeads = [...heads.slice(0, 5), 'type', 'rule'];
+  return [
+    ...section('Allowed', heads, users, line),
+    ...section('Auto-allowed', autoHeads, autos, (row) => [
+      ...line(row).slice(0, 5),
+      cell(row.autoAllowedType),
+      code(row.rule),
+    ]),
+    ...section('Runner and system processes', [...heads, 'whose'], others, (row) => [
+      ...line(row),
+      row.origin,
+    ]),
+  ];
+}
+
+function existingSection(report: Report): string[] {
+  const heads = ['destination', 'protocol', 'process', 'whose', 'status'];
+  return section('Open before the start', heads, report.existing, (row) => [
+    destination(row),
+    cell(row.protocol),
+    who(row),
+    row.origin,
+    row.status,
+  ]);
+}
+
+function incidents(report: Report, facts: SummaryFacts): string[] {
+  const lines = [
+    ...facts.problems.map((problem) => `- ${cell(problem)}`),
+    ...report.incidents.map(
+      ({ timestamp, kind, reason }) =>
+        `- ${cell(timestamp.slice(11, 19))} ${cell(kind)}: ${cell(reason)}`,
+    ),
+  ];
+  return lines.length === 0 ? [] : [`> [!WARNING]\n${lines.map((line) => `> ${line}`).join('\n')}`];
+}
+
+function footer(report: Report, facts: SummaryFacts): string {
+  const { started } = report;
+  const file =
+    started?.policy_file === undefined
+      ? ''
+      : ` Policy file ${code(started.policy_file)}, SHA-256 ${code((started.policy_sha256 ?? '').slice(0, 16))}.`;
+  const artifact =
+    facts.artifactName === ''
+      ? ''
+      : ` The whole log is in the artifact ${code(facts.artifactName)}.`;
+  return `_mode ${facts.mode}, default ${started?.default ?? 'unknown'}, ${started?.rules ?? 0} rules, ${report.records} records.${file}${artifact}_`;
+}
+
+/** The summary's Markdown. */
+export function renderSummary(report: Report, facts: SummaryFacts): string {
+  const known = report.started !== undefined;
+  return fitSections([
+    headline(report, facts),
+    ...incidents(report, facts),
+    ...(known ? [counts(report)] : []),
+    ...lossLines(report),
+    ...blockedSections(report),
+    ...pasteReady(report),
+    ...allowedSections(report),
+    ...existingSection(report),
+    footer(report, facts),
+  ]);
+}
