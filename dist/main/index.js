@@ -44899,6 +44899,7 @@ function digestOf(path) {
 
 
 const support_SUDO = '/usr/bin/sudo';
+const MACHINE_PID_NAMESPACE = 'pid:[4026531836]';
 const BTF = '/sys/kernel/btf/vmlinux';
 function isExecutable(path) {
     try {
@@ -44919,11 +44920,11 @@ function probeSystem() {
     return { name: 'system', found: process.platform, remedy };
 }
 function probeContainer() {
-    const marks = ['/.dockerenv', '/run/.containerenv'].filter((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
-    const remedy = marks.length === 0
+    const isMachine = (0,external_node_fs_namespaceObject.readlinkSync)('/proc/self/ns/pid') === MACHINE_PID_NAMESPACE;
+    const remedy = isMachine
         ? ''
-        : 'a job with "container:" cannot guard its machine; run the job on the runner and start containers in its steps';
-    return { name: 'container job', found: marks.length === 0 ? 'no' : `yes (${marks[0]})`, remedy };
+        : 'a job in a container cannot guard its machine; remove "container:" and start containers in its steps';
+    return { name: 'container job', found: isMachine ? 'no' : 'yes', remedy };
 }
 function probeSudo() {
     const name = 'root';

@@ -154,6 +154,11 @@ export class Lab {
     return child;
   }
 
+  /** A process that ends with the lab. */
+  adopt(child: ChildProcess): void {
+    this.#children.push(child);
+  }
+
   /** Starts a server in the lab's internet and waits for its first line. */
   async serve(script: string): Promise<ChildProcess> {
     const child = spawn('ip', ['netns', 'exec', this.net, '/usr/bin/python3', '-u', '-c', script], {

@@ -1,7 +1,11 @@
 // A session as main would hand it over, and main's part of the proof, for tests of the daemon.
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
-import { SPEC_TIMES, type SessionSettings, type SessionTimes } from '../../src/core/wire/session.ts';
+import {
+  type SessionSettings,
+  type SessionTimes,
+  SPEC_TIMES,
+} from '../../src/core/wire/session.ts';
 import { aSessionPolicy, type PolicyWishes } from '../builders/a-session-policy.ts';
 
 /** The lab's resolver. */

@@ -1,9 +1,10 @@
 // Whether this runner can be guarded: feature probes, never version checks. What only the kernel
 // can say (each program, each hook) is said by the loader, before anything has changed.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, readlinkSync } from 'node:fs';
 
 const SUDO = '/usr/bin/sudo';
+const MACHINE_PID_NAMESPACE = 'pid:[4026531836]';
 const BTF = '/sys/kernel/btf/vmlinux';
 
 /** One thing that is looked at; `remedy` is empty when it is there. */
@@ -33,13 +34,13 @@ function probeSystem(): Capability {
   return { name: 'system', found: process.platform, remedy };
 }
 
+/** A container has a process namespace of its own; the machine's has a fixed number (linux/proc_ns.h). */
 function probeContainer(): Capability {
-  const marks = ['/.dockerenv', '/run/.containerenv'].filter((path) => existsSync(path));
-  const remedy =
-    marks.length === 0
-      ? ''
-      : 'a job with "container:" cannot guard its machine; run the job on the runner and start containers in its steps';
-  return { name: 'container job', found: marks.length === 0 ? 'no' : `yes (${marks[0]})`, remedy };
+  const isMachine = readlinkSync('/proc/self/ns/pid') === MACHINE_PID_NAMESPACE;
+  const remedy = isMachine
+    ? ''
+    : 'a job in a container cannot guard its machine; remove "container:" and start containers in its steps';
+  return { name: 'container job', found: isMachine ? 'no' : 'yes', remedy };
 }
 
 function probeSudo(): Capability {
