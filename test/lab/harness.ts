@@ -29,6 +29,7 @@ export interface WorkflowRun extends RunResult {
   readonly code: number | null;
   /** Empty when there was none. */
   readonly auditLog: string;
+  readonly meta: string;
   readonly uploads: ReadonlyMap<string, Buffer>;
   readonly heard: readonly string[];
   readonly tornDown: boolean;
@@ -40,7 +41,7 @@ function token(): string {
   return `${part({ alg: 'none' })}.${part({ scp: 'Actions.Results:run-1:job-1' })}.x`;
 }
 
-function environment(): Record<string, string> {
+function environment(cgroup: string): Record<string, string> {
   return {
     RUNNER_ENVIRONMENT: 'self-hosted',
     RUNNER_OS: 'Linux',
@@ -52,6 +53,7 @@ function environment(): Record<string, string> {
     GITHUB_RUN_ATTEMPT: '1',
     ACTIONS_RESULTS_URL: 'https://results-receiver.actions.githubusercontent.com/',
     ACTIONS_RUNTIME_TOKEN: token(),
+    LAB_CGROUP: cgroup,
     NODE_EXTRA_CA_CERTS: '/etc/ssl/certs/ca-certificates.crt',
   };
 }
@@ -87,19 +89,20 @@ export async function runWorkflow(wishes: RunWishes): Promise<WorkflowRun> {
     const plan = planWorkflow(wishes.workflow, {
       cgroup: lab.cgroup,
       with: wishes.with ?? {},
-      environment: { ...environment(), ...wishes.environment },
+      environment: { ...environment(lab.cgroup), ...wishes.environment },
     });
     await wishes.onReady?.(lab, internet);
     const code = await startRunner(lab, JSON.stringify(plan), wishes.onOutput ?? (() => undefined));
     const tornDown = await tearDownSeen(lab);
     const result = lab.run('cat', `${RUNNER.home}/temp/result.json`).stdout;
     const run = JSON.parse(result) as RunResult;
-    const artifact = `cat ${RUNNER.home}/temp/cargowall-*/audit.jsonl`;
-    const auditLog = lab.run('sh', '-c', artifact).stdout;
+    const left = (name: string) =>
+      lab.run('sh', '-c', `cat ${RUNNER.home}/temp/cargowall-*/${name}`).stdout;
     return {
       ...run,
       code,
-      auditLog,
+      auditLog: left('audit.jsonl'),
+      meta: left('meta.json'),
       uploads: internet.uploads(),
       heard: internet.heard(),
       tornDown,

@@ -22,6 +22,7 @@ const run = await runWorkflow({
 const summary = run.steps.map((step) => step.summary).join('');
 writeFileSync(join(out, 'summary.md'), summary);
 writeFileSync(join(out, 'audit.jsonl'), run.auditLog);
+writeFileSync(join(out, 'meta.json'), run.meta);
 for (const [name, content] of run.uploads) writeFileSync(join(out, name), content);
 process.stdout.write(`\n${'='.repeat(72)}\nSummary (${join(out, 'summary.md')}):\n\n${summary}\n`);
 const { renewals, pings, uploads } = run.service;

@@ -58,8 +58,7 @@ function rowOf(event: AuditEvent): Row {
     host: event.dst_hostname ?? '',
     address: event.dst_ip ?? '',
     port: event.dst_port ?? 0,
-    protocol:
-      event.event_type === 'dns_blocked' ? (event.query_type ?? '') : (event.protocol ?? ''),
+    protocol: event.event_type === 'dns_blocked' ? '' : (event.protocol ?? ''),
     process: event.process ?? '',
     origin: event.origin ?? 'unknown',
     rule: event.matched_rule ?? '',

@@ -115,7 +115,6 @@ function blockedSections(report: Report): string[] {
   ]);
   const nameHeads = [
     'name',
-    'type',
     'status',
     'process',
     'questions',
@@ -124,7 +123,6 @@ function blockedSections(report: Report): string[] {
   ];
   const names = section('Blocked names', nameHeads, report.dns, (row) => [
     code(row.host),
-    cell(row.protocol),
     row.status,
     who(row),
     String(row.count),
