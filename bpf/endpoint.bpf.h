@@ -79,14 +79,21 @@ static __always_inline bool address_is_loopback(const struct address *a)
 	return !w[0] && !w[1] && !w[2] && w[3] == bpf_htonl(1);
 }
 
+/* The cloud's metadata service and wireserver: never anybody's own network. */
+static __always_inline bool address_is_platform(const struct address *a)
+{
+	if (!address_is_v4(a))
+		return false;
+	return (a->b[12] == 168 && a->b[13] == 63 && a->b[14] == 129 && a->b[15] == 16) ||
+	       (a->b[12] == 169 && a->b[13] == 254 && a->b[14] == 169 && a->b[15] == 254);
+}
+
 /* Private and link-local destinations (spec 5): what another namespace may mean as its own. */
 static __always_inline bool address_is_private(const struct address *a)
 {
 	if (address_is_v4(a)) {
-		if (a->b[12] == 168 && a->b[13] == 63 && a->b[14] == 129 && a->b[15] == 16)
-			return false; /* the wireserver is never anybody's own network */
 		if (a->b[12] == 169 && a->b[13] == 254)
-			return !(a->b[14] == 169 && a->b[15] == 254);
+			return !address_is_platform(a);
 		return a->b[12] == 10 || (a->b[12] == 172 && (a->b[13] & 0xf0) == 16) ||
 		       (a->b[12] == 192 && a->b[13] == 168) ||
 		       (a->b[12] == 100 && (a->b[13] & 0xc0) == 64);

@@ -119,6 +119,8 @@ static __always_inline int local_prefix(const struct question *q)
 
 	if (address_is_unspecified(&q->dst) || address_is_loopback(&q->dst))
 		return address_is_v4(&q->dst) && q->dst.b[12] ? 104 : 128;
+	if (address_is_platform(&q->dst))
+		return -1;
 	v = bpf_map_lookup_elem(&locals, &k);
 	return v ? (int)v->prefixlen : -1;
 }

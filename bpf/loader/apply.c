@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Map writes of the daemon: bounds-checked, and all or nothing a batch. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -45,21 +46,56 @@ static int next_write(const unsigned char *p, size_t size, size_t *at, struct wr
 	return 0;
 }
 
-/* Takes back the first `count` updates of a batch that failed: fails closed, nothing half open. */
-static void take_back(const unsigned char *p, size_t size, uint32_t count)
+/* What stood at a key before a write. */
+struct before {
+	bool stood;
+	unsigned char value[sizeof(struct policy_config)];
+};
+
+/* Does one write and keeps what it replaces; 0 or -errno. */
+static int write_one(const struct write *w, const unsigned char *key, const unsigned char *value,
+		     struct before *before)
+{
+	int fd = map_fds[writable[w->map].index];
+
+	before->stood = false;
+	if (w->op == 2) {
+		/* a trie answers with a shorter prefix too: it stood only if it could be deleted */
+		bool found = !bpf_map_lookup_elem(fd, key, before->value);
+
+		before->stood = !bpf_map_delete_elem(fd, key) && found;
+		return 0;
+	}
+	if (!bpf_map_update_elem(fd, key, value, BPF_NOEXIST))
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	before->stood = !bpf_map_lookup_elem(fd, key, before->value);
+	return bpf_map_update_elem(fd, key, value, BPF_ANY) ? -errno : 0;
+}
+
+/* Takes back the first `count` writes of a batch that failed, the last one first. */
+static void take_back(const unsigned char *p, size_t size, const struct before *before, uint32_t count)
 {
 	const unsigned char *key, *value;
 	struct write w;
-	size_t at = 0;
 
-	for (uint32_t i = 0; i < count && !next_write(p, size, &at, &w, &key, &value); i++)
-		if (w.op == 1 && w.map != MAP_POLICY)
+	while (count-- > 0) {
+		size_t at = 0;
+
+		for (uint32_t i = 0; i <= count; i++)
+			next_write(p, size, &at, &w, &key, &value);
+		if (before[count].stood)
+			bpf_map_update_elem(map_fds[writable[w.map].index], key, before[count].value, BPF_ANY);
+		else if (w.op == 1)
 			bpf_map_delete_elem(map_fds[writable[w.map].index], key);
+	}
 }
 
 int apply_writes(const unsigned char *p, size_t size, uint32_t *failed)
 {
 	const unsigned char *key, *value;
+	struct before *before;
 	struct write w;
 	size_t at = 0;
 	int err = 0;
@@ -68,17 +104,17 @@ int apply_writes(const unsigned char *p, size_t size, uint32_t *failed)
 	for (*failed = 0; at < size; (*failed)++)
 		if (next_write(p, size, &at, &w, &key, &value))
 			return -EINVAL;
+	before = calloc(*failed ? *failed : 1, sizeof(*before));
+	if (!before)
+		return -ENOMEM;
 	for (at = 0, *failed = 0; at < size; (*failed)++) {
 		next_write(p, size, &at, &w, &key, &value);
-		if (w.op == 1)
-			err = bpf_map_update_elem(map_fds[writable[w.map].index], key, value, BPF_ANY);
-		else
-			bpf_map_delete_elem(map_fds[writable[w.map].index], key);
+		err = write_one(&w, key, value, &before[*failed]);
 		if (err) {
-			err = -errno;
-			take_back(p, size, *failed);
-			return err;
+			take_back(p, size, before, *failed);
+			break;
 		}
 	}
-	return 0;
+	free(before);
+	return err;
 }

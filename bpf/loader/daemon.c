@@ -48,7 +48,7 @@ static int drop_privileges(uid_t uid)
 	return 0;
 }
 
-static void child(const struct session *s, int channel)
+static void child(const struct session *s, int channel, pid_t parent)
 {
 	static char *argv[] = {BIN_DIR "/node", "--max-semi-space-size=2", "--disable-warning=ExperimentalWarning",
 			       BIN_DIR "/daemon/index.js", NULL};
@@ -75,6 +75,9 @@ static void child(const struct session *s, int channel)
 	syscall(SYS_close_range, (unsigned int)next, ~0U, 0);
 	if (drop_privileges(s->daemon_uid))
 		_exit(71);
+	/* a change of uid clears it; a parent that died before this line is seen after it */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+		_exit(75);
 	if (chdir("/"))
 		_exit(72);
 	execve(argv[0], argv, env);
@@ -83,9 +86,11 @@ static void child(const struct session *s, int channel)
 
 pid_t daemon_start(const struct session *s, int *channel)
 {
+	pid_t pid, parent = getpid();
 	int pair[2];
-	pid_t pid;
 
+	/* one daemon at a time, also after a loader that left a stopped one behind */
+	cgroup_empty(s->daemon_cgroup);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	pid = fork();
@@ -94,8 +99,7 @@ pid_t daemon_start(const struct session *s, int *channel)
 
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		child(s, pair[1]);
+		child(s, pair[1], parent);
 	}
 	close(pair[1]);
 	if (pid < 0) {

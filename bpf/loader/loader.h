@@ -62,6 +62,9 @@ struct session {
 	int canary_fd;
 	int status_fd; /* to the front process; -1 after green */
 	int stdin_fd;  /* from main; -1 after green */
+	int keeper_fd; /* pidfd of the keeper */
+	char *early;   /* what main sent behind the settings already */
+	size_t early_size;
 	struct proxy_socket sockets[SOCKETS_MAX];
 	size_t socket_count;
 	uint16_t proxy_port;
@@ -90,6 +93,9 @@ int session_prepare(struct session *s, const char **why);
 void session_undo(const struct session *s);
 uint64_t cgroup_id(const char *path);
 
+/* Ends every process in a cgroup but ourselves. */
+void cgroup_empty(const char *path);
+
 /* netlink.c: interfaces, addresses and routes -> local prefixes and uplinks. */
 struct own_address {
 	struct address addr;
@@ -103,6 +109,8 @@ extern size_t own_count;
 int network_scan(void);
 int network_watch(void);
 int network_apply(void);
+/* Takes over what an earlier loader has programmed. */
+void network_reload(void);
 bool network_leads_off(unsigned int ifindex);
 
 /* processes.c: who is the runner at start. */

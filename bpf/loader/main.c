@@ -8,6 +8,7 @@
  * fails, restarts the loader after green and tears down when the worker has exited.
  * Settings come as one JSON line on stdin; its end before green undoes the start.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,9 +30,27 @@
 
 static struct session session = {.audit_fd = -1, .control_fd = -1, .canary_fd = -1, .status_fd = -1, .stdin_fd = -1};
 
+/* Text inside a JSON string; what can't stand there is left out. */
+static void escape(char *out, size_t size, const char *in)
+{
+	size_t n = 0;
+
+	for (; *in && n + 3 < size; in++) {
+		if ((unsigned char)*in < 0x20)
+			continue;
+		if (*in == '"' || *in == '\\')
+			out[n++] = '\\';
+		out[n++] = *in;
+	}
+	out[n] = 0;
+}
+
 static void say(int fd, const char *code, const char *message, const char *remedy)
 {
-	dprintf(fd, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"remedy\":\"%s\"}}\n", code, message, remedy);
+	char text[8192];
+
+	escape(text, sizeof(text), message);
+	dprintf(fd, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"remedy\":\"%s\"}}\n", code, text, remedy);
 }
 
 char *cgroup_mount(void)
@@ -48,6 +68,15 @@ char *cgroup_mount(void)
 	if (f)
 		fclose(f);
 	return path;
+}
+
+/* A decimal number without sign, or -1. */
+static long number(const char *text)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && !*end && value >= 0 && value <= INT_MAX ? value : -1;
 }
 
 static int parse(int argc, char **argv, struct options *o)
@@ -72,9 +101,9 @@ static int parse(int argc, char **argv, struct options *o)
 		if (!strcmp(name, "--cgroup"))
 			o->cgroup = value;
 		else if (!strcmp(name, "--uid"))
-			o->uid = (uid_t)strtoul(value, NULL, 10);
+			o->uid = (uid_t)number(value);
 		else if (!strcmp(name, "--worker"))
-			o->worker = atoi(value);
+			o->worker = (pid_t)number(value);
 		else if (!strcmp(name, "--node"))
 			o->node = value;
 		else if (!strcmp(name, "--daemon"))
@@ -109,7 +138,8 @@ static int refuse_root(const struct options *o)
 		say(1, "usage", "the cgroup is not in the cgroup2 hierarchy", "name a directory below the cgroup2 mount");
 		return EXIT_USAGE;
 	}
-	if (cgroup.st_ino != root.st_ino)
+	/* 1: the root of the hierarchy, whatever part of it is mounted first */
+	if (cgroup.st_ino != root.st_ino && cgroup.st_ino != 1)
 		return 0;
 	if (never) {
 		say(1, "refused", NEVER_ROOT " exists and the cgroup is the root", "name a cgroup below the root");
@@ -129,29 +159,67 @@ static int read_settings(void)
 	char *p = malloc(SESSION_MAX + 1);
 
 	while (p && size <= SESSION_MAX) {
-		if (read(0, p + size, 1) != 1)
+		ssize_t n = read(0, p + size, SESSION_MAX + 1 - size);
+		char *end;
+
+		if (n <= 0)
 			return -1;
-		if (p[size] == '\n')
-			break;
-		size++;
+		end = memchr(p + size, '\n', (size_t)n);
+		size += (size_t)n;
+		if (!end)
+			continue;
+		*end = 0;
+		session.settings = p;
+		session.settings_size = (size_t)(end - p);
+		session.early = end + 1;
+		session.early_size = size - session.settings_size - 1;
+		return 0;
 	}
-	if (!p || size > SESSION_MAX)
-		return -1;
-	p[size] = 0;
-	session.settings = p;
-	session.settings_size = size;
-	return 0;
+	return -1;
+}
+
+/* Whether a process runs under a uid or the password file names it. */
+static bool uid_is_used(uid_t uid)
+{
+	char line[1024], path[300], *field;
+	FILE *f = fopen("/etc/passwd", "re");
+	bool used = false;
+	struct dirent *entry;
+	struct stat st;
+	DIR *proc;
+
+	while (f && !used && fgets(line, sizeof(line), f)) {
+		field = strchr(line, ':');
+		field = field ? strchr(field + 1, ':') : NULL;
+		used = field && strtoul(field + 1, NULL, 10) == uid;
+	}
+	if (f)
+		fclose(f);
+	proc = opendir("/proc");
+	while (proc && !used && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s", entry->d_name);
+		used = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && !stat(path, &st) && st.st_uid == uid;
+	}
+	if (proc)
+		closedir(proc);
+	return used;
 }
 
 /* A uid nobody has: 61184 to 65519, without a process. */
 static uid_t unused_uid(void)
 {
-	unsigned int seed = 0;
-	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	uid_t uid = 0;
 
-	(void)!read(fd, &seed, sizeof(seed));
-	close(fd);
-	return 61184 + seed % (65519 - 61184 + 1);
+	for (int tries = 0; tries < 256; tries++) {
+		unsigned int seed = 0;
+
+		if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+			continue;
+		uid = 61184 + seed % (65519 - 61184 + 1);
+		if (!uid_is_used(uid))
+			break;
+	}
+	return uid;
 }
 
 static int enter_own_cgroup(void)
@@ -171,10 +239,14 @@ static int enter_own_cgroup(void)
 
 static pid_t start_loader(bool restarted, const sigset_t *set)
 {
+	pid_t keeper_pid = getpid();
 	pid_t pid = fork();
 
 	if (!pid) {
 		sigprocmask(SIG_UNBLOCK, set, NULL);
+		/* before green all die together: nothing is pinned, so the kernel drops the links */
+		if (!restarted && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper_pid))
+			_exit(EXIT_FAILED);
 		_exit(serve(&session, restarted));
 	}
 	return pid;
@@ -196,6 +268,12 @@ static int keep(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	p[0] = (struct pollfd){signalfd(-1, &set, SFD_CLOEXEC), POLLIN, 0};
 	p[1] = (struct pollfd){(int)syscall(SYS_pidfd_open, session.options.worker, 0), POLLIN, 0};
+	session.keeper_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (p[0].fd < 0 || session.keeper_fd < 0 || (p[1].fd < 0 && !session.options.keep)) {
+		say(session.status_fd, "failed", "the worker can not be watched", "pass the pid of the runner's worker");
+		session_undo(&session);
+		return EXIT_FAILED;
+	}
 	loader = start_loader(false, &set);
 	for (;;) {
 		if (poll(p, session.options.keep ? 1 : 2, -1) < 0)
@@ -263,20 +341,25 @@ static int keeper(int lock)
 /* The front: relays until the keeper says how it ended. */
 static int front(int status, int code)
 {
-	char buffer[4096];
 	unsigned char exit_code = EXIT_FAILED;
-	bool green = false;
+	bool green = false, explained = false;
+	FILE *lines = fdopen(status, "re");
+	char *line = NULL;
+	size_t room = 0;
 	ssize_t n;
 
-	while ((n = read(status, buffer, sizeof(buffer))) > 0) {
-		if (memmem(buffer, (size_t)n, "{\"stage\":\"green\"", 16))
-			green = true;
-		if (write(1, buffer, (size_t)n) != n)
+	while (lines && (n = getline(&line, &room, lines)) > 0) {
+		green |= !strncmp(line, "{\"stage\":\"green\"", 16);
+		explained |= !strncmp(line, "{\"error\"", 8);
+		if (write(1, line, (size_t)n) != n)
 			break;
 	}
 	if (green)
 		return EXIT_GREEN;
 	(void)!read(code, &exit_code, 1);
+	if (!explained)
+		say(1, "failed", "the loader or the daemon ended before the wall stood",
+		    "everything was undone; run the step again, and report it if it happens again");
 	return exit_code;
 }
 
@@ -286,6 +369,9 @@ int main(int argc, char **argv)
 	unsigned char result;
 	pid_t pid;
 
+	/* nothing of main's environment stays readable in /proc */
+	if (environ[0] && !execve("/proc/self/exe", argv, (char *[]){NULL}))
+		return EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
 	if (parse(argc, argv, &session.options)) {
 		say(1, "usage", "unknown or missing argument", "see the head of bpf/loader/main.c");

@@ -123,6 +123,31 @@ static void on_address(const struct nlmsghdr *h)
 	own_count++;
 }
 
+static void has_gateway(uint32_t ifindex)
+{
+	struct interface *i = interface_of(ifindex);
+
+	if (i)
+		i->gateway = true;
+}
+
+/* The next hops of a multipath route: each with a gateway marks its interface. */
+static void on_next_hops(const struct rtattr *r)
+{
+	const struct rtnexthop *hop = RTA_DATA(r);
+	int left = (int)RTA_PAYLOAD(r);
+
+	while (RTNH_OK(hop, left)) {
+		int size = (int)(hop->rtnh_len - sizeof(*hop));
+
+		for (struct rtattr *a = RTNH_DATA(hop); RTA_OK(a, size); a = RTA_NEXT(a, size))
+			if (a->rta_type == RTA_GATEWAY || a->rta_type == RTA_VIA)
+				has_gateway((uint32_t)hop->rtnh_ifindex);
+		left -= (int)RTNH_ALIGN(hop->rtnh_len);
+		hop = RTNH_NEXT(hop);
+	}
+}
+
 static void on_route(const struct nlmsghdr *h)
 {
 	const struct rtmsg *m = NLMSG_DATA(h);
@@ -139,14 +164,14 @@ static void on_route(const struct nlmsghdr *h)
 			memcpy(&out, RTA_DATA(r), sizeof(out));
 		else if (r->rta_type == RTA_GATEWAY || r->rta_type == RTA_VIA)
 			gateway = true;
+		else if (r->rta_type == RTA_MULTIPATH)
+			on_next_hops(r);
 	}
-	if (gateway) {
-		struct interface *i = interface_of(out);
-
-		if (i)
-			i->gateway = true;
+	if (gateway)
+		has_gateway(out);
+	/* fails closed: a route whose interface is not told is not local */
+	if (gateway || !out)
 		return;
-	}
 	if (!destination || !m->rtm_dst_len || m->rtm_type != RTN_UNICAST)
 		return;
 	address_from(&a, m->rtm_family, destination);
@@ -242,6 +267,18 @@ int network_apply(void)
 			return err;
 	}
 	return 0;
+}
+
+void network_reload(void)
+{
+	struct local_key key, *last = NULL;
+
+	for (programmed_count = 0; programmed_count < PREFIXES_MAX; programmed_count++) {
+		if (bpf_map_get_next_key(map_fds[M_LOCALS], last, &key))
+			return;
+		programmed[programmed_count].key = key;
+		last = &programmed[programmed_count].key;
+	}
 }
 
 int network_watch(void)

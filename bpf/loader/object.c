@@ -26,7 +26,7 @@ static const char *const map_names[M_COUNT] = {
 
 static struct bpf_object *object;
 static int tc_program = -1;
-static struct {
+static struct link {
 	int fd;
 	unsigned int ifindex; /* 0: not a TC link */
 	char name[48];
@@ -107,6 +107,17 @@ int object_load(const struct session *s, const char **why)
 	return err;
 }
 
+static bool pinned; /* what is attached from now on outlives us too */
+
+static int pin_link(const struct link *l)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), BPF_DIR "/link_%s", l->name);
+	unlink(path); /* of an interface that had this number before */
+	return bpf_obj_pin(l->fd, path) ? -errno : 0;
+}
+
 int object_attach_tc(unsigned int ifindex)
 {
 	union bpf_attr attr = {};
@@ -123,7 +134,9 @@ int object_attach_tc(unsigned int ifindex)
 	if (fd < 0)
 		return -errno;
 	snprintf(name, sizeof(name), "tc_%u", ifindex);
-	return link_keep(fd, ifindex, name);
+	if (link_keep(fd, ifindex, name))
+		return -ENOSPC;
+	return pinned ? pin_link(&links[link_count - 1]) : 0;
 }
 
 int object_pin(void)
@@ -136,10 +149,12 @@ int object_pin(void)
 			return -errno;
 	}
 	for (size_t i = 0; i < link_count; i++) {
-		snprintf(path, sizeof(path), BPF_DIR "/link_%s", links[i].name);
-		if (bpf_obj_pin(links[i].fd, path) && errno != EEXIST)
-			return -errno;
+		int err = pin_link(&links[i]);
+
+		if (err)
+			return err;
 	}
+	pinned = true;
 	snprintf(path, sizeof(path), BPF_DIR "/program_tc");
 	if (bpf_obj_pin(tc_program, path) && errno != EEXIST)
 		return -errno;
@@ -166,6 +181,7 @@ int object_reopen(void)
 		if (fd >= 0)
 			link_keep(fd, i, path + sizeof(BPF_DIR "/link_") - 1);
 	}
+	pinned = true;
 	return 0;
 }
 

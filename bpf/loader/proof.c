@@ -30,7 +30,6 @@ static size_t proof_frame(unsigned char *f, const struct address *source)
 
 int proof_tc(void)
 {
-	uint64_t before = counter_sum(COUNTER_TC_PROOF);
 	bool sent = false;
 
 	for (size_t i = 0; i < own_count; i++) {
@@ -38,6 +37,7 @@ int proof_tc(void)
 					 .sll_protocol = htons(ETH_P_IP),
 					 .sll_ifindex = (int)own_addresses[i].ifindex,
 					 .sll_halen = 6};
+		uint64_t before = counter_sum(COUNTER_TC_PROOF);
 		unsigned char frame[64];
 		size_t size;
 		int fd;
@@ -52,9 +52,9 @@ int proof_tc(void)
 		(void)!sendto(fd, frame, size, 0, (void *)&to, sizeof(to));
 		close(fd);
 		sent = true;
-		break;
+		/* every uplink has its own wall, and each must stand */
+		if (counter_sum(COUNTER_TC_PROOF) == before)
+			return -EBADMSG;
 	}
-	if (!sent)
-		return -ENODEV;
-	return counter_sum(COUNTER_TC_PROOF) > before ? 0 : -EBADMSG;
+	return sent ? 0 : -ENODEV;
 }

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +39,7 @@ static struct {
 	uint32_t uid, pid;
 	char line[4096];
 	size_t size;
+	uint64_t since;
 } clients[CLIENTS_MAX];
 static char stdin_line[65536];
 static size_t stdin_size;
@@ -169,7 +172,8 @@ static void go_green(const unsigned char *p, size_t size)
 		close(session->stdin_fd);
 	session->status_fd = session->stdin_fd = -1;
 	/* the keeper learns of it by a signal: from now on it restarts instead of undoing */
-	kill(getppid(), SIGUSR1);
+	syscall(SYS_pidfd_send_signal, session->keeper_fd, SIGUSR1, NULL, 0);
+	prctl(PR_SET_PDEATHSIG, 0);
 }
 
 static void handle_frame(const struct frame *f, const unsigned char *p)
@@ -239,23 +243,26 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 	}
 }
 
-static void read_daemon(void)
+static ssize_t read_daemon(void)
 {
 	ssize_t n = recv(channel, input + input_size, INPUT_MAX - input_size, 0);
 	size_t at = 0;
 	struct frame f;
 
+	int state;
+
 	if (n <= 0)
-		return; /* its end is told by SIGCHLD */
+		return n; /* its end is told by SIGCHLD */
 	input_size += (size_t)n;
-	while (frame_decode(input + at, input_size - at, &f) == 0) {
+	while ((state = frame_decode(input + at, input_size - at, &f)) == 0) {
 		handle_frame(&f, input + at + FRAME_HEADER);
 		at += FRAME_HEADER + f.length;
 	}
 	memmove(input, input + at, input_size - at);
 	input_size -= at;
-	if (input_size == INPUT_MAX)
+	if (state < 0 || input_size == INPUT_MAX)
 		kill(daemon_pid, SIGKILL);
+	return n;
 }
 
 static void control_frame(uint32_t id, uint32_t uid, uint32_t pid, const char *line, size_t size)
@@ -269,8 +276,20 @@ static void control_frame(uint32_t id, uint32_t uid, uint32_t pid, const char *l
 	send_frame(FRAME_CONTROL, 0, 0, p, 12 + size);
 }
 
+static void take_client(int i, int fd, const struct ucred *peer)
+{
+	static uint64_t clock;
+
+	clients[i].fd = fd;
+	clients[i].uid = peer->uid;
+	clients[i].pid = (uint32_t)peer->pid;
+	clients[i].size = 0;
+	clients[i].since = ++clock;
+}
+
 static void accept_client(void)
 {
+	int oldest = 0;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 	int fd = accept4(session->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -288,13 +307,15 @@ static void accept_client(void)
 	for (int i = 0; i < CLIENTS_MAX; i++) {
 		if (clients[i].fd >= 0)
 			continue;
-		clients[i].fd = fd;
-		clients[i].uid = peer.uid;
-		clients[i].pid = (uint32_t)peer.pid;
-		clients[i].size = 0;
+		take_client(i, fd, &peer);
 		return;
 	}
-	close(fd);
+	/* full of silent ones: the oldest makes room */
+	for (int i = 1; i < CLIENTS_MAX; i++)
+		if (clients[i].since < clients[oldest].since)
+			oldest = i;
+	close(clients[oldest].fd);
+	take_client(oldest, fd, &peer);
 }
 
 static void read_client(int i)
@@ -353,8 +374,8 @@ static void reap(int signals)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid != daemon_pid)
 			continue;
-		while (recv(channel, input + input_size, INPUT_MAX - input_size, 0) > 0)
-			; /* its last words were stages, already relayed or lost with it */
+		while (read_daemon() > 0)
+			; /* its last words: why it ended */
 		close(channel);
 		channel = -1;
 		if (!session->green) {
@@ -363,7 +384,13 @@ static void reap(int signals)
 		}
 		restarting = true;
 		poll(NULL, 0, RESTART_PAUSE_MS); /* a daemon that dies at once must not spin */
-		start_daemon();
+		for (int tries = 0; start_daemon() < 0; tries++) {
+			if (tries == 50) {
+				exit_code = EXIT_FAILED; /* the keeper starts a new loader */
+				return;
+			}
+			poll(NULL, 0, RESTART_PAUSE_MS);
+		}
 	}
 }
 
@@ -449,8 +476,34 @@ static int restart(void)
 	restarting = true;
 	if (object_reopen() || bpf_map_lookup_elem(map_fds[M_CONFIG], &zero, &config_value))
 		return EXIT_FAILED;
-	network_scan();
-	return network_apply() ? EXIT_FAILED : 0;
+	network_reload();
+	return network_scan() || network_apply() ? EXIT_FAILED : 0;
+}
+
+/* Something about the network has changed; what can't be covered is said, never passed over. */
+static void network_changed(void)
+{
+	char line[256];
+	int err = network_scan(), n;
+
+	if (!err)
+		err = network_apply();
+	if (!err)
+		return;
+	n = snprintf(line, sizeof(line),
+		     "{\"kind\":\"tamper\",\"what\":\"an interface that leads off the machine could not be covered: %s\"}",
+		     strerror(-err));
+	send_frame(FRAME_NOTICE, 0, 0, line, (size_t)n);
+}
+
+/* A daemon that gives no sign of life is ended; its end starts a new one. */
+static void end_hung_daemon(void)
+{
+	if (!session->green || channel < 0 ||
+	    now_ns(CLOCK_MONOTONIC) - config_value.heartbeat_ns < config_value.heartbeat_limit_ns)
+		return;
+	config_value.heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	kill(daemon_pid, SIGKILL);
 }
 
 static void turn(struct pollfd *p, int signals, int watch)
@@ -464,8 +517,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 
 		while (recv(watch, drop, sizeof(drop), 0) > 0)
 			;
-		network_scan();
-		network_apply();
+		network_changed();
 	}
 	if (p[4].revents)
 		accept_client();
@@ -480,8 +532,9 @@ static void turn(struct pollfd *p, int signals, int watch)
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (clients[i].fd >= 0 && p[7 + i].revents)
 			read_client(i);
-	if (channel >= 0)
-		stream_drain(channel);
+	if (channel >= 0 && stream_drain(channel))
+		kill(daemon_pid, SIGKILL);
+	end_hung_daemon();
 }
 
 int serve(struct session *s, bool restarted)
@@ -499,9 +552,11 @@ int serve(struct session *s, bool restarted)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	watch = network_watch();
-	code = restarted ? restart() : first_start();
+	code = watch < 0 ? EXIT_FAILED : restarted ? restart() : first_start();
 	if (code)
 		return code;
+	memcpy(stdin_line, s->early, s->early_size < sizeof(stdin_line) ? s->early_size : 0);
+	stdin_size = s->early_size < sizeof(stdin_line) ? s->early_size : 0;
 	if (!input || stream_open(map_fds[M_EVENTS]) || start_daemon())
 		return EXIT_FAILED;
 	while (exit_code < 0) {

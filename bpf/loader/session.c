@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a session puts on the machine: cgroups, mounts, copies, sockets. Undo knows them by name. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -202,6 +205,14 @@ static int write_settings(const struct session *s)
 	return err;
 }
 
+/* The daemon holds this descriptor: it may add, never cut. Linux 6.6 or later; before that, nothing. */
+static void keep_appended(int fd)
+{
+	int flags = FS_APPEND_FL;
+
+	(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 int session_prepare(struct session *s, const char **why)
 {
 	int err = make_mounts(why);
@@ -235,33 +246,57 @@ int session_prepare(struct session *s, const char **why)
 	}
 	if (!err) {
 		*why = AUDIT_LOG;
-		s->audit_fd = open(AUDIT_LOG, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+		s->audit_fd = open(AUDIT_LOG, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
 		if (s->audit_fd < 0)
 			err = -errno;
+		else
+			keep_appended(s->audit_fd);
 	}
 	return err;
 }
 
-/* Ends what is left in a cgroup of ours, then removes it. */
-static void remove_cgroup(const char *path)
+void cgroup_empty(const char *path)
 {
 	char procs[4200];
 	FILE *f;
 	int pid;
 
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	f = fopen(procs, "re");
+	if (!f)
+		return;
+	while (fscanf(f, "%d", &pid) == 1)
+		if (pid > 1 && pid != getpid())
+			kill(pid, SIGKILL);
+	fclose(f);
+}
+
+/* Ends what is left in a cgroup of ours, then removes it. */
+static void remove_cgroup(const char *path)
+{
 	for (int round = 0; round < 100; round++) {
 		if (!rmdir(path) || errno == ENOENT)
 			return;
-		snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
-		f = fopen(procs, "re");
-		if (f) {
-			while (fscanf(f, "%d", &pid) == 1)
-				if (pid > 1 && pid != getpid())
-					kill(pid, SIGKILL);
-			fclose(f);
-		}
+		cgroup_empty(path);
 		usleep(10000); /* the kernel tells nobody when a cgroup is empty but by a poll */
 	}
+}
+
+/* Pinned links go with their names; an unmount alone would leave a mount elsewhere in force. */
+static void remove_pins(void)
+{
+	char path[sizeof(BPF_DIR) + 256];
+	struct dirent *entry;
+	DIR *d = opendir(BPF_DIR);
+
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), BPF_DIR "/%s", entry->d_name);
+		unlink(path);
+	}
+	if (d)
+		closedir(d);
 }
 
 void session_undo(const struct session *s)
@@ -270,6 +305,7 @@ void session_undo(const struct session *s)
 	FILE *f;
 
 	remove_cgroup(s->daemon_cgroup);
+	remove_pins();
 	umount2(BPF_DIR, MNT_DETACH);
 	umount2(RECORDS_DIR, MNT_DETACH);
 	umount2(RUN_DIR, MNT_DETACH);

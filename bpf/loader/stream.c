@@ -41,7 +41,7 @@ bool stream_waiting(void)
 	return in_flight;
 }
 
-static void send_from(int channel, uint16_t flags)
+static int send_from(int channel, uint16_t flags)
 {
 	unsigned long at = __atomic_load_n(consumer, __ATOMIC_ACQUIRE);
 	unsigned long end = __atomic_load_n(producer, __ATOMIC_ACQUIRE);
@@ -60,17 +60,16 @@ static void send_from(int channel, uint16_t flags)
 	}
 	if (!n) {
 		__atomic_store_n(consumer, at, __ATOMIC_RELEASE);
-		return;
+		return 0;
 	}
 	sent = at;
 	in_flight = true;
-	frame_send(channel, FRAME_EVENTS, flags, ++batch, events, n * sizeof(struct event));
+	return frame_send(channel, FRAME_EVENTS, flags, ++batch, events, n * sizeof(struct event));
 }
 
-void stream_drain(int channel)
+int stream_drain(int channel)
 {
-	if (!in_flight)
-		send_from(channel, 0);
+	return in_flight ? 0 : send_from(channel, 0);
 }
 
 void stream_written(uint32_t seq)

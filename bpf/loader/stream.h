@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 int stream_open(int map_fd);
-void stream_drain(int channel);
+int stream_drain(int channel);
 void stream_written(uint32_t seq);
 void stream_resend(int channel);
 bool stream_waiting(void);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DECIDED_BY, KIND, LAYER, MODE, SCOPE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { grant, policy, rule } from '../lab/entries.ts';
 import { Lab, line, OTHER4, SERVER4, until } from '../lab/lab.ts';
-import { events, start } from '../lab/started.ts';
+import { apply, events, start } from '../lab/started.ts';
 
 const lab = new Lab('grant');
 const FAR_FUTURE = 1n << 62n;
@@ -43,6 +43,21 @@ afterEach(() => lab.close());
 function connect(address: string, port: number): string {
   return lab.run('/usr/bin/python3', '-c', CONNECT(address, port)).stdout.trim();
 }
+
+test('a batch that fails leaves every entry as it was', async () => {
+  const allow = { address: SERVER4, proto: 6, port: 443, length: 32, rule: 1 };
+  const writes = [policy(VERDICT.DENY), rule({ ...allow, verdict: VERDICT.ALLOW })];
+  await start(lab, { mode: MODE.ENFORCE, writes });
+  expect(connect(SERVER4, 443)).toBe('connected');
+  const impossible = { address: OTHER4, proto: 6, port: 443, length: 100, rule: 2 };
+  apply(lab, [
+    rule({ ...allow, verdict: VERDICT.DENY }),
+    rule({ ...allow, port: 80, verdict: VERDICT.ALLOW }),
+    rule({ ...impossible, verdict: VERDICT.ALLOW }),
+  ]);
+  expect(connect(SERVER4, 443)).toBe('connected');
+  expect(connect(SERVER4, 80)).toBe('PermissionError');
+});
 
 test('a live grant admits exactly its pairs; an expired one and a hole admit nothing', async () => {
   await start(lab, {

@@ -30,6 +30,16 @@ function pids(name: string): number[] {
   return text.split('\n').filter(Boolean).map(Number);
 }
 
+/** The loader proper is the one whose parent, the keeper, is in the same cgroup. */
+function loaderProper(): number {
+  const all = pids('cargowall.loader');
+  const parentOf = (pid: number) =>
+    Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  const found = all.find((pid) => all.includes(parentOf(pid)));
+  if (found === undefined) throw new Error(`no loader among ${all.join(' ')}`);
+  return found;
+}
+
 /** Nothing of a session is left, and nothing is refused any more. */
 async function expectUndone(): Promise<void> {
   await until(() => !lab.exists('/run/cargowall/control.sock'), 'the mounts are gone');
@@ -48,6 +58,14 @@ function exitCode(command: readonly string[], input = ''): { code: number | null
 
 test('unknown arguments are a usage error', () => {
   expect(exitCode([...loaderArguments(lab, process.pid), '--nonsense', 'x']).code).toBe(2);
+});
+
+test.each([
+  ['--uid', 'abc'],
+  ['--uid', '-1'],
+  ['--worker', '12x'],
+])('%s %s is a usage error', (name, value) => {
+  expect(exitCode(loaderArguments(lab, process.pid, { [name]: value })).code).toBe(2);
 });
 
 test('a path outside cgroup2 is a usage error', () => {
@@ -107,8 +125,22 @@ test('the death of the daemon before green undoes the start', async () => {
   const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0));
   loader.stdin?.write(settings({ ...closed, hold: true }));
   await line(loader, '"flipped"');
+  const ended = line(loader, '"error"');
   for (const pid of pids('cargowall.daemon')) process.kill(pid, 'SIGKILL');
+  expect(JSON.parse(await ended)).toMatchObject({ error: { code: 'failed' } });
   await expectUndone();
+});
+
+test('the death of the keeper before green leaves nothing in force, and the next start is green', async () => {
+  const worker = await startWorker(lab);
+  const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0));
+  loader.stdin?.write(settings({ ...closed, hold: true }));
+  await line(loader, '"flipped"');
+  const proper = loaderProper();
+  for (const pid of pids('cargowall.loader')) if (pid !== proper) process.kill(pid, 'SIGKILL');
+  await until(() => connect() === 'ConnectionRefusedError', 'nothing is refused');
+  await start(lab, closed);
+  expect(connect()).toBe('PermissionError');
 });
 
 test('the front process ends at green and leaves no pipe open', async () => {
@@ -132,13 +164,46 @@ test('after green a killed daemon comes back, and no record is lost', async () =
 
 test('after green a killed loader comes back on its pinned programs, and no record is lost', async () => {
   const { green } = await start(lab, closed);
-  const [keeper = 0, proper = 0] = pids('cargowall.loader').sort((a, b) => a - b);
-  expect(keeper).toBeGreaterThan(1);
-  for (const pid of [proper, green.pid]) process.kill(pid, 'SIGKILL');
+  for (const pid of [loaderProper(), green.pid]) process.kill(pid, 'SIGKILL');
   expect(connect()).toBe('PermissionError');
   const log = () => lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
   await until(() => log().includes('restarted'), 'loader and daemon are back');
   await until(() => events(lab).some((one) => one.destination === OTHER4), 'the record');
+});
+
+test('a daemon that stands still does not outlive its loader', async () => {
+  const { green } = await start(lab, closed);
+  process.kill(green.pid, 'SIGSTOP');
+  process.kill(loaderProper(), 'SIGKILL');
+  await until(() => {
+    const now = pids('cargowall.daemon');
+    return now.length === 1 && now[0] !== green.pid;
+  }, 'one daemon, a new one');
+});
+
+test('a daemon that gives no sign of life is replaced', async () => {
+  const { green } = await start(lab, closed);
+  process.kill(green.pid, 'SIGSTOP');
+  const isReplaced = () => {
+    const now = pids('cargowall.daemon');
+    return now.length === 1 && now[0] !== green.pid;
+  };
+  await until(isReplaced, 'a new daemon', 20_000);
+  expect(connect()).toBe('PermissionError');
+});
+
+test('the log can be added to, never cut', async () => {
+  await start(lab, closed);
+  connect();
+  const cut = lab.run('truncate', '-s', '0', '/run/cargowall/records/audit.jsonl');
+  expect(cut.stderr).toContain('Operation not permitted');
+});
+
+test('nothing of the environment it was started in can be read', async () => {
+  await start(lab, closed);
+  for (const pid of pids('cargowall.loader')) {
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toBe('');
+  }
 });
 
 test("the worker's exit tears everything down", async () => {
@@ -193,4 +258,17 @@ s.sendall(b'{"command":"status"}\\n'); print(s.recv(4096).decode().strip())
     hear,
   );
   expect(other.stdout).toContain('only root');
+});
+
+test('silent clients do not shut the control socket', async () => {
+  await start(lab, closed);
+  const script = `
+import socket
+silent = []
+for i in range(40):
+    s = socket.socket(socket.AF_UNIX); s.connect('/run/cargowall/control.sock'); silent.append(s)
+s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect('/run/cargowall/control.sock')
+s.sendall(b'{"command":"status"}\\n'); print(s.recv(4096).decode().strip())
+`;
+  expect(lab.run('/usr/bin/python3', '-c', script).stdout).toContain('echo');
 });
