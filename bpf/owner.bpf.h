@@ -54,10 +54,13 @@ static __always_inline void owner_fill(struct socket_state *s, const struct conf
 		s->scope = cv->scope;
 	if (!v)
 		return;
-	s->origin = v->origin;
-	/* inherited exemptions end with the worker's cgroup */
-	if (v->scope == SCOPE_RUNNER && (!(v->flags & PROCESS_INHERITED) || cgroup == c->worker_cgroup))
+	if (v->scope != SCOPE_RUNNER) {
+		s->origin = v->origin;
+	} else if (!(v->flags & PROCESS_INHERITED) || cgroup == c->worker_cgroup) {
+		/* what is inherited ends with the worker's cgroup */
 		s->scope = SCOPE_RUNNER;
+		s->origin = ORIGIN_RUNNER;
+	}
 }
 
 #endif /* CARGOWALL_OWNER_BPF_H */

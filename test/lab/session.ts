@@ -1,6 +1,4 @@
 // A session as main would hand it over, and main's part of the proof, for tests of the daemon.
-import { spawnSync } from 'node:child_process';
-import { resolve } from 'node:path';
 import {
   type SessionSettings,
   type SessionTimes,
@@ -32,11 +30,4 @@ export function aSession(wishes: SessionWishes): SessionSettings {
     job: { repository: 'a/b', workflow: 'test', job: 'test', runId: '1', runAttempt: '1' },
     debug: false,
   };
-}
-
-/** Bundles the daemon once per run; the folder as the loader wants it. */
-export function daemonFolder(): string {
-  const built = spawnSync('scripts/bundle', ['daemon'], { encoding: 'utf8' });
-  if (built.status !== 0) throw new Error(`scripts/bundle: ${built.stdout}${built.stderr}`);
-  return resolve('build/dist/daemon');
 }
