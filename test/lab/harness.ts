@@ -20,6 +20,8 @@ export interface RunWishes {
   readonly sudo?: boolean;
   /** Gets the runner's output as it comes. */
   readonly onOutput?: (text: string) => void;
+  /** Called when the worker has exited, before the lab is taken down; instead of a teardown. */
+  readonly onExit?: (lab: Lab) => Promise<void> | void;
   /** Called with the lab once it stands, before the runner starts. */
   readonly onReady?: (lab: Lab, internet: Internet) => Promise<void> | void;
 }
@@ -93,7 +95,8 @@ export async function runWorkflow(wishes: RunWishes): Promise<WorkflowRun> {
     });
     await wishes.onReady?.(lab, internet);
     const code = await startRunner(lab, JSON.stringify(plan), wishes.onOutput ?? (() => undefined));
-    const tornDown = await tearDownSeen(lab);
+    if (wishes.onExit !== undefined) await wishes.onExit(lab);
+    const tornDown = wishes.onExit === undefined && (await tearDownSeen(lab));
     const result = lab.run('cat', `${RUNNER.home}/temp/result.json`).stdout;
     const run = JSON.parse(result) as RunResult;
     const left = (name: string) =>

@@ -43,6 +43,7 @@ export function makeMachine(lab: Lab, wishes: MachineWishes): void {
   mkdirSync(repository, { recursive: true });
   cpSync(dist, join(repository, 'dist'), { recursive: true });
   copyFileSync('action.yml', join(repository, 'action.yml'));
+  cpSync('test/lab/later-post', join(repository, 'test/lab/later-post'), { recursive: true });
   for (const [path, source] of workspace) writeFileSync(join(repository, path), source);
   cpSync('test/lab/runner', join(home, 'harness'), { recursive: true });
   mkdirSync(join(home, 'temp'));
