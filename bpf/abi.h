@@ -17,16 +17,16 @@
 
 /* What is enforced. Zero, the state before the flip, refuses nothing. */
 enum mode {
-	MODE_NOTING = 0,  /* attached, DNS steered, flows noted, nothing refused, nothing reported */
-	MODE_AUDIT = 1,   /* everything passes, every refusal-to-be is reported */
+	MODE_NOTING = 0, /* attached, DNS steered, flows noted, nothing refused, nothing reported */
+	MODE_AUDIT = 1, /* everything passes, every refusal-to-be is reported */
 	MODE_ENFORCE = 2, /* refusals are refused */
 };
 
 /* Whose rules apply to a process. From SCOPE_STEP_FIRST on: a step with rules of its own. */
 enum scope {
 	SCOPE_EVERYONE = 0,
-	SCOPE_RUNNER = 1,   /* the runner's own processes */
-	SCOPE_DAEMON = 2,   /* the daemon, known by its cgroup */
+	SCOPE_RUNNER = 1, /* the runner's own processes */
+	SCOPE_DAEMON = 2, /* the daemon, known by its cgroup */
 	SCOPE_PLATFORM = 3, /* the fixed cgroups of the cloud's agents (walinuxagent and its like) */
 	SCOPE_STEP_FIRST = 16,
 };
@@ -35,7 +35,7 @@ enum scope {
 enum origin {
 	ORIGIN_UNKNOWN = 0,
 	ORIGIN_RUNNER = 1,
-	ORIGIN_JOB = 2,    /* below the worker */
+	ORIGIN_JOB = 2, /* below the worker */
 	ORIGIN_SYSTEM = 3, /* in the machine's network namespace, not below the worker */
 	ORIGIN_DAEMON = 4, /* loader or daemon */
 	ORIGIN_OTHER_NETNS = 5, /* a container, or anything else in a namespace of its own */
@@ -43,8 +43,8 @@ enum origin {
 
 /* Which set of rules or grants an entry belongs to; the order they are asked in is verdict_for(). */
 enum kind {
-	KIND_USER = 0,   /* the user's rules; grants from answers for names they allow */
-	KIND_AUTO = 1,   /* auto-allowed traffic */
+	KIND_USER = 0, /* the user's rules; grants from answers for names they allow */
+	KIND_AUTO = 1, /* auto-allowed traffic */
 	KIND_RUNNER = 2, /* grants of runner hosts, SCOPE_RUNNER only */
 	KIND_DENIAL = 3, /* grants table only: denials of names under default allow */
 };
@@ -57,21 +57,21 @@ enum verdict {
 /* What decided. */
 enum decided_by {
 	BY_DEFAULT = 0,
-	BY_LOCAL = 1,        /* does not leave the machine: not recorded */
-	BY_RULE = 2,         /* a user address rule */
-	BY_DENIAL = 3,       /* a denial of a name (default: allow) */
-	BY_GRANT = 4,        /* a grant of a name the user allows */
-	BY_AUTO_RULE = 5,    /* an auto-allowed address */
-	BY_AUTO_GRANT = 6,   /* a grant of an auto-allowed name */
+	BY_LOCAL = 1, /* does not leave the machine: not recorded */
+	BY_RULE = 2, /* a user address rule */
+	BY_DENIAL = 3, /* a denial of a name (default: allow) */
+	BY_GRANT = 4, /* a grant of a name the user allows */
+	BY_AUTO_RULE = 5, /* an auto-allowed address */
+	BY_AUTO_GRANT = 6, /* a grant of an auto-allowed name */
 	BY_RUNNER_GRANT = 7, /* a grant of a runner host, for a runner process */
-	BY_PORT_53 = 8,      /* port 53 that was not steered */
-	BY_PROTOCOL = 9,     /* a protocol other than TCP, UDP and ICMP */
-	BY_SHAPE = 10,       /* malformed, source-routed, unreadable: denied by shape */
-	BY_NOT_IP = 11,      /* an EtherType that is neither IPv4, IPv6 nor a well-formed ARP */
-	BY_PROOF = 12,       /* an address of the proof */
-	BY_DAEMON = 13,      /* the daemon to its upstream (scope 2), or anything else of the daemon (denied) */
-	BY_EXISTING = 14,    /* a flow open before the flip */
-	BY_KERNEL = 15,      /* made by the kernel itself, passed by exact type: not recorded */
+	BY_PORT_53 = 8, /* port 53 that was not steered */
+	BY_PROTOCOL = 9, /* a protocol other than TCP, UDP and ICMP */
+	BY_SHAPE = 10, /* malformed, source-routed, unreadable: denied by shape */
+	BY_NOT_IP = 11, /* an EtherType that is neither IPv4, IPv6 nor a well-formed ARP */
+	BY_PROOF = 12, /* an address of the proof */
+	BY_DAEMON = 13, /* the daemon to its upstream (scope 2), or anything else of the daemon (denied) */
+	BY_EXISTING = 14, /* a flow open before the flip */
+	BY_KERNEL = 15, /* made by the kernel itself, passed by exact type: not recorded */
 };
 
 /* Which hook made the record. */
@@ -84,17 +84,17 @@ enum layer {
 
 /* Counters that are never lost: one slot each in the per-CPU array `counters`. */
 enum counter {
-	COUNTER_EVENTS_LOST = 0,    /* no room in the ring */
-	COUNTER_SOCKETS_FULL = 1,   /* socket storage could not be had */
-	COUNTER_OWNERS_FULL = 2,    /* owner map refused an entry */
+	COUNTER_EVENTS_LOST = 0, /* no room in the ring */
+	COUNTER_SOCKETS_FULL = 1, /* socket storage could not be had */
+	COUNTER_OWNERS_FULL = 2, /* owner map refused an entry */
 	COUNTER_PROCESSES_FULL = 3, /* process map refused an entry */
-	COUNTER_FLOWS_FULL = 4,     /* flow map refused an entry */
-	COUNTER_TC_PROOF = 5,       /* frames to proof addresses refused at TC */
-	COUNTER_TC_DENIED = 6,      /* frames refused at TC */
-	COUNTER_EGRESS_DENIED = 7,  /* packets refused by cgroup_skb */
+	COUNTER_FLOWS_FULL = 4, /* flow map refused an entry */
+	COUNTER_TC_PROOF = 5, /* frames to proof addresses refused at TC */
+	COUNTER_TC_DENIED = 6, /* frames refused at TC */
+	COUNTER_EGRESS_DENIED = 7, /* packets refused by cgroup_skb */
 	COUNTER_CONNECT_DENIED = 8, /* calls refused by connect4/6 and sendmsg4/6 */
-	COUNTER_STEERED = 9,        /* calls steered to the proxy */
-	COUNTER_TC_SEEN = 10,       /* frames judged at TC */
+	COUNTER_STEERED = 9, /* calls steered to the proxy */
+	COUNTER_TC_SEEN = 10, /* frames judged at TC */
 	COUNTER_SIZE = 16,
 };
 
@@ -108,17 +108,17 @@ struct address {
  */
 struct blocked_event {
 	unsigned char ip_version; /* 4 or 6; v4-mapped flows are 4; a frame that is not IP is 4 */
-	unsigned char allowed;	  /* the policy's verdict, in audit mode too */
-	unsigned char ip_proto;	  /* 255 for a frame that is not IP */
-	unsigned char pad1;	  /* bit 0: mid-stream */
-	unsigned int src_ip;	  /* 10.1.2.3 is 0x0A010203; 0 when version 6 or unknown */
+	unsigned char allowed; /* the policy's verdict, in audit mode too */
+	unsigned char ip_proto; /* 255 for a frame that is not IP */
+	unsigned char pad1; /* bit 0: mid-stream */
+	unsigned int src_ip; /* 10.1.2.3 is 0x0A010203; 0 when version 6 or unknown */
 	unsigned int dst_ip;
 	unsigned short src_port;
 	unsigned short dst_port;
 	unsigned char src_ip6[16]; /* network order; zero when version 4 */
 	unsigned char dst_ip6[16];
 	unsigned long long timestamp; /* CLOCK_MONOTONIC, ns */
-	unsigned int pid;	      /* thread group id, 0 when unknown */
+	unsigned int pid; /* thread group id, 0 when unknown */
 	unsigned int pad2;
 };
 
@@ -127,18 +127,18 @@ struct blocked_event {
 /* What more we need, behind the 64 bytes. */
 struct event_extension {
 	unsigned short version; /* ABI_VERSION */
-	unsigned short size;	/* of this struct */
-	unsigned char by;	/* enum decided_by */
-	unsigned char layer;	/* enum layer */
-	unsigned char origin;	/* enum origin */
-	unsigned char mode;	/* enum mode at the time of the event */
-	unsigned int rule;	/* id of the deciding rule, 0 = none */
-	unsigned int name;	/* id of the granted name, 0 = none */
+	unsigned short size; /* of this struct */
+	unsigned char by; /* enum decided_by */
+	unsigned char layer; /* enum layer */
+	unsigned char origin; /* enum origin */
+	unsigned char mode; /* enum mode at the time of the event */
+	unsigned int rule; /* id of the deciding rule, 0 = none */
+	unsigned int name; /* id of the granted name, 0 = none */
 	unsigned int uid;
-	unsigned int ifindex;	  /* LAYER_TC only */
+	unsigned int ifindex; /* LAYER_TC only */
 	unsigned short ethertype; /* host order, frames that are not IP only */
-	unsigned short scope;	  /* enum scope, steps from 16 */
-	unsigned int count;	  /* attempts this event stands for, at least 1 */
+	unsigned short scope; /* enum scope, steps from 16 */
+	unsigned int count; /* attempts this event stands for, at least 1 */
 	unsigned long long cgroup;
 	unsigned long long netns; /* cookie */
 	unsigned long long socket; /* cookie, 0 = unknown */
@@ -159,9 +159,9 @@ struct event {
 struct rule_key {
 	unsigned int prefixlen;
 	unsigned int scope;
-	unsigned char kind;	 /* KIND_USER or KIND_AUTO */
-	unsigned char proto;	 /* 0 = every protocol (denies only), 1 = ICMP and 58 = ICMPv6 with port 0 */
-	unsigned short port;	 /* 0 = every port */
+	unsigned char kind; /* KIND_USER or KIND_AUTO */
+	unsigned char proto; /* 0 = every protocol (denies only), 1 = ICMP and 58 = ICMPv6 with port 0 */
+	unsigned short port; /* 0 = every port */
 	struct address addr;
 };
 
@@ -216,14 +216,14 @@ struct process_key {
 
 struct process_value {
 	unsigned long long start_ticks; /* start_boottime in 1/100 s, as /proc/PID/stat field 22 */
-	unsigned int scope;		/* SCOPE_RUNNER or SCOPE_EVERYONE */
-	unsigned char origin;		/* ORIGIN_RUNNER or ORIGIN_JOB */
-	unsigned char flags;		/* PROCESS_* */
+	unsigned int scope; /* SCOPE_RUNNER or SCOPE_EVERYONE */
+	unsigned char origin; /* ORIGIN_RUNNER or ORIGIN_JOB */
+	unsigned char flags; /* PROCESS_* */
 	unsigned short pad;
 };
 
-#define PROCESS_IS_WORKER 1	/* children are the job */
-#define PROCESS_INHERITED 2	/* runner only while in the worker's cgroup */
+#define PROCESS_IS_WORKER 1 /* children are the job */
+#define PROCESS_INHERITED 2 /* runner only while in the worker's cgroup */
 
 /* Scopes by cgroup: the platform's fixed services. */
 struct cgroup_key {
@@ -282,27 +282,27 @@ struct owner_value {
 /* Written by the loader alone. */
 struct config {
 	unsigned int version; /* ABI_VERSION */
-	unsigned int mode;    /* the one word that flips */
-	unsigned long long host_netns;	  /* cookie of the machine's network namespace */
+	unsigned int mode; /* the one word that flips */
+	unsigned long long host_netns; /* cookie of the machine's network namespace */
 	unsigned long long daemon_cgroup; /* ids */
 	unsigned long long loader_cgroup;
 	unsigned long long worker_cgroup;
 	unsigned long long heartbeat_ns; /* last sign of the daemon's life, CLOCK_MONOTONIC */
 	unsigned long long heartbeat_limit_ns; /* older than this: the daemon is gone */
-	struct address proxy4;	/* ::ffff:127.0.0.1 */
-	struct address proxy6;	/* ::1 */
-	struct address far4;	/* an address of the machine other namespaces can reach; zero = none */
+	struct address proxy4; /* ::ffff:127.0.0.1 */
+	struct address proxy6; /* ::1 */
+	struct address far4; /* an address of the machine other namespaces can reach; zero = none */
 	struct address far6;
-	unsigned short proxy_port;  /* one port for UDP and TCP, every address */
+	unsigned short proxy_port; /* one port for UDP and TCP, every address */
 	unsigned short canary_port; /* TCP on proxy4: the end of the proof's connect */
 	unsigned int pad;
 };
 
 /* Written by the daemon, before the flip and never relaxed by itself after it. */
 struct policy_config {
-	unsigned int generation;      /* bound into every cached verdict; starts at 1 */
+	unsigned int generation; /* bound into every cached verdict; starts at 1 */
 	unsigned int default_verdict; /* enum verdict */
-	struct address upstream;      /* where runner processes' port 53 goes when the daemon is gone */
+	struct address upstream; /* where runner processes' port 53 goes when the daemon is gone */
 	unsigned short upstream_port;
 	unsigned short pad[3];
 	unsigned long long flow_idle_ns; /* an admitted tuple at TC ends after this long without a packet */
@@ -310,12 +310,12 @@ struct policy_config {
 
 /* Maps the daemon may write, by number in an APPLY frame; the loader refuses every other. */
 enum writable_map {
-	MAP_RULES = 1,	    /* rule_key -> rule_value */
-	MAP_GRANTS = 2,	    /* grant_key -> grant_value */
-	MAP_RESOLVERS = 3,  /* resolver_key -> u32 */
-	MAP_CGROUPS = 4,    /* cgroup_key -> cgroup_value */
-	MAP_EXISTING = 5,   /* flow_key -> flow_value */
-	MAP_POLICY = 6,	    /* u32 0 -> policy_config */
+	MAP_RULES = 1, /* rule_key -> rule_value */
+	MAP_GRANTS = 2, /* grant_key -> grant_value */
+	MAP_RESOLVERS = 3, /* resolver_key -> u32 */
+	MAP_CGROUPS = 4, /* cgroup_key -> cgroup_value */
+	MAP_EXISTING = 5, /* flow_key -> flow_value */
+	MAP_POLICY = 6, /* u32 0 -> policy_config */
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " is not " #bytes " bytes")

@@ -79,8 +79,7 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 	verdict_for(&q, &d);
 	how = steer_for(&q, c, &d);
 	far = q.other_netns || (ctx->sk && ctx->sk->bound_dev_if > LOOPBACK_IFINDEX);
-	if (how != STEER_NOT &&
-	    steer_target(&to, &port, how, far, c, v6 && !address_is_v4(&q.dst))) {
+	if (how != STEER_NOT && steer_target(&to, &port, how, far, c, v6 && !address_is_v4(&q.dst))) {
 		s->asked = e.dst;
 		s->asked_port = e.dport;
 		s->generation = 0;

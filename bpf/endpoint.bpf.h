@@ -14,7 +14,7 @@ struct endpoint {
 	unsigned char proto;
 	unsigned char tcp_flags;
 	unsigned char other_netns; /* the socket is not in the machine's network namespace */
-	unsigned char shape;	   /* enum endpoint_shape */
+	unsigned char shape; /* enum endpoint_shape */
 	unsigned char icmp_type;
 	unsigned char carries; /* a TCP segment with bytes behind its header */
 	unsigned char pad[2];
@@ -22,7 +22,7 @@ struct endpoint {
 
 enum endpoint_shape {
 	SHAPE_OK = 0,
-	SHAPE_BAD = 1,	    /* malformed or source-routed */
+	SHAPE_BAD = 1, /* malformed or source-routed */
 	SHAPE_FRAGMENT = 2, /* not the first: no ports */
 };
 
@@ -95,8 +95,7 @@ static __always_inline bool address_is_private(const struct address *a)
 		if (a->b[12] == 169 && a->b[13] == 254)
 			return !address_is_platform(a);
 		return a->b[12] == 10 || (a->b[12] == 172 && (a->b[13] & 0xf0) == 16) ||
-		       (a->b[12] == 192 && a->b[13] == 168) ||
-		       (a->b[12] == 100 && (a->b[13] & 0xc0) == 64);
+		       (a->b[12] == 192 && a->b[13] == 168) || (a->b[12] == 100 && (a->b[13] & 0xc0) == 64);
 	}
 	return (a->b[0] & 0xfe) == 0xfc || (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
 }

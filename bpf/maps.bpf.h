@@ -9,7 +9,7 @@
 /* What one socket remembers: who uses it, what it asked for, the verdict on its last peer. */
 struct socket_state {
 	struct address asked; /* the address a steered call meant */
-	struct address peer;  /* of the cached verdict */
+	struct address peer; /* of the cached verdict */
 	struct address tried; /* destination already reported by connect or sendmsg */
 	struct address noted; /* the last peer before the flip */
 	unsigned long long cgroup;
@@ -30,7 +30,7 @@ struct socket_state {
 	unsigned char by;
 	unsigned char origin;
 	unsigned char existing; /* seen sending before the flip, to `noted` */
-	unsigned char known;	/* the owner fields are filled */
+	unsigned char known; /* the owner fields are filled */
 	char comm[COMM_SIZE];
 };
 

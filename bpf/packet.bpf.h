@@ -25,8 +25,7 @@ static __always_inline bool made_by_kernel(const struct endpoint *e)
 		return (e->icmp_type >= 1 && e->icmp_type <= 4) ||
 		       (e->icmp_type >= 129 && e->icmp_type <= 137) || e->icmp_type == 143;
 	if (e->proto == IPPROTO_ICMP) /* echo reply, errors (RFC 792) */
-		return e->icmp_type == 0 || e->icmp_type == 3 || e->icmp_type == 11 ||
-		       e->icmp_type == 12;
+		return e->icmp_type == 0 || e->icmp_type == 3 || e->icmp_type == 11 || e->icmp_type == 12;
 	if (e->proto == 2) /* IGMP */
 		return true;
 	/* a reset without a socket carries nothing */
@@ -37,8 +36,8 @@ static __always_inline bool made_by_kernel(const struct endpoint *e)
 static __always_inline bool remembered(const struct socket_state *s, const struct endpoint *e,
 				       __u32 generation)
 {
-	return s && s->generation == generation && s->peer_port == e->dport &&
-	       s->peer_proto == e->proto && address_equal(&s->peer, &e->dst);
+	return s && s->generation == generation && s->peer_port == e->dport && s->peer_proto == e->proto &&
+	       address_equal(&s->peer, &e->dst);
 }
 
 /* A flow open before the flip; the runner's own go on whatever the rules say. */
@@ -142,9 +141,8 @@ static __always_inline struct socket_state *packet_socket(struct __sk_buff *skb,
  * process or another machine made it. True: it passes.
  */
 static __always_inline bool packet_decide(const struct endpoint *e, struct socket_state *s,
-					  struct question *q, struct record *r,
-					  const struct config *c, const struct policy_config *p,
-					  bool processless)
+					  struct question *q, struct record *r, const struct config *c,
+					  const struct policy_config *p, bool processless)
 {
 	struct decision d = {};
 	struct flow_key k = {};
@@ -227,8 +225,8 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	    remembered_plainly(skb, s, p->generation))
 		return 1;
 	endpoint_from_packet(&e, skb, 0);
-	if (e.shape == SHAPE_OK && remembered(s, &e, p->generation) &&
-	    s->verdict == VERDICT_ALLOW && c->mode != MODE_NOTING)
+	if (e.shape == SHAPE_OK && remembered(s, &e, p->generation) && s->verdict == VERDICT_ALLOW &&
+	    c->mode != MODE_NOTING)
 		return 1;
 	if (s && s->known && e.shape == SHAPE_OK && to_proxy(&e, c)) {
 		owner_publish(&e, s);

@@ -40,8 +40,8 @@ static __always_inline enum steer steer_for(const struct question *q, const stru
  * Where a steered call goes; false: no address the socket can reach. `far`: loopback is out of
  * reach, for a socket of another namespace or one bound to a device.
  */
-static __always_inline bool steer_target(struct address *to, __u16 *port, enum steer how,
-					 bool far, const struct config *c, bool v6)
+static __always_inline bool steer_target(struct address *to, __u16 *port, enum steer how, bool far,
+					 const struct config *c, bool v6)
 {
 	const struct policy_config *p = policy_get();
 

@@ -15,7 +15,7 @@ struct decision {
 	unsigned char verdict;
 	unsigned char by;
 	unsigned char prefixlen; /* of the deciding rule */
-	unsigned char exact;	 /* the rule names the port */
+	unsigned char exact; /* the rule names the port */
 };
 
 struct question {
@@ -197,8 +197,7 @@ static __always_inline int verdict_for(const struct question *q, struct decision
 		return verdict_for_port_53(q, d, &user);
 	if (!is_known_protocol(q))
 		return decided(d, VERDICT_DENY, BY_PROTOCOL);
-	if (q->scope == SCOPE_RUNNER &&
-	    grant_for(q, d, SCOPE_RUNNER, KIND_RUNNER, daemon_gone(c) ? 0 : now))
+	if (q->scope == SCOPE_RUNNER && grant_for(q, d, SCOPE_RUNNER, KIND_RUNNER, daemon_gone(c) ? 0 : now))
 		return decided(d, VERDICT_ALLOW, BY_RUNNER_GRANT);
 	if (user.by) {
 		d->rule = user.rule;

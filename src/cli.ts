@@ -63,8 +63,9 @@ function readArguments(args: readonly string[]): { values: Values; positionals: 
   };
 }
 
-async function readDocument(path: string): Promise<PolicyDocument> {
-  return path === '-' ? parsePolicyText(readFileSync(0), '-') : await readPolicyFile(path);
+function readDocument(path: string): Promise<PolicyDocument> {
+  if (path === '-') return Promise.resolve(parsePolicyText(readFileSync(0), '-'));
+  return readPolicyFile(path);
 }
 
 function build(values: Values, document: PolicyDocument) {

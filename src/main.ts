@@ -10,6 +10,7 @@ import type { PolicyDocument } from './core/policy/document.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { type RawInputs, readInputs } from './edge/github/inputs.ts';
 import { type RunnerContext, readRunnerContext } from './edge/github/runner-context.ts';
+import { probeRootAccess } from './edge/github/sudo.ts';
 import { log, outputs, state } from './edge/github/workflow-commands.ts';
 import { cgroupMount, chooseCgroup } from './edge/host/cgroup.ts';
 import { readPolicyFile } from './edge/host/policy-file.ts';
@@ -150,8 +151,8 @@ async function main(): Promise<void> {
   outputs.set('mode', inputs.mode);
   const context = readRunnerContext(environment);
   const mount = cgroupMount();
-  const capabilities = probeCapabilities(mount);
-  await log.group('This runner', [
+  const capabilities = probeCapabilities(mount, await probeRootAccess());
+  log.group('This runner', [
     `kernel: ${kernelRelease()}`,
     ...capabilities.map(({ name, found }) => `${name}: ${found}`),
   ]);
@@ -175,7 +176,7 @@ async function main(): Promise<void> {
     );
     return;
   }
-  await log.group('Policy', describe(prepared.session));
+  log.group('Policy', describe(prepared.session));
   await start(inputs, context, prepared);
 }
 

@@ -35,8 +35,7 @@ static int next_write(const unsigned char *p, size_t size, size_t *at, struct wr
 	*at += sizeof(*w);
 	if (w->map < 1 || w->map >= sizeof(writable) / sizeof(writable[0]) || w->op < 1 || w->op > 2)
 		return -EINVAL;
-	if (w->key_size != writable[w->map].key ||
-	    w->value_size != (w->op == 1 ? writable[w->map].value : 0))
+	if (w->key_size != writable[w->map].key || w->value_size != (w->op == 1 ? writable[w->map].value : 0))
 		return -EINVAL;
 	if (size - *at < (size_t)w->key_size + w->value_size)
 		return -EINVAL;
@@ -86,7 +85,8 @@ static void take_back(const unsigned char *p, size_t size, const struct before *
 		for (uint32_t i = 0; i <= count; i++)
 			next_write(p, size, &at, &w, &key, &value);
 		if (before[count].stood)
-			bpf_map_update_elem(map_fds[writable[w.map].index], key, before[count].value, BPF_ANY);
+			bpf_map_update_elem(map_fds[writable[w.map].index], key, before[count].value,
+					    BPF_ANY);
 		else if (w.op == 1)
 			bpf_map_delete_elem(map_fds[writable[w.map].index], key);
 	}

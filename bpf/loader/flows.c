@@ -51,8 +51,8 @@ static void read_table(const char *path, unsigned int proto)
 	while (fgets(line, sizeof(line), f) && count < FLOWS_MAX) {
 		struct open_flow *o = &list[count];
 
-		if (sscanf(line, "%*u: %32[0-9A-F]:%x %32[0-9A-F]:%x %x %*s %*s %*s %u %*u %lu", local, &lport,
-			   remote, &rport, &state, &uid, &inode) != 7 ||
+		if (sscanf(line, "%*u: %32[0-9A-F]:%x %32[0-9A-F]:%x %x %*s %*s %*s %u %*u %lu", local,
+			   &lport, remote, &rport, &state, &uid, &inode) != 7 ||
 		    state < 1 || state > 3 || !rport)
 			continue;
 		memset(o, 0, sizeof(*o));

@@ -61,9 +61,9 @@ struct session {
 	int control_fd;
 	int canary_fd;
 	int status_fd; /* to the front process; -1 after green */
-	int stdin_fd;  /* from main; -1 after green */
+	int stdin_fd; /* from main; -1 after green */
 	int keeper_fd; /* pidfd of the keeper */
-	char *early;   /* what main sent behind the settings already */
+	char *early; /* what main sent behind the settings already */
 	size_t early_size;
 	struct proxy_socket sockets[SOCKETS_MAX];
 	size_t socket_count;
@@ -76,8 +76,20 @@ struct session {
 
 /* Maps by name, open in the loader. */
 enum map_index {
-	M_CONFIG, M_POLICY, M_RULES, M_GRANTS, M_LOCALS, M_RESOLVERS, M_PROCESSES, M_CGROUPS,
-	M_EXISTING, M_FLOWS, M_OWNERS, M_COUNTERS, M_EVENTS, M_COUNT,
+	M_CONFIG,
+	M_POLICY,
+	M_RULES,
+	M_GRANTS,
+	M_LOCALS,
+	M_RESOLVERS,
+	M_PROCESSES,
+	M_CGROUPS,
+	M_EXISTING,
+	M_FLOWS,
+	M_OWNERS,
+	M_COUNTERS,
+	M_EVENTS,
+	M_COUNT,
 };
 
 extern int map_fds[M_COUNT];

@@ -28,7 +28,8 @@
 
 #include "loader.h"
 
-static struct session session = {.audit_fd = -1, .control_fd = -1, .canary_fd = -1, .status_fd = -1, .stdin_fd = -1};
+static struct session session = {
+	.audit_fd = -1, .control_fd = -1, .canary_fd = -1, .status_fd = -1, .stdin_fd = -1};
 
 /* Text inside a JSON string; what can't stand there is left out. */
 static void escape(char *out, size_t size, const char *in)
@@ -50,7 +51,8 @@ static void say(int fd, const char *code, const char *message, const char *remed
 	char text[8192];
 
 	escape(text, sizeof(text), message);
-	dprintf(fd, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"remedy\":\"%s\"}}\n", code, text, remedy);
+	dprintf(fd, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"remedy\":\"%s\"}}\n", code, text,
+		remedy);
 }
 
 char *cgroup_mount(void)
@@ -113,7 +115,9 @@ static int parse(int argc, char **argv, struct options *o)
 		else
 			return -1;
 	}
-	return o->cgroup && o->node && o->daemon_dir && o->object && o->worker > 1 && o->uid != (uid_t)-1 ? 0 : -1;
+	return o->cgroup && o->node && o->daemon_dir && o->object && o->worker > 1 && o->uid != (uid_t)-1
+		       ? 0
+		       : -1;
 }
 
 /* The first check of all: what must never be filtered is not. 0, or an exit code. */
@@ -127,7 +131,8 @@ static int refuse_root(const struct options *o)
 		      (stat("/proc/1/ns/net", &first) && stat("/proc/2/ns/net", &first)) ||
 		      mine.st_ino == first.st_ino)) {
 		say(1, "refused", NEVER_ROOT " exists and this is the machine's first network namespace",
-		    "start in a network namespace of its own, or remove the file if this machine may be filtered");
+		    "start in a network namespace of its own, or remove the file if this machine may be "
+		    "filtered");
 		return EXIT_REFUSED;
 	}
 	if (stat(o->cgroup, &cgroup) || stat(cgroup_mount(), &root)) {
@@ -135,18 +140,21 @@ static int refuse_root(const struct options *o)
 		return EXIT_USAGE;
 	}
 	if (cgroup.st_dev != root.st_dev) {
-		say(1, "usage", "the cgroup is not in the cgroup2 hierarchy", "name a directory below the cgroup2 mount");
+		say(1, "usage", "the cgroup is not in the cgroup2 hierarchy",
+		    "name a directory below the cgroup2 mount");
 		return EXIT_USAGE;
 	}
 	/* 1: the root of the hierarchy, whatever part of it is mounted first */
 	if (cgroup.st_ino != root.st_ino && cgroup.st_ino != 1)
 		return 0;
 	if (never) {
-		say(1, "refused", NEVER_ROOT " exists and the cgroup is the root", "name a cgroup below the root");
+		say(1, "refused", NEVER_ROOT " exists and the cgroup is the root",
+		    "name a cgroup below the root");
 		return EXIT_REFUSED;
 	}
 	if (!o->root) {
-		say(1, "refused", "the cgroup is the root of the hierarchy", "say --root if the whole machine is meant");
+		say(1, "refused", "the cgroup is the root of the hierarchy",
+		    "say --root if the whole machine is meant");
 		return EXIT_REFUSED;
 	}
 	return 0;
@@ -198,7 +206,8 @@ static bool uid_is_used(uid_t uid)
 	proc = opendir("/proc");
 	while (proc && !used && (entry = readdir(proc))) {
 		snprintf(path, sizeof(path), "/proc/%s", entry->d_name);
-		used = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && !stat(path, &st) && st.st_uid == uid;
+		used = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && !stat(path, &st) &&
+		       st.st_uid == uid;
 	}
 	if (proc)
 		closedir(proc);
@@ -270,7 +279,8 @@ static int keep(void)
 	p[1] = (struct pollfd){(int)syscall(SYS_pidfd_open, session.options.worker, 0), POLLIN, 0};
 	session.keeper_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (p[0].fd < 0 || session.keeper_fd < 0 || (p[1].fd < 0 && !session.options.keep)) {
-		say(session.status_fd, "failed", "the worker can not be watched", "pass the pid of the runner's worker");
+		say(session.status_fd, "failed", "the worker can not be watched",
+		    "pass the pid of the runner's worker");
 		session_undo(&session);
 		return EXIT_FAILED;
 	}
@@ -299,7 +309,8 @@ static int keep(void)
 		while (waitpid(loader, &status, WNOHANG) == loader) {
 			if (!green) {
 				session_undo(&session);
-				return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+				return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status)
+										: EXIT_FAILED;
 			}
 			loader = start_loader(true, &set);
 		}
@@ -330,7 +341,8 @@ static int keeper(int lock)
 		err = session_prepare(&session, &why);
 	if (err) {
 		snprintf(message, sizeof(message), "%s: %s", why, strerror(-err));
-		say(session.status_fd, "start-failed", message, "everything was undone; see the line above for what was missing");
+		say(session.status_fd, "start-failed", message,
+		    "everything was undone; see the line above for what was missing");
 		session_undo(&session);
 		close(lock);
 		return EXIT_FAILED;
@@ -383,11 +395,14 @@ int main(int argc, char **argv)
 	clearenv();
 	lock = open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB)) {
-		say(1, "running", "another cargowall is running on this machine", "use the action once in a job");
+		say(1, "running", "another cargowall is running on this machine",
+		    "use the action once in a job");
 		return EXIT_RUNNING;
 	}
-	snprintf(session.loader_cgroup, sizeof(session.loader_cgroup), "%s/cargowall.loader", session.options.cgroup);
-	snprintf(session.daemon_cgroup, sizeof(session.daemon_cgroup), "%s/cargowall.daemon", session.options.cgroup);
+	snprintf(session.loader_cgroup, sizeof(session.loader_cgroup), "%s/cargowall.loader",
+		 session.options.cgroup);
+	snprintf(session.daemon_cgroup, sizeof(session.daemon_cgroup), "%s/cargowall.daemon",
+		 session.options.cgroup);
 	session.daemon_uid = unused_uid();
 	if (access(CONTROL_SOCKET, F_OK) == 0)
 		session_undo(&session); /* remains of a start that ended without its keeper */

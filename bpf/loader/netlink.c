@@ -99,8 +99,8 @@ static void on_link(const struct nlmsghdr *h)
 			const char *kind = RTA_DATA(k);
 
 			if (k->rta_type == IFLA_INFO_KIND &&
-			    (!strcmp(kind, "dummy") || !strcmp(kind, "bridge") ||
-			     !strcmp(kind, "veth") || !strcmp(kind, "tun")))
+			    (!strcmp(kind, "dummy") || !strcmp(kind, "bridge") || !strcmp(kind, "veth") ||
+			     !strcmp(kind, "tun")))
 				i->soft = strcmp(kind, "tun") || m->ifi_type == ARPHRD_ETHER;
 		}
 	}
@@ -197,7 +197,8 @@ static int dump(int type, void (*each)(const struct nlmsghdr *))
 
 		if (n <= 0)
 			break;
-		for (struct nlmsghdr *h = (void *)buffer; NLMSG_OK(h, (unsigned int)n); h = NLMSG_NEXT(h, n)) {
+		for (struct nlmsghdr *h = (void *)buffer; NLMSG_OK(h, (unsigned int)n);
+		     h = NLMSG_NEXT(h, n)) {
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) {
 				done = true;
 				break;

@@ -20,8 +20,8 @@
 int map_fds[M_COUNT];
 
 static const char *const map_names[M_COUNT] = {
-	"config", "policy", "rules", "grants", "locals", "resolvers", "processes", "cgroups",
-	"existing", "flows", "owners", "counters", "events",
+	"config",  "policy",   "rules", "grants", "locals",   "resolvers", "processes",
+	"cgroups", "existing", "flows", "owners", "counters", "events",
 };
 
 static struct bpf_object *object;
@@ -53,7 +53,8 @@ static int attach_all(int cgroup, const char **why)
 {
 	struct bpf_program *prog;
 
-	bpf_object__for_each_program(prog, object) {
+	bpf_object__for_each_program(prog, object)
+	{
 		const char *name = bpf_program__name(prog);
 		struct bpf_link *link;
 

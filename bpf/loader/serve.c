@@ -298,7 +298,8 @@ static void accept_client(void)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
 	    (peer.uid != 0 && peer.uid != session->options.uid)) {
-		static const char no[] = "{\"error\":\"only root and the user that started cargowall may ask\"}\n";
+		static const char no[] =
+			"{\"error\":\"only root and the user that started cargowall may ask\"}\n";
 
 		(void)!send(fd, no, sizeof(no) - 1, MSG_NOSIGNAL);
 		close(fd);
@@ -459,7 +460,8 @@ static int first_start(void)
 	err = network_apply();
 	if (err) {
 		n = snprintf(line, sizeof(line),
-			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"an uplink could not be covered: %s\","
+			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"an uplink could not be "
+			     "covered: %s\","
 			     "\"remedy\":\"cargowall needs TCX (Linux 6.6 or later)\"}}",
 			     strerror(-err));
 		status_line(line, (size_t)n);
@@ -491,7 +493,8 @@ static void network_changed(void)
 	if (!err)
 		return;
 	n = snprintf(line, sizeof(line),
-		     "{\"kind\":\"tamper\",\"what\":\"an interface that leads off the machine could not be covered: %s\"}",
+		     "{\"kind\":\"tamper\",\"what\":\"an interface that leads off the machine could not be "
+		     "covered: %s\"}",
 		     strerror(-err));
 	send_frame(FRAME_NOTICE, 0, 0, line, (size_t)n);
 }

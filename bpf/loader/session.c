@@ -68,7 +68,8 @@ static int make_mounts(const char **why)
 		  "mode=0755,size=512m"))
 		return -errno;
 	*why = BPF_DIR;
-	return mount("cargowall-bpf", BPF_DIR, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? -errno : 0;
+	return mount("cargowall-bpf", BPF_DIR, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? -errno
+												     : 0;
 }
 
 static int copy_files(const struct session *s, const char **why)
@@ -105,7 +106,8 @@ static int bind_one(struct session *s, const struct address *a, bool tcp, uint16
 		return -ENOSPC;
 	memcpy(&a4.sin_addr, a->b + 12, 4);
 	memcpy(&a6.sin6_addr, a->b, 16);
-	fd = socket(v4 ? AF_INET : AF_INET6, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(v4 ? AF_INET : AF_INET6, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    0);
 	if (fd < 0)
 		return -errno;
 	if (!v4)
@@ -187,8 +189,8 @@ static int open_control(struct session *s)
 	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = CONTROL_SOCKET};
 
 	s->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->control_fd < 0 || bind(s->control_fd, (void *)&a, sizeof(a)) ||
-	    chmod(CONTROL_SOCKET, 0666) || listen(s->control_fd, 16))
+	if (s->control_fd < 0 || bind(s->control_fd, (void *)&a, sizeof(a)) || chmod(CONTROL_SOCKET, 0666) ||
+	    listen(s->control_fd, 16))
 		return -errno;
 	return 0;
 }
@@ -246,7 +248,8 @@ int session_prepare(struct session *s, const char **why)
 	}
 	if (!err) {
 		*why = AUDIT_LOG;
-		s->audit_fd = open(AUDIT_LOG, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+		s->audit_fd = open(AUDIT_LOG, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+				   0644);
 		if (s->audit_fd < 0)
 			err = -errno;
 		else

@@ -7,19 +7,8 @@ export interface Log {
   notice(message: string): void;
   warning(message: string): void;
   error(message: string): void;
-  group(title: string, lines: readonly string[]): Promise<void>;
+  group(title: string, lines: readonly string[]): void;
   fail(message: string): void;
-}
-
-/** The step's outputs. */
-export interface Outputs {
-  set(name: string, value: string): void;
-}
-
-/** State from main to post. */
-export interface SavedState {
-  save(name: string, value: string): void;
-  get(name: string): string;
 }
 
 /** What DNS needs to know of the machine. */

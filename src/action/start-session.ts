@@ -58,7 +58,7 @@ async function hear(loader: Loader, attempts: Attempts, log: Log): Promise<Heard
       const lines = tried.map(({ what, outcome, expected }) =>
         outcome === expected ? `${what}: ${outcome}` : `${what}: ${outcome}, expected ${expected}`,
       );
-      await log.group('Proof of the wall', lines);
+      log.group('Proof of the wall', lines);
     }
     if (status?.stage === 'green') heard.green = status;
   }

@@ -138,9 +138,9 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
     grantSink: kernel,
     clock,
     own: () => false,
-    asker: async () => {
+    asker: () => {
       const { unowned, scope = 0 } = seen.client;
-      return unowned === true ? undefined : { ...ASKER, scope };
+      return Promise.resolve(unowned === true ? undefined : { ...ASKER, scope });
     },
     onBlocked: (one) => blocked.push(one),
     onGranted: ({ name, addresses }) => {

@@ -8,7 +8,7 @@ export const log = {
   /** An error annotation; the step goes on. */
   error: (message: string): void => core.error(message),
   /** Lines under a fold. */
-  async group(title: string, lines: readonly string[]): Promise<void> {
+  group(title: string, lines: readonly string[]): void {
     core.startGroup(title);
     for (const line of lines) core.info(line);
     core.endGroup();

@@ -1,9 +1,7 @@
 // Whether this runner can be guarded: feature probes, never version checks. What only the kernel
 // can say (each program, each hook) is said by the loader, before anything has changed.
-import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 
-const SUDO = '/usr/bin/sudo';
 const MACHINE_PID_NAMESPACE = 'pid:[4026531836]';
 const BTF = '/sys/kernel/btf/vmlinux';
 
@@ -12,15 +10,6 @@ export interface Capability {
   readonly name: string;
   readonly found: string;
   readonly remedy: string;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function probeProcessor(): Capability {
@@ -43,14 +32,10 @@ function probeContainer(): Capability {
   return { name: 'container job', found: isMachine ? 'no' : 'yes', remedy };
 }
 
-function probeSudo(): Capability {
-  const name = 'root';
-  if (process.getuid?.() === 0) return { name, found: 'yes', remedy: '' };
-  const remedy = 'let the runner user run sudo without a password';
-  if (!isExecutable(SUDO)) return { name, found: `no ${SUDO}`, remedy };
-  const done = spawnSync(SUDO, ['-n', '--', '/bin/true'], { env: {}, timeout: 5000 });
-  if (done.status === 0) return { name, found: 'by sudo', remedy: '' };
-  return { name, found: 'sudo asks for a password', remedy };
+function probeRoot(access: string): Capability {
+  const isRoot = access === 'is root' || access === 'by sudo';
+  const remedy = isRoot ? '' : 'let the runner user run sudo without a password';
+  return { name: 'root', found: access, remedy };
 }
 
 function probeBtf(): Capability {
@@ -69,9 +54,19 @@ export function kernelRelease(): string {
   return readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
 }
 
-/** All capabilities, in the order people look for them. */
-export function probeCapabilities(mount: string | undefined): readonly Capability[] {
+/** All capabilities, in the order people look for them; `access` says how root is had. */
+export function probeCapabilities(
+  mount: string | undefined,
+  access: string,
+): readonly Capability[] {
   const system = probeSystem();
   if (system.remedy !== '') return [system];
-  return [system, probeProcessor(), probeContainer(), probeBtf(), probeCgroup(mount), probeSudo()];
+  return [
+    system,
+    probeProcessor(),
+    probeContainer(),
+    probeBtf(),
+    probeCgroup(mount),
+    probeRoot(access),
+  ];
 }

@@ -147,14 +147,14 @@ describe('sockets by descriptor', () => {
       fd: 0x7ffffff,
       local: LOCAL,
       ipv6: false,
-      handle: async () => undefined,
+      handle: () => Promise.resolve(undefined),
       onError: fail,
     });
     await expect(udp).rejects.toThrow();
     const tcp = adoptDnsTcp({
       fd: 0x7ffffff,
       local: LOCAL,
-      handle: async () => undefined,
+      handle: () => Promise.resolve(undefined),
       onError: fail,
     });
     await expect(tcp).rejects.toThrow();

@@ -1,0 +1,123 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { AuditEvent, AuditRecord } from '../../../src/core/audit/event.ts';
+import { aggregate } from '../../../src/core/report/aggregate.ts';
+import { renderAnnotations } from '../../../src/core/report/annotations.ts';
+import { renderSummary } from '../../../src/core/report/job-summary.ts';
+import { suggestPolicy } from '../../../src/core/report/suggest.ts';
+
+const STARTED: AuditRecord = {
+  timestamp: '2026-11-24T06:35:00.000000000Z',
+  event_type: 'session_started',
+  would_deny: false,
+  blocked: false,
+  schema: 1,
+  mode: 'enforce',
+  default: 'deny',
+  rules: 3,
+  upstreams: ['192.0.2.53 port 53'],
+  clock_offset_ns: '0',
+};
+const BLOCKED: AuditEvent = {
+  timestamp: '2026-11-24T06:35:01.000000000Z',
+  event_type: 'connection_blocked',
+  dst_ip: '198.51.100.20',
+  dst_port: 443,
+  protocol: 'TCP',
+  process: 'curl',
+  pid: 7,
+  would_deny: false,
+  blocked: true,
+  origin: 'job',
+};
+const FACTS = { mode: 'enforce', enforcing: true, artifactName: 'log', problems: [] } as const;
+
+function reportOf(...records: AuditRecord[]) {
+  return aggregate({ records, badLines: [] });
+}
+
+describe('the summary', () => {
+  test('counts attempts, and groups them by destination and process', () => {
+    const summary = renderSummary(reportOf(STARTED, BLOCKED, { ...BLOCKED, count: 4 }), FACTS);
+    expect(summary).toContain('1 destination blocked');
+    expect(summary).toContain('| blocked connections | 1 | 5 |');
+    expect(summary).toContain('<code>198.51.100.20:443</code>');
+  });
+
+  test('leaves the proof out', () => {
+    const summary = renderSummary(reportOf(STARTED, { ...BLOCKED, reason: 'proof' }), FACTS);
+    expect(summary).toContain('nothing was blocked');
+  });
+
+  test('never says that nothing happened when the log is missing', () => {
+    const summary = renderSummary(reportOf(), FACTS);
+    expect(summary).toContain('What this job connected to is not known');
+    expect(summary).not.toContain('nothing was blocked');
+  });
+
+  test('shows losses and problems', () => {
+    const ended: AuditRecord = {
+      timestamp: STARTED.timestamp,
+      event_type: 'session_ended',
+      would_deny: false,
+      blocked: false,
+      mode: 'enforce',
+      totals: {},
+      lost: { events: 12, flows: 0 },
+    };
+    const facts = { ...FACTS, problems: ['the daemon did not answer'] };
+    const summary = renderSummary(reportOf(STARTED, ended), facts);
+    expect(summary).toContain('- events: 12');
+    expect(summary).not.toContain('- flows');
+    expect(summary).toContain('the daemon did not answer');
+  });
+
+  test('a destination that a rule denies is not offered for allowing', () => {
+    const denied = { ...BLOCKED, matched_rule: '198.51.100.0/24' };
+    expect(renderSummary(reportOf(STARTED, denied), FACTS)).toContain('denied by');
+    expect(suggestPolicy(reportOf(STARTED, denied))).toBeUndefined();
+  });
+
+  test('stays below 1 MiB and says what was cut', () => {
+    const many = Array.from({ length: 5000 }, (_, index) => ({
+      ...BLOCKED,
+      dst_hostname: `${'x'.repeat(200)}${index}.example.com`,
+    }));
+    const summary = renderSummary(reportOf(STARTED, ...many), FACTS);
+    expect(new TextEncoder().encode(summary).length).toBeLessThan(1024 * 1024);
+    expect(summary).toMatch(/more are in the log|left out/);
+  });
+
+  test('no text of the log breaks out of its cell', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+        const hostile = { ...BLOCKED, process: `${text}|\n::error::<script>`, dst_hostname: text };
+        const row = renderSummary(reportOf(STARTED, hostile), FACTS)
+          .split('\n')
+          .filter((line) => line.includes('TCP | blocked'));
+        expect(row).toHaveLength(1);
+        expect(row[0]?.split('|')).toHaveLength(9);
+        expect(row[0]).not.toContain('<script');
+        expect(row[0]).not.toContain('::error');
+      }),
+    );
+  });
+});
+
+test('the suggested policy has one rule a destination, and only canonical names', () => {
+  const dns: AuditEvent = { ...BLOCKED, event_type: 'dns_blocked', dst_hostname: 'a.example.com' };
+  const named = { ...BLOCKED, dst_hostname: 'b.example.com' };
+  const hostile = { ...dns, dst_hostname: 'x"\n  - host: evil' };
+  expect(suggestPolicy(reportOf(STARTED, dns, named, BLOCKED, hostile))).toBe(
+    'version: 1\nrules:\n  - host: "=b.example.com"\n    ports: [443]\n' +
+      '  - cidr: "198.51.100.20"\n    ports: [443]\n  - host: "=a.example.com"\n' +
+      '    ports: [443]  # the name was refused before a port was known\n',
+  );
+});
+
+test('at most ten annotations, one a destination', () => {
+  const many = Array.from({ length: 30 }, (_, index) => ({ ...BLOCKED, dst_port: 1000 + index }));
+  const texts = renderAnnotations(reportOf(STARTED, ...many, ...many));
+  expect(texts).toHaveLength(10);
+  expect(texts.at(-1)).toContain('21 more destinations');
+});

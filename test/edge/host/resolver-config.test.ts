@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest';
+import { readResolverConfig } from '../../../src/edge/host/resolver-config.ts';
+
+function read(files: Record<string, string>) {
+  return (path: string) => files[path] ?? '';
+}
+
+const STUB = { '/etc/resolv.conf': 'nameserver 127.0.0.53\n' };
+
+describe('upstreams', () => {
+  test.each([
+    ['192.0.2.53', [{ address: '192.0.2.53', port: 53 }]],
+    [
+      '192.0.2.53:5353, 2001:db8::1',
+      [
+        { address: '192.0.2.53', port: 5353 },
+        { address: '2001:db8::1', port: 53 },
+      ],
+    ],
+    ['[2001:db8::1]:5353', [{ address: '2001:db8::1', port: 5353 }]],
+  ])('%s', (input, upstreams) => {
+    expect(readResolverConfig(input, read(STUB))).toMatchObject({ config: { upstreams } });
+  });
+
+  test.each(['127.0.0.1', '::1', 'resolver.example.com', '192.0.2.53:0', '192.0.2.53:70000'])(
+    '%s is an error',
+    (input) => {
+      const found = readResolverConfig(input, read(STUB));
+      expect('errors' in found && found.errors[0]).toContain('input dns-upstream');
+    },
+  );
+
+  test("are those of systemd-resolved behind its stub, and every one's port 53 is steered", () => {
+    const files = { ...STUB, '/run/systemd/resolve/resolv.conf': 'nameserver 168.63.129.16\n' };
+    expect(readResolverConfig('', read(files))).toMatchObject({
+      config: {
+        upstreams: [{ address: '168.63.129.16', port: 53 }],
+        resolvers: ['168.63.129.16', '127.0.0.53', '127.0.0.54'],
+      },
+    });
+  });
+
+  test('none besides the machine itself is an error', () => {
+    const found = readResolverConfig('', read(STUB));
+    expect('errors' in found && found.errors[0]).toContain('Set the input dns-upstream');
+  });
+});
+
+test('names of /etc/hosts are answered locally', () => {
+  const hosts = '127.0.0.1 localhost\n10.0.0.5 Build-Cache cache # comment\n';
+  const files = { '/etc/resolv.conf': 'nameserver 192.0.2.53\n', '/etc/hosts': hosts };
+  const found = readResolverConfig('', read(files));
+  expect('config' in found && found.config.localNames).toEqual(
+    expect.arrayContaining([
+      { name: 'build-cache', addresses: ['10.0.0.5'] },
+      { name: 'cache', addresses: ['10.0.0.5'] },
+      { name: '_gateway', addresses: [] },
+    ]),
+  );
+});
