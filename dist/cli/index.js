@@ -10826,8 +10826,10 @@ function readArguments(args) {
         },
     };
 }
-async function readDocument(path) {
-    return path === '-' ? (0,_edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__/* .parsePolicyText */ .XL)((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(0), '-') : await (0,_edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__/* .readPolicyFile */ .BK)(path);
+function readDocument(path) {
+    if (path === '-')
+        return Promise.resolve((0,_edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__/* .parsePolicyText */ .XL)((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(0), '-'));
+    return (0,_edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__/* .readPolicyFile */ .BK)(path);
 }
 function build(values, document) {
     const inputs = {
