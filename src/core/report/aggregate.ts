@@ -22,6 +22,7 @@ export interface Row {
   /** Refused, or in audit mode would have been. */
   readonly status: 'blocked' | 'would be blocked' | 'allowed' | 'late allowed';
   readonly firstSeen: string;
+  lastSeen: string;
   readonly pid: number;
   count: number;
 }
@@ -44,8 +45,16 @@ export interface Report {
   readonly incidents: readonly Incident[];
   readonly attempts: number;
   readonly records: number;
+  /** Attempts that were refused first and allowed by a later answer; no row of `blocked` has them. */
+  readonly superseded: number;
+  /** Attempts of destinations beyond those that rows are kept of. */
+  readonly beyondRows: number;
   readonly badLines: readonly number[];
 }
+
+/** Rows kept of each kind: memory must not grow with what a job invents. */
+const MAX_ROWS = 20_000;
+const MAX_INCIDENTS = 1000;
 
 function statusOf(event: AuditEvent): Row['status'] {
   if (event.blocked) return 'blocked';
@@ -66,6 +75,7 @@ function rowOf(event: AuditEvent): Row {
     reason: event.reason ?? '',
     status: statusOf(event),
     firstSeen: event.timestamp,
+    lastSeen: event.timestamp,
     pid: event.pid ?? 0,
     count: 0,
   };
@@ -76,19 +86,61 @@ function keyOf({ host, address, port, protocol, process, origin, status, rule }:
   return [host === '' ? address : host, port, protocol, process, origin, status, rule].join('\0');
 }
 
-/** Groups records one by one; memory grows with destinations, not with records. */
+/** What a late allow speaks of. */
+function flowKey({ address, port, protocol }: Row): string {
+  return `${address}\0${port}\0${protocol}`;
+}
+
+/** Rows of one kind under their keys, at most MAX_ROWS. */
+class Rows {
+  readonly #rows = new Map<string, Row>();
+  beyond = 0;
+
+  /** The row the attempts went to; undefined when there was no room for another. */
+  add(key: string, row: Row, count: number): Row | undefined {
+    const known = this.#rows.get(key);
+    if (known === undefined && this.#rows.size >= MAX_ROWS) {
+      this.beyond += count;
+      return undefined;
+    }
+    const kept = known ?? row;
+    if (known === undefined) this.#rows.set(key, row);
+    if (row.firstSeen > kept.lastSeen) kept.lastSeen = row.firstSeen;
+    kept.count += count;
+    return kept;
+  }
+
+  values(): readonly Row[] {
+    return [...this.#rows.values()];
+  }
+}
+
+/** Rows of one address each -> rows of one destination each. */
+function united(rows: readonly Row[]): readonly Row[] {
+  const groups = new Rows();
+  for (const row of rows) {
+    if (row.count > 0) groups.add(keyOf(row), { ...row, count: 0 }, row.count);
+  }
+  return groups.values();
+}
+
+/** Groups records one by one; memory grows with destinations, to a limit, not with records. */
 export class ReportBuilder {
   readonly #groups = {
-    blocked: new Map<string, Row>(),
-    dns: new Map<string, Row>(),
-    allowed: new Map<string, Row>(),
-    existing: new Map<string, Row>(),
+    blocked: new Rows(),
+    dns: new Rows(),
+    allowed: new Rows(),
+    existing: new Rows(),
   };
+  /** Rows of blocks by flow: a late allow takes them back. */
+  readonly #blocks = new Map<string, Set<Row>>();
+  readonly #lateUntil = new Map<string, string>();
   readonly #incidents: Incident[] = [];
   #started: SessionStarted | undefined;
   #ended: SessionEnded | undefined;
   #attempts = 0;
   #records = 0;
+  #superseded = 0;
 
   /** Takes one record; proof traffic is never counted. */
   add(record: AuditRecord): void {
@@ -103,7 +155,9 @@ export class ReportBuilder {
       case 'daemon_restarted':
       case 'dns_upstream_down': {
         const { timestamp, event_type: kind, reason } = record;
-        this.#incidents.push({ timestamp, kind, reason });
+        if (this.#incidents.length < MAX_INCIDENTS) {
+          this.#incidents.push({ timestamp, kind, reason: reason ?? '' });
+        }
         return;
       }
       default:
@@ -113,19 +167,44 @@ export class ReportBuilder {
 
   #addEvent(event: AuditEvent): void {
     const row = rowOf(event);
-    const group = this.#groupOf(event);
-    const key = keyOf(row);
-    const known = group.get(key) ?? row;
-    known.count += event.count ?? 1;
-    group.set(key, known);
+    const count = event.count ?? 1;
     this.#records++;
-    this.#attempts += event.count ?? 1;
+    this.#attempts += count;
+    if (event.event_type === 'existing_connection') {
+      this.#groups.existing.add(keyOf(row), row, count);
+    } else if (event.event_type === 'dns_blocked') {
+      this.#groups.dns.add(keyOf(row), row, count);
+    } else if (event.blocked || event.would_deny) {
+      this.#addBlock(row, count);
+    } else {
+      if (row.status === 'late allowed') this.#supersede(row);
+      this.#groups.allowed.add(keyOf(row), row, count);
+    }
   }
 
-  #groupOf(event: AuditEvent): Map<string, Row> {
-    if (event.event_type === 'existing_connection') return this.#groups.existing;
-    if (event.event_type === 'dns_blocked') return this.#groups.dns;
-    return event.blocked || event.would_deny ? this.#groups.blocked : this.#groups.allowed;
+  #addBlock(row: Row, count: number): void {
+    const flow = flowKey(row);
+    if (row.firstSeen <= (this.#lateUntil.get(flow) ?? '')) {
+      this.#superseded += count;
+      return;
+    }
+    const kept = this.#groups.blocked.add(`${row.address}\0${keyOf(row)}`, row, count);
+    if (kept === undefined) return;
+    const rows = this.#blocks.get(flow);
+    if (rows === undefined) this.#blocks.set(flow, new Set([kept]));
+    else rows.add(kept);
+  }
+
+  /** Blocks at or before a late allow are its own; a row that goes on behind it stays whole. */
+  #supersede(late: Row): void {
+    const flow = flowKey(late);
+    const until = this.#lateUntil.get(flow) ?? '';
+    if (late.firstSeen > until) this.#lateUntil.set(flow, late.firstSeen);
+    for (const row of this.#blocks.get(flow) ?? []) {
+      if (row.lastSeen > late.firstSeen) continue;
+      this.#superseded += row.count;
+      row.count = 0;
+    }
   }
 
   /** The report of what was added. */
@@ -134,13 +213,15 @@ export class ReportBuilder {
     return {
       started: this.#started,
       ended: this.#ended,
-      blocked: [...blocked.values()],
-      dns: [...dns.values()],
-      allowed: [...allowed.values()],
-      existing: [...existing.values()],
+      blocked: united(blocked.values()),
+      dns: dns.values(),
+      allowed: allowed.values(),
+      existing: existing.values(),
       incidents: this.#incidents,
       attempts: this.#attempts,
       records: this.#records,
+      superseded: this.#superseded,
+      beyondRows: blocked.beyond + dns.beyond + allowed.beyond + existing.beyond,
       badLines,
     };
   }

@@ -76,14 +76,23 @@ function counts(report: Report): string {
     row('allowed connections', report.allowed),
     row('existing connections', report.existing),
   ];
-  return table(['', 'destinations', 'attempts'], rows);
+  const { superseded } = report;
+  const late =
+    superseded === 0
+      ? ''
+      : `\n\n${superseded} more were refused first and allowed by a later answer: they stand under Allowed.`;
+  return `${table(['', 'destinations', 'attempts'], rows)}${late}`;
 }
 
 function lossLines(report: Report): string[] {
   const lost = Object.entries(report.ended?.lost ?? {}).filter(([, number]) => number > 0);
   const lines = lost.map(([what, number]) => `- ${cell(what)}: ${number}`);
-  if (report.badLines.length > 0)
+  if (report.badLines.length > 0) {
     lines.push(`- unreadable lines of the log: ${report.badLines.length}`);
+  }
+  if (report.beyondRows > 0) {
+    lines.push(`- attempts of further destinations, only in the log: ${report.beyondRows}`);
+  }
   return lines.length === 0
     ? []
     : [`**Not everything could be kept or served:**\n\n${lines.join('\n')}`];
@@ -144,7 +153,7 @@ function allowedSections(report: Report): string[] {
   const heads = ['destination', 'protocol', 'process', 'connections', 'first seen', 'rule'];
   const line = (row: Row) => [
     destination(row),
-    cell(row.protocol),
+    row.status === 'allowed' ? cell(row.protocol) : `${cell(row.protocol)} (${row.status})`,
     who(row),
     String(row.count),
     time(row),
@@ -190,6 +199,9 @@ function incidents(report: Report, facts: SummaryFacts): string[] {
         `- ${cell(timestamp.slice(11, 19))} ${cell(kind)}: ${cell(reason)}`,
     ),
   ];
+  if (report.started !== undefined && report.ended === undefined) {
+    lines.push('- The log was not sealed: what came last may be missing.');
+  }
   return lines.length === 0 ? [] : [`> [!WARNING]\n${lines.map((line) => `> ${line}`).join('\n')}`];
 }
 

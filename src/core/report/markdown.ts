@@ -5,11 +5,19 @@ import { sanitise } from './sanitise.ts';
 const MAX_BYTES = 1024 * 1024 - 4096;
 const MAX_CELL = 300;
 
+/** An IPv6 address, maybe with brackets and ports: `::` in it is no workflow command. */
+const IPV6 = /^\[?[0-9a-f:]*[0-9a-f:.]*\]?(?::\d{1,5}(?:\/udp)?)?$/u;
+
 /** One cell: no Markdown, HTML, mention, link or workflow command can be made of it. */
 export function cell(text: string): string {
-  const line = sanitise(text);
+  const line = IPV6.test(text) ? text : sanitise(text);
   const short = line.length > MAX_CELL ? `${line.slice(0, MAX_CELL)}…` : line;
-  return short.replace(/[&<>"'`|\\*_[\]()#!~@$^{}]/g, (found) => `&#${found.codePointAt(0)};`);
+  const escaped = short.replace(
+    /[&<>"'`|\\*_[\]()#!~@$^{}]/g,
+    (found) => `&#${found.codePointAt(0)};`,
+  );
+  // GitHub makes links of bare `www.` and `://`, inside code elements too.
+  return escaped.replace(/(www)\./giu, '$1&#46;').replaceAll('://', '&#58;//');
 }
 
 /** A cell in code type. */
