@@ -26,6 +26,10 @@ struct question {
 	unsigned char other_netns;
 };
 
+int rule_for(const struct question *q, struct decision *best, __u32 scope, __u32 kind);
+int grant_for(const struct question *q, struct decision *d, __u32 scope, __u32 kind, __u64 now);
+int verdict_for(const struct question *q, struct decision *d);
+
 static __always_inline void rule_take(struct decision *best, const struct rule_key *k, bool exact)
 {
 	const struct rule_value *v = bpf_map_lookup_elem(&rules, k);
@@ -43,7 +47,7 @@ static __always_inline void rule_take(struct decision *best, const struct rule_k
 }
 
 /* The longest prefix that covers (proto, port) in a scope, deny at equal length. */
-static __noinline int rule_for(const struct question *q, struct decision *best, __u32 scope, __u32 kind)
+__noinline int rule_for(const struct question *q, struct decision *best, __u32 scope, __u32 kind)
 {
 	struct rule_key k = {};
 
@@ -67,8 +71,7 @@ static __noinline int rule_for(const struct question *q, struct decision *best, 
 }
 
 /* A live grant (or denial); an exact entry decides alone, only then is a wider one asked. */
-static __noinline int grant_for(const struct question *q, struct decision *d, __u32 scope, __u32 kind,
-				__u64 now)
+__noinline int grant_for(const struct question *q, struct decision *d, __u32 scope, __u32 kind, __u64 now)
 {
 	struct grant_key k = {};
 	const struct grant_value *v;
@@ -160,14 +163,18 @@ static __always_inline bool is_way_out(const struct question *q, const struct co
 	       q->port == p->upstream_port && address_equal(&q->dst, &p->upstream) && daemon_gone(c);
 }
 
-static __always_inline int verdict_for(const struct question *q, struct decision *d)
+/* Not static: the kernel then verifies it once, not once for every way that leads to it. */
+__noinline int verdict_for(const struct question *q, struct decision *d)
 {
 	const struct config *c = config_get();
 	const struct policy_config *p = policy_get();
 	__u64 now = bpf_ktime_get_ns();
 	struct decision user = {};
-	int local = local_prefix(q), proof;
+	int local, proof;
 
+	if (!q || !d)
+		return VERDICT_DENY;
+	local = local_prefix(q);
 	__builtin_memset(d, 0, sizeof(*d));
 	if (!c || !p)
 		return decided(d, VERDICT_DENY, BY_DEFAULT);

@@ -118,6 +118,23 @@ static void find_owners(void)
 		closedir(proc);
 }
 
+/* A process's name inside a JSON string; its bytes may be anything. */
+static void print_comm(FILE *f, int pid)
+{
+	char path[64], comm[COMM_SIZE + 1] = "";
+	FILE *c;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	c = pid ? fopen(path, "re") : NULL;
+	if (c && !fgets(comm, sizeof(comm), c))
+		comm[0] = 0;
+	if (c)
+		fclose(c);
+	for (const char *p = comm; *p; p++)
+		if ((unsigned char)*p >= 0x20)
+			fprintf(f, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+}
+
 char *flows_list(size_t *size)
 {
 	char *text = NULL;
@@ -133,12 +150,15 @@ char *flows_list(size_t *size)
 	if (count)
 		find_owners();
 	fputc('[', f);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		fprintf(f,
 			"%s{\"proto\":%u,\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u,"
-			"\"pid\":%d,\"uid\":%u,\"scope\":%u,\"origin\":%u}",
+			"\"pid\":%d,\"uid\":%u,\"scope\":%u,\"origin\":%u,\"comm\":\"",
 			i ? "," : "", list[i].proto, list[i].src, list[i].sport, list[i].dst, list[i].dport,
 			list[i].pid, list[i].uid, list[i].scope, list[i].origin);
+		print_comm(f, list[i].pid);
+		fputs("\"}", f);
+	}
 	fputc(']', f);
 	fclose(f);
 	return text;

@@ -27,6 +27,7 @@ interface StatusLine {
   readonly proof?: ProofNames;
   readonly pid?: number;
   readonly auditLog?: string;
+  readonly text?: string;
   readonly error?: { readonly code: string; readonly message: string; readonly remedy: string };
 }
 
@@ -60,6 +61,7 @@ async function hear(loader: Loader, attempts: Attempts, log: Log): Promise<Heard
       );
       log.group('Proof of the wall', lines);
     }
+    if (status?.stage === 'note') log.info(`debug: ${status.text ?? ''}`);
     if (status?.stage === 'green') heard.green = status;
   }
   return heard;

@@ -103,6 +103,11 @@ function entry(suggestion: ReturnType<typeof suggestForName>, row: Row): string 
   return suggestion === undefined ? '–' : code(renderEntry(suggestion));
 }
 
+/** The job's own, containers included; what nobody could be named for counts as its own. */
+function isJobs(row: Row): boolean {
+  return row.origin === 'job' || row.origin === 'container' || row.origin === 'unknown';
+}
+
 function blockedSections(report: Report): string[] {
   const heads = [
     'destination',
@@ -113,7 +118,7 @@ function blockedSections(report: Report): string[] {
     'first seen',
     'rule that would allow it',
   ];
-  const connections = section('Blocked connections', heads, report.blocked, (row) => [
+  const line = (row: Row) => [
     destination(row),
     cell(row.protocol),
     row.status,
@@ -160,11 +165,9 @@ function allowedSections(report: Report): string[] {
     code(row.rule),
   ];
   const isAuto = (row: Row) => row.autoAllowedType !== '';
-  const isJob = (row: Row) =>
-    row.origin === 'job' || row.origin === 'container' || row.origin === 'unknown';
-  const users = report.allowed.filter((row) => !isAuto(row) && isJob(row));
+  const users = report.allowed.filter((row) => !isAuto(row) && isJobs(row));
   const autos = report.allowed.filter(isAuto);
-  const others = report.allowed.filter((row) => !isAuto(row) && !isJob(row));
+  const others = report.allowed.filter((row) => !isAuto(row) && !isJobs(row));
   const autoHeads = [...heads.slice(0, 5), 'type', 'rule'];
   return [
     ...section('Allowed', heads, users, line),
