@@ -4975,25 +4975,36 @@ function hasGlobalIPv6(own) {
 }
 async function startSession(options) {
     const { session, loader, proxy, logger, clock, proof } = options;
-    await loader.apply(compileSession(session));
+    const note = (text) => {
+        if (session.debug)
+            loader.stage({ stage: 'note', text });
+    };
+    const writes = compileSession(session);
+    await loader.apply(writes);
+    note(`${writes.length} policy entries are in the kernel`);
     await options.listen();
-    await proxy.preresolve(literalNames(session.policy));
+    const names = literalNames(session.policy);
+    await proxy.preresolve(names);
+    const { upstreamFailures = 0 } = proxy.totals();
+    note(`${names.length} literal names looked up, ${upstreamFailures} questions without an answer`);
     const { policy } = session;
     const { pid } = options;
     const existing = { loader, policy, proxy, own: options.isOwn, nowMs: clock.nowMs, pid };
     const flows = await admitExistingFlows(existing);
+    note(`${flows.length} open flows go on as they are`);
     await loader.flip(session.mode === 'enforce' ? MODE.ENFORCE : MODE.AUDIT);
     options.onFlipped();
     const timestamp = formatTimestamp(clock.wallNs());
     recordExistingFlows(flows, { ...existing, logger, timestamp });
     const { nonce } = session;
     const ipv6 = hasGlobalIPv6(options.own);
-    const names = { refused: `${nonce}.invalid`, granted: `${nonce}.cargowall.internal`, ipv6 };
-    loader.stage({ stage: 'flipped', proof: names });
+    const wanted = { refused: `${nonce}.invalid`, granted: `${nonce}.cargowall.internal`, ipv6 };
+    loader.stage({ stage: 'flipped', proof: wanted });
     const attempts = await options.attempts;
     if (attempts.kind === 'failed')
         throw new Error(`main's attempts: ${attempts.why}`);
     await loader.proveTc();
+    note('the wall refused a raw frame on every uplink');
     await proof.complete(clock.after);
     await loader.pin();
     loader.green({ stage: 'green', pid, auditLog: AUDIT_LOG, control: CONTROL_SOCKET });

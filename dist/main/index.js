@@ -41334,6 +41334,8 @@ async function hear(loader, attempts, log) {
             const lines = tried.map(({ what, outcome, expected }) => outcome === expected ? `${what}: ${outcome}` : `${what}: ${outcome}, expected ${expected}`);
             log.group('Proof of the wall', lines);
         }
+        if (status?.stage === 'note')
+            log.info(`debug: ${status.text ?? ''}`);
         if (status?.stage === 'green')
             heard.green = status;
     }
