@@ -80,7 +80,7 @@ function counts(report: Report): string {
   const late =
     superseded === 0
       ? ''
-      : `\n\n${superseded} more were refused first and allowed by a later answer: they stand under Allowed.`;
+      : `\n\n${superseded} more refused first and then allowed by a later answer, listed under Allowed.`;
   return `${table(['', 'destinations', 'attempts'], rows)}${late}`;
 }
 
@@ -126,7 +126,9 @@ function blockedSections(report: Report): string[] {
     String(row.count),
     time(row),
     entry(suggestForConnection(row), row),
-  ]);
+  ];
+  const jobs = report.blocked.filter(isJobs);
+  const others = report.blocked.filter((row) => !isJobs(row));
   const nameHeads = [
     'name',
     'status',
@@ -143,7 +145,14 @@ function blockedSections(report: Report): string[] {
     time(row),
     entry(suggestForName(row), row),
   ]);
-  return [...connections, ...names];
+  return [
+    ...section('Blocked connections', heads, jobs, line),
+    ...names,
+    ...section('Blocked: runner and system processes', [...heads, 'whose'], others, (row) => [
+      ...line(row),
+      row.origin,
+    ]),
+  ];
 }
 
 function pasteReady(report: Report): string[] {
@@ -190,9 +199,16 @@ function existingSection(report: Report): string[] {
     cell(row.protocol),
     who(row),
     row.origin,
-    row.status,
+    EXISTING[row.status],
   ]);
 }
+
+const EXISTING: Readonly<Record<Row['status'], string>> = {
+  allowed: 'went on',
+  'late allowed': 'went on',
+  blocked: 'refused from now on',
+  'would be blocked': 'would be refused',
+};
 
 function incidents(report: Report, facts: SummaryFacts): string[] {
   const lines = [
