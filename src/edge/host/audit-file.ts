@@ -3,18 +3,28 @@ import { openSync, readSync, writeSync } from 'node:fs';
 
 const PIECE = 256 * 1024;
 
-/** Appends whole lines; throws the system's error when not all of them could be written. */
+/**
+ * Appends whole lines; throws the system's error when not all of them could be written. What a full
+ * disk cut short is ended before the next line, so that only it is unreadable.
+ */
 export class AuditFile {
   readonly #fd: number;
+  #isTorn = false;
 
   constructor(fd: number) {
     this.#fd = fd;
   }
 
   append(lines: string): void {
-    const bytes = new TextEncoder().encode(lines);
+    const bytes = new TextEncoder().encode(this.#isTorn ? `\n${lines}` : lines);
     let at = 0;
-    while (at < bytes.length) at += writeSync(this.#fd, bytes, at);
+    try {
+      while (at < bytes.length) at += writeSync(this.#fd, bytes, at);
+      this.#isTorn = false;
+    } catch (error) {
+      this.#isTorn ||= at > 0;
+      throw error;
+    }
   }
 }
 
