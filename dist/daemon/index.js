@@ -5024,14 +5024,22 @@ const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 const PIECE = 256 * 1024;
 class AuditFile {
     #fd;
+    #isTorn = false;
     constructor(fd) {
         this.#fd = fd;
     }
     append(lines) {
-        const bytes = new TextEncoder().encode(lines);
+        const bytes = new TextEncoder().encode(this.#isTorn ? `\n${lines}` : lines);
         let at = 0;
-        while (at < bytes.length)
-            at += (0,external_node_fs_namespaceObject.writeSync)(this.#fd, bytes, at);
+        try {
+            while (at < bytes.length)
+                at += (0,external_node_fs_namespaceObject.writeSync)(this.#fd, bytes, at);
+            this.#isTorn = false;
+        }
+        catch (error) {
+            this.#isTorn ||= at > 0;
+            throw error;
+        }
     }
 }
 function readLines(path, onLine) {
