@@ -88,6 +88,7 @@ function decideFlow(flow: OpenFlow, options: ExistingFlowsOptions) {
       grant: (kind) => (kind !== 'denial' && isGranted() ? { rule: 0 } : undefined),
       isDaemonGone: false,
       upstream: undefined,
+      isResolver: () => false,
     },
   );
 }

@@ -1,8 +1,8 @@
 // The reference of the kernel's verdict: bpf/verdict.bpf.h in TypeScript, the same order.
-import { type Address, parseAddress, sameAddress } from '../net/address.ts';
+import { type Address, isIPv4, parseAddress, sameAddress } from '../net/address.ts';
 import { contains, parsePrefix } from '../net/cidr.ts';
 import { has, pairsOf } from '../net/pair-set.ts';
-import { protocolOf } from '../net/protocol.ts';
+import { PROTOCOL_NUMBERS, type Protocol, protocolOf } from '../net/protocol.ts';
 import { type AddressRule, decideAddress, rulesContaining } from './decide-address.ts';
 import type { Action, Policy } from './policy.ts';
 
@@ -53,7 +53,10 @@ export interface Surroundings {
   ) => LiveGrant | undefined;
   /** The daemon has shown no life for too long: the runner is still served. */
   readonly isDaemonGone: boolean;
-  readonly upstream: Address | undefined;
+  /** Where the runner's own questions go while the daemon is gone. */
+  readonly upstream: { readonly address: Address; readonly port: number } | undefined;
+  /** Whether the address is in a resolver configuration: no rule opens its port 53. */
+  readonly isResolver: (address: Address) => boolean;
 }
 
 /** Verdict, what made it and the rule's id (0: none). */
@@ -109,11 +112,29 @@ export function opensPort53({ rule, prefix }: AddressRule): boolean {
   return rule.action === 'allow' && prefix.length === 128 && isNamed;
 }
 
+/** Length of the local prefix around the address; metadata addresses are never local. */
+function localLength(to: Connection, now: Surroundings): number | undefined {
+  if (isOneOf(to.address, PLATFORM)) return undefined;
+  return neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+}
+
+/** Whether the address is the sender's own network, where port 53 is one like any other. */
+function isInside(to: Connection, now: Surroundings): boolean {
+  return localLength(to, now) !== undefined || (to.isOtherNetns && isNotSeenHere(to.address));
+}
+
+/** TCP, UDP, and the ICMP of the address's own family. */
+function knownProtocol(to: Connection): Protocol | undefined {
+  const protocol = protocolOf(to.protocol);
+  if (protocol !== 'icmp') return protocol;
+  const own = isIPv4(to.address) ? PROTOCOL_NUMBERS.icmp : PROTOCOL_NUMBERS.icmpv6;
+  return to.protocol === own ? protocol : undefined;
+}
+
 function decideLocal(to: Connection, user: AddressRule | undefined, now: Surroundings): boolean {
-  const isPlatform = isOneOf(to.address, PLATFORM);
-  const local = neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+  const local = localLength(to, now);
   const isDenied = user?.rule.action === 'deny';
-  if (local !== undefined && !isPlatform) return !(isDenied && user.prefix.length >= local);
+  if (local !== undefined) return !(isDenied && user.prefix.length >= local);
   return to.isOtherNetns && isNotSeenHere(to.address) && !isDenied;
 }
 
@@ -122,10 +143,24 @@ function decidePort53(
   user: AddressRule | undefined,
   now: Surroundings,
 ): ConnectionDecision {
-  if (user !== undefined && opensPort53(user)) return decided('allow', 'rule', user.rule.id);
-  const isUpstream = now.upstream !== undefined && sameAddress(to.address, now.upstream);
-  const isServed = to.sender === 'runner' && now.isDaemonGone && isUpstream;
-  return isServed ? decided('allow', 'daemon') : decided('deny', 'port-53');
+  if (user !== undefined && opensPort53(user) && !now.isResolver(to.address)) {
+    return decided('allow', 'rule', user.rule.id);
+  }
+  return decided('deny', 'port-53');
+}
+
+/** Whether this is how runner processes ask while the daemon is gone. */
+function isWayOut(to: Connection, now: Surroundings): boolean {
+  const { upstream } = now;
+  const isDns = protocolOf(to.protocol) === 'tcp' || protocolOf(to.protocol) === 'udp';
+  return (
+    to.sender === 'runner' &&
+    now.isDaemonGone &&
+    isDns &&
+    upstream !== undefined &&
+    upstream.port === to.port &&
+    sameAddress(to.address, upstream.address)
+  );
 }
 
 function decideByGrants(policy: Policy, to: Connection, now: Surroundings): ConnectionDecision {
@@ -156,8 +191,10 @@ export function decideConnection(
   }
   const user = userRule(policy, to);
   if (decideLocal(to, user, now)) return decided('allow', 'local');
-  const protocol = protocolOf(to.protocol);
-  if (to.port === 53 && (protocol === 'tcp' || protocol === 'udp')) {
+  if (isWayOut(to, now)) return decided('allow', 'daemon');
+  const protocol = knownProtocol(to);
+  const isStreamOrDatagram = protocol === 'tcp' || protocol === 'udp';
+  if (to.port === 53 && isStreamOrDatagram && !isInside(to, now)) {
     return decidePort53(to, user, now);
   }
   if (protocol === undefined) return decided('deny', 'protocol');

@@ -11,6 +11,7 @@ const ALONE: Surroundings = {
   localLength: () => undefined,
   grant: () => undefined,
   isDaemonGone: false,
+  isResolver: () => false,
   upstream: undefined,
 };
 
@@ -100,7 +101,7 @@ describe('decideConnection', () => {
 
   it('serves the runner its upstream when the daemon is gone', () => {
     const query = to('192.0.2.1', { port: 53, protocol: 17, sender: 'runner' });
-    const now = { ...ALONE, isDaemonGone: true, upstream: query.address };
+    const now = { ...ALONE, isDaemonGone: true, upstream: { address: query.address, port: 53 } };
     expect(decideConnection(policy, query, now).verdict).toBe('allow');
     expect(decideConnection(policy, { ...query, sender: 'everyone' }, now).verdict).toBe('deny');
   });
