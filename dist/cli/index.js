@@ -12094,13 +12094,13 @@ var pair_set = __nccwpck_require__(9917);
 // EXTERNAL MODULE: ./build/ts/core/net/cidr.js
 var cidr = __nccwpck_require__(4910);
 ;// CONCATENATED MODULE: ./build/ts/core/net/protocol.js
-const PROTOCOL_NUMBERS = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 };
+const protocol_PROTOCOL_NUMBERS = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 };
 function protocol_protocolOf(number) {
-    if (number === PROTOCOL_NUMBERS.tcp)
+    if (number === protocol_PROTOCOL_NUMBERS.tcp)
         return 'tcp';
-    if (number === PROTOCOL_NUMBERS.udp)
+    if (number === protocol_PROTOCOL_NUMBERS.udp)
         return 'udp';
-    if (number === PROTOCOL_NUMBERS.icmp || number === PROTOCOL_NUMBERS.icmpv6)
+    if (number === protocol_PROTOCOL_NUMBERS.icmp || number === protocol_PROTOCOL_NUMBERS.icmpv6)
         return 'icmp';
     return undefined;
 }
@@ -12172,20 +12172,43 @@ function opensPort53({ rule, prefix }) {
     const isNamed = rule.ports?.some((item) => item.port === 53 && item.protocol !== 'icmp') === true;
     return rule.action === 'allow' && prefix.length === 128 && isNamed;
 }
+function localLength(to, now) {
+    if (isOneOf(to.address, PLATFORM))
+        return undefined;
+    return neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+}
+function isInside(to, now) {
+    return localLength(to, now) !== undefined || (to.isOtherNetns && isNotSeenHere(to.address));
+}
+function knownProtocol(to) {
+    const protocol = protocolOf(to.protocol);
+    if (protocol !== 'icmp')
+        return protocol;
+    const own = isIPv4(to.address) ? PROTOCOL_NUMBERS.icmp : PROTOCOL_NUMBERS.icmpv6;
+    return to.protocol === own ? protocol : undefined;
+}
 function decideLocal(to, user, now) {
-    const isPlatform = isOneOf(to.address, PLATFORM);
-    const local = neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+    const local = localLength(to, now);
     const isDenied = user?.rule.action === 'deny';
-    if (local !== undefined && !isPlatform)
+    if (local !== undefined)
         return !(isDenied && user.prefix.length >= local);
     return to.isOtherNetns && isNotSeenHere(to.address) && !isDenied;
 }
 function decidePort53(to, user, now) {
-    if (user !== undefined && opensPort53(user))
+    if (user !== undefined && opensPort53(user) && !now.isResolver(to.address)) {
         return decided('allow', 'rule', user.rule.id);
-    const isUpstream = now.upstream !== undefined && sameAddress(to.address, now.upstream);
-    const isServed = to.sender === 'runner' && now.isDaemonGone && isUpstream;
-    return isServed ? decided('allow', 'daemon') : decided('deny', 'port-53');
+    }
+    return decided('deny', 'port-53');
+}
+function isWayOut(to, now) {
+    const { upstream } = now;
+    const isDns = protocolOf(to.protocol) === 'tcp' || protocolOf(to.protocol) === 'udp';
+    return (to.sender === 'runner' &&
+        now.isDaemonGone &&
+        isDns &&
+        upstream !== undefined &&
+        upstream.port === to.port &&
+        sameAddress(to.address, upstream.address));
 }
 function decideByGrants(policy, to, now) {
     const denial = now.grant('denial', to);
@@ -12213,8 +12236,11 @@ function decideConnection(policy, to, now) {
     const user = userRule(policy, to);
     if (decideLocal(to, user, now))
         return decided('allow', 'local');
-    const protocol = protocolOf(to.protocol);
-    if (to.port === 53 && (protocol === 'tcp' || protocol === 'udp')) {
+    if (isWayOut(to, now))
+        return decided('allow', 'daemon');
+    const protocol = knownProtocol(to);
+    const isStreamOrDatagram = protocol === 'tcp' || protocol === 'udp';
+    if (to.port === 53 && isStreamOrDatagram && !isInside(to, now)) {
         return decidePort53(to, user, now);
     }
     if (protocol === undefined)

@@ -4686,20 +4686,43 @@ function opensPort53({ rule, prefix }) {
     const isNamed = rule.ports?.some((item) => item.port === 53 && item.protocol !== 'icmp') === true;
     return rule.action === 'allow' && prefix.length === 128 && isNamed;
 }
+function localLength(to, now) {
+    if (isOneOf(to.address, PLATFORM))
+        return undefined;
+    return neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+}
+function isInside(to, now) {
+    return localLength(to, now) !== undefined || (to.isOtherNetns && isNotSeenHere(to.address));
+}
+function knownProtocol(to) {
+    const protocol = protocolOf(to.protocol);
+    if (protocol !== 'icmp')
+        return protocol;
+    const own = isIPv4(to.address) ? PROTOCOL_NUMBERS.icmp : PROTOCOL_NUMBERS.icmpv6;
+    return to.protocol === own ? protocol : undefined;
+}
 function decideLocal(to, user, now) {
-    const isPlatform = isOneOf(to.address, PLATFORM);
-    const local = neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+    const local = localLength(to, now);
     const isDenied = user?.rule.action === 'deny';
-    if (local !== undefined && !isPlatform)
+    if (local !== undefined)
         return !(isDenied && user.prefix.length >= local);
     return to.isOtherNetns && isNotSeenHere(to.address) && !isDenied;
 }
 function decidePort53(to, user, now) {
-    if (user !== undefined && opensPort53(user))
+    if (user !== undefined && opensPort53(user) && !now.isResolver(to.address)) {
         return decided('allow', 'rule', user.rule.id);
-    const isUpstream = now.upstream !== undefined && sameAddress(to.address, now.upstream);
-    const isServed = to.sender === 'runner' && now.isDaemonGone && isUpstream;
-    return isServed ? decided('allow', 'daemon') : decided('deny', 'port-53');
+    }
+    return decided('deny', 'port-53');
+}
+function isWayOut(to, now) {
+    const { upstream } = now;
+    const isDns = protocolOf(to.protocol) === 'tcp' || protocolOf(to.protocol) === 'udp';
+    return (to.sender === 'runner' &&
+        now.isDaemonGone &&
+        isDns &&
+        upstream !== undefined &&
+        upstream.port === to.port &&
+        sameAddress(to.address, upstream.address));
 }
 function decideByGrants(policy, to, now) {
     const denial = now.grant('denial', to);
@@ -4727,8 +4750,11 @@ function decideConnection(policy, to, now) {
     const user = userRule(policy, to);
     if (decideLocal(to, user, now))
         return decided('allow', 'local');
-    const protocol = protocolOf(to.protocol);
-    if (to.port === 53 && (protocol === 'tcp' || protocol === 'udp')) {
+    if (isWayOut(to, now))
+        return decided('allow', 'daemon');
+    const protocol = knownProtocol(to);
+    const isStreamOrDatagram = protocol === 'tcp' || protocol === 'udp';
+    if (to.port === 53 && isStreamOrDatagram && !isInside(to, now)) {
         return decidePort53(to, user, now);
     }
     if (protocol === undefined)
@@ -4797,6 +4823,7 @@ function decideFlow(flow, options) {
         grant: (kind) => (kind !== 'denial' && isGranted() ? { rule: 0 } : undefined),
         isDaemonGone: false,
         upstream: undefined,
+        isResolver: () => false,
     });
 }
 
