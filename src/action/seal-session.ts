@@ -4,6 +4,7 @@ import { type DecodedLog, decodeLog } from '../core/audit/jsonl.ts';
 import { aggregate, type Report } from '../core/report/aggregate.ts';
 import { renderAnnotations } from '../core/report/annotations.ts';
 import { renderSummary } from '../core/report/job-summary.ts';
+import { sanitise } from '../core/report/sanitise.ts';
 import { suggestPolicy } from '../core/report/suggest.ts';
 import type { Log } from './ports.ts';
 import { AUDIT_LOG, CONTROL_SOCKET, FILES, type SavedSession } from './session-files.ts';
@@ -110,5 +111,8 @@ export async function sealSession(saved: SavedSession, ports: SealPorts): Promis
   }
   await upload(ports, saved, files);
   for (const problem of problems) ports.log.error(problem);
+  const tampered = report.incidents.filter(({ kind }) => kind === 'tamper');
+  for (const { reason } of tampered) ports.log.error(`cargowall: tamper: ${sanitise(reason)}`);
   if (problems.length > 0) ports.log.fail('cargowall: the evidence of this job is incomplete');
+  if (tampered.length > 0) ports.log.fail('cargowall: the wall was not whole throughout this job');
 }
