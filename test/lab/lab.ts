@@ -187,14 +187,19 @@ export class Lab {
   }
 }
 
+/** Pids in a cgroup; none when the loader's own teardown has removed it meanwhile. */
+function pidsIn(path: string): string[] {
+  try {
+    return readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
+  } catch {
+    return [];
+  }
+}
+
 /** Ends what lives in a cgroup of the lab and removes it, in a bounded number of tries. */
 function removeCgroup(path: string): void {
   for (let round = 0; round < 200 && existsSync(path); round++) {
-    for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8')
-      .split('\n')
-      .filter(Boolean)) {
-      spawnSync('kill', ['-9', pid]);
-    }
+    for (const pid of pidsIn(path)) spawnSync('kill', ['-9', pid]);
     try {
       rmdirSync(path);
     } catch {
