@@ -120,7 +120,9 @@ extern struct own_address own_addresses[OWN_MAX];
 extern size_t own_count;
 int network_scan(void);
 int network_watch(void);
-int network_apply(void);
+/* Hears of each uplink that can't be covered, once, with its -errno. */
+typedef void (*network_report)(const char *interface, int err);
+int network_apply(network_report report);
 /* Takes over what an earlier loader has programmed. */
 void network_reload(void);
 bool network_leads_off(unsigned int ifindex);
@@ -145,6 +147,8 @@ int proof_tc(void);
 
 /* main.c: where cgroup2 is mounted. */
 char *cgroup_mount(void);
+/* Text inside a JSON string; what can't stand there is left out. */
+void json_escape(char *out, size_t size, const char *in);
 
 uint64_t counter_sum(uint32_t counter);
 

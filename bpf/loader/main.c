@@ -31,8 +31,7 @@
 static struct session session = {
 	.audit_fd = -1, .control_fd = -1, .canary_fd = -1, .status_fd = -1, .stdin_fd = -1};
 
-/* Text inside a JSON string; what can't stand there is left out. */
-static void escape(char *out, size_t size, const char *in)
+void json_escape(char *out, size_t size, const char *in)
 {
 	size_t n = 0;
 
@@ -50,7 +49,7 @@ static void say(int fd, const char *code, const char *message, const char *remed
 {
 	char text[8192];
 
-	escape(text, sizeof(text), message);
+	json_escape(text, sizeof(text), message);
 	dprintf(fd, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"remedy\":\"%s\"}}\n", code, text,
 		remedy);
 }

@@ -7,7 +7,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_arp.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@ struct interface {
 	unsigned int index;
 	bool soft; /* loopback, dummy, bridge, veth, tap */
 	bool gateway;
+	char name[IFNAMSIZ];
 };
 
 struct prefix {
@@ -38,6 +41,8 @@ static struct interface interfaces[INTERFACES_MAX];
 static size_t interface_count;
 static struct prefix prefixes[PREFIXES_MAX], programmed[PREFIXES_MAX];
 static size_t prefix_count, programmed_count;
+static unsigned int told[INTERFACES_MAX]; /* uplinks reported as not covered */
+static size_t told_count;
 
 static struct interface *interface_of(unsigned int index)
 {
@@ -92,6 +97,8 @@ static void on_link(const struct nlmsghdr *h)
 	i->index = (unsigned int)m->ifi_index;
 	i->soft = m->ifi_type == ARPHRD_LOOPBACK;
 	for (struct rtattr *a = IFLA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_IFNAME)
+			snprintf(i->name, sizeof(i->name), "%s", (const char *)RTA_DATA(a));
 		if ((a->rta_type & NLA_TYPE_MASK) != IFLA_LINKINFO)
 			continue;
 		nested = (int)RTA_PAYLOAD(a);
@@ -112,6 +119,8 @@ static void on_address(const struct nlmsghdr *h)
 	int left = (int)IFA_PAYLOAD(h);
 	const void *bytes = NULL;
 
+	if (m->ifa_family != AF_INET && m->ifa_family != AF_INET6)
+		return;
 	for (struct rtattr *a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
 		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !bytes))
 			bytes = RTA_DATA(a);
@@ -157,6 +166,8 @@ static void on_route(const struct nlmsghdr *h)
 	uint32_t out = 0;
 	struct address a;
 
+	if (m->rtm_family != AF_INET && m->rtm_family != AF_INET6)
+		return;
 	for (struct rtattr *r = RTM_RTA(m); RTA_OK(r, left); r = RTA_NEXT(r, left)) {
 		if (r->rta_type == RTA_DST)
 			destination = RTA_DATA(r);
@@ -178,41 +189,73 @@ static void on_route(const struct nlmsghdr *h)
 	prefix_add(&a, m->rtm_dst_len + (m->rtm_family == AF_INET ? 96U : 0U), 0, out);
 }
 
+/* A next hop object: routes that use one need not name its interface. */
+static void on_next_hop_object(const struct nlmsghdr *h)
+{
+	const struct nhmsg *m = NLMSG_DATA(h);
+	int left = (int)NLMSG_PAYLOAD(h, sizeof(*m));
+	const struct rtattr *a = (const void *)((const char *)m + NLMSG_ALIGN(sizeof(*m)));
+	bool gateway = false;
+	uint32_t out = 0;
+
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == NHA_OIF)
+			memcpy(&out, RTA_DATA(a), sizeof(out));
+		else if (a->rta_type == NHA_GATEWAY)
+			gateway = true;
+	}
+	if (gateway)
+		has_gateway(out);
+}
+
+/* 0; -EAGAIN when what is dumped changed meanwhile; another -errno. */
 static int dump(int type, void (*each)(const struct nlmsghdr *))
 {
+	/* next hops alone want their whole header */
+	size_t header = type == RTM_GETNEXTHOP ? sizeof(struct nhmsg) : sizeof(struct rtgenmsg);
 	struct {
 		struct nlmsghdr h;
-		struct rtgenmsg g;
-	} request = {.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtgenmsg)),
+		struct nhmsg m;
+	} request = {.h = {.nlmsg_len = (uint32_t)NLMSG_LENGTH(header),
 			   .nlmsg_type = (uint16_t)type,
 			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
 	static char buffer[1 << 16];
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	bool done = false;
+	bool done = false, torn = false;
+	int err = 0;
 
-	if (fd < 0 || send(fd, &request, request.h.nlmsg_len, 0) < 0)
+	if (fd < 0)
 		return -errno;
-	while (!done) {
+	if (send(fd, &request, request.h.nlmsg_len, 0) < 0)
+		err = -errno;
+	while (!done && !err) {
 		int n = (int)recv(fd, buffer, sizeof(buffer), 0);
 
-		if (n <= 0)
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			err = n ? -errno : -EPROTO;
 			break;
+		}
 		for (struct nlmsghdr *h = (void *)buffer; NLMSG_OK(h, (unsigned int)n);
 		     h = NLMSG_NEXT(h, n)) {
-			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) {
-				done = true;
+			torn |= !!(h->nlmsg_flags & NLM_F_DUMP_INTR);
+			done = h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR;
+			if (h->nlmsg_type == NLMSG_DONE && h->nlmsg_len >= NLMSG_LENGTH(sizeof(int)))
+				memcpy(&err, NLMSG_DATA(h), sizeof(err));
+			if (h->nlmsg_type == NLMSG_ERROR)
+				err = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+			if (done)
 				break;
-			}
 			each(h);
 		}
 	}
 	close(fd);
-	return 0;
+	return err ? err : torn ? -EAGAIN : 0;
 }
 
-int network_scan(void)
+static int dump_all(void)
 {
-	struct address v4 = {}, v6 = {};
 	int err;
 
 	interface_count = prefix_count = own_count = 0;
@@ -220,7 +263,19 @@ int network_scan(void)
 	if (!err)
 		err = dump(RTM_GETROUTE, on_route);
 	if (!err)
-		err = dump(RTM_GETADDR, on_address);
+		err = dump(RTM_GETNEXTHOP, on_next_hop_object);
+	if (err == -EOPNOTSUPP)
+		err = 0; /* a kernel without next hop objects */
+	return err ? err : dump(RTM_GETADDR, on_address);
+}
+
+int network_scan(void)
+{
+	struct address v4 = {}, v6 = {};
+	int err = -EAGAIN;
+
+	for (int tries = 0; tries < 20 && err == -EAGAIN; tries++)
+		err = dump_all();
 	if (err)
 		return err;
 	for (size_t i = 0; i < own_count; i++)
@@ -233,8 +288,39 @@ int network_scan(void)
 	return 0;
 }
 
+/* Whether an interface is among those already reported; it is from now on. */
+static bool is_told(unsigned int index)
+{
+	for (size_t i = 0; i < told_count; i++)
+		if (told[i] == index)
+			return true;
+	if (told_count < INTERFACES_MAX)
+		told[told_count++] = index;
+	return false;
+}
+
+/* The wall on every uplink: one that can't be covered keeps none of the others from it. */
+static int cover_uplinks(network_report report)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < interface_count; i++) {
+		int err = 0;
+
+		if (network_leads_off(interfaces[i].index))
+			err = object_attach_tc(interfaces[i].index);
+		if (err == -ENODEV)
+			continue; /* gone since the scan: its end is told by netlink */
+		if (err && !is_told(interfaces[i].index))
+			report(interfaces[i].name, err);
+		if (!first)
+			first = err;
+	}
+	return first;
+}
+
 /* Programs the local prefixes, new before old goes, and the wall on every uplink. */
-int network_apply(void)
+int network_apply(network_report report)
 {
 	size_t kept = 0;
 
@@ -258,16 +344,7 @@ int network_apply(void)
 	}
 	memcpy(programmed, prefixes, sizeof(prefixes[0]) * prefix_count);
 	programmed_count = prefix_count;
-	for (size_t i = 0; i < interface_count; i++) {
-		int err;
-
-		if (!network_leads_off(interfaces[i].index))
-			continue;
-		err = object_attach_tc(interfaces[i].index);
-		if (err)
-			return err;
-	}
-	return 0;
+	return cover_uplinks(report);
 }
 
 void network_reload(void)
@@ -288,7 +365,10 @@ int network_watch(void)
 				.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
 					     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int next_hops = RTNLGRP_NEXTHOP;
 
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &next_hops, sizeof(next_hops));
 	if (fd >= 0 && bind(fd, (void *)&a, sizeof(a))) {
 		close(fd);
 		return -1;

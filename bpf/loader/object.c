@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The eBPF object: load, attach by links, pin after the proof, reopen after a restart. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -36,6 +37,35 @@ static size_t link_count;
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+/* Whether a TC link still has its interface; a number may come back as another interface. */
+static bool link_stands(const struct link *l)
+{
+	struct bpf_link_info info = {};
+	unsigned int size = sizeof(info);
+
+	/* a TCX link's interface number has the place of an XDP link's */
+	return !bpf_obj_get_info_by_fd(l->fd, &info, &size) && info.xdp.ifindex == l->ifindex;
+}
+
+/* Forgets the links whose interfaces are gone. */
+static void links_prune(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < link_count; i++) {
+		char path[128];
+
+		if (!links[i].ifindex || link_stands(&links[i])) {
+			links[kept++] = links[i];
+			continue;
+		}
+		snprintf(path, sizeof(path), BPF_DIR "/link_%s", links[i].name);
+		unlink(path);
+		close(links[i].fd);
+	}
+	link_count = kept;
 }
 
 static int link_keep(int fd, unsigned int ifindex, const char *name)
@@ -125,6 +155,7 @@ int object_attach_tc(unsigned int ifindex)
 	char name[48];
 	int fd;
 
+	links_prune();
 	for (size_t i = 0; i < link_count; i++)
 		if (links[i].ifindex == ifindex)
 			return 0;
@@ -135,8 +166,10 @@ int object_attach_tc(unsigned int ifindex)
 	if (fd < 0)
 		return -errno;
 	snprintf(name, sizeof(name), "tc_%u", ifindex);
-	if (link_keep(fd, ifindex, name))
+	if (link_keep(fd, ifindex, name)) {
+		close(fd);
 		return -ENOSPC;
+	}
 	return pinned ? pin_link(&links[link_count - 1]) : 0;
 }
 
@@ -162,6 +195,29 @@ int object_pin(void)
 	return 0;
 }
 
+static int reopen_links(void)
+{
+	char path[sizeof(BPF_DIR) + 256];
+	struct dirent *entry;
+	DIR *d = opendir(BPF_DIR);
+
+	if (!d)
+		return -errno;
+	while ((entry = readdir(d))) {
+		unsigned int ifindex;
+		int fd;
+
+		if (sscanf(entry->d_name, "link_tc_%u", &ifindex) != 1)
+			continue;
+		snprintf(path, sizeof(path), BPF_DIR "/%s", entry->d_name);
+		fd = bpf_obj_get(path);
+		if (fd >= 0 && link_keep(fd, ifindex, entry->d_name + sizeof("link_") - 1))
+			close(fd);
+	}
+	closedir(d);
+	return 0;
+}
+
 int object_reopen(void)
 {
 	char path[128];
@@ -175,15 +231,8 @@ int object_reopen(void)
 	tc_program = bpf_obj_get(BPF_DIR "/program_tc");
 	if (tc_program < 0)
 		return -errno;
-	for (unsigned int i = 1; i < 4096 && link_count < LINKS_MAX; i++) {
-		snprintf(path, sizeof(path), BPF_DIR "/link_tc_%u", i);
-		int fd = bpf_obj_get(path);
-
-		if (fd >= 0)
-			link_keep(fd, i, path + sizeof(BPF_DIR "/link_") - 1);
-	}
 	pinned = true;
-	return 0;
+	return reopen_links();
 }
 
 uint64_t counter_sum(uint32_t counter)

@@ -438,6 +438,24 @@ static void worker_cgroup(void)
 	fclose(f);
 }
 
+static void start_uncovered(const char *interface, int err)
+{
+	static bool told;
+	char line[512], name[64];
+	int n;
+
+	if (told)
+		return; /* one reason is enough */
+	told = true;
+	json_escape(name, sizeof(name), interface);
+	n = snprintf(
+		line, sizeof(line),
+		"{\"error\":{\"code\":\"unsupported\",\"message\":\"interface %s could not be covered: %s\","
+		"\"remedy\":\"cargowall needs TCX (Linux 6.6 or later)\"}}",
+		name, strerror(-err));
+	status_line(line, (size_t)n);
+}
+
 static int first_start(void)
 {
 	const char *why = "";
@@ -457,16 +475,12 @@ static int first_start(void)
 	worker_cgroup();
 	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
 	processes_capture(session);
-	err = network_apply();
-	if (err) {
-		n = snprintf(line, sizeof(line),
-			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"an uplink could not be "
-			     "covered: %s\","
-			     "\"remedy\":\"cargowall needs TCX (Linux 6.6 or later)\"}}",
-			     strerror(-err));
-		status_line(line, (size_t)n);
+	/* once more: what has changed since the keeper looked was not watched yet */
+	err = network_scan();
+	if (err)
+		start_uncovered("(all)", err);
+	if (err || network_apply(start_uncovered))
 		return EXIT_UNSUPPORTED;
-	}
 	status_line("{\"stage\":\"attached\"}", 20);
 	return 0;
 }
@@ -479,24 +493,31 @@ static int restart(void)
 	if (object_reopen() || bpf_map_lookup_elem(map_fds[M_CONFIG], &zero, &config_value))
 		return EXIT_FAILED;
 	network_reload();
-	return network_scan() || network_apply() ? EXIT_FAILED : 0;
+	return network_scan() ? EXIT_FAILED : 0;
+}
+
+/* The network could not be read at all, or one of its interfaces could not be covered. */
+static void notice_uncovered(const char *interface, int err)
+{
+	char line[512], name[64];
+	int n;
+
+	json_escape(name, sizeof(name), interface);
+	n = snprintf(line, sizeof(line),
+		     "{\"kind\":\"tamper\",\"what\":\"interface %s could not be covered: %s\"}", name,
+		     strerror(-err));
+	send_frame(FRAME_NOTICE, 0, 0, line, (size_t)n);
 }
 
 /* Something about the network has changed; what can't be covered is said, never passed over. */
 static void network_changed(void)
 {
-	char line[256];
-	int err = network_scan(), n;
+	int err = network_scan();
 
-	if (!err)
-		err = network_apply();
-	if (!err)
-		return;
-	n = snprintf(line, sizeof(line),
-		     "{\"kind\":\"tamper\",\"what\":\"an interface that leads off the machine could not be "
-		     "covered: %s\"}",
-		     strerror(-err));
-	send_frame(FRAME_NOTICE, 0, 0, line, (size_t)n);
+	if (err)
+		notice_uncovered("(all)", err);
+	else
+		network_apply(notice_uncovered);
 }
 
 /* A daemon that gives no sign of life is ended; its end starts a new one. */
@@ -562,6 +583,8 @@ int serve(struct session *s, bool restarted)
 	stdin_size = s->early_size < sizeof(stdin_line) ? s->early_size : 0;
 	if (!input || stream_open(map_fds[M_EVENTS]) || start_daemon())
 		return EXIT_FAILED;
+	if (restarted)
+		network_apply(notice_uncovered);
 	while (exit_code < 0) {
 		p[0] = (struct pollfd){channel, POLLIN, 0};
 		p[1] = (struct pollfd){signals, POLLIN, 0};

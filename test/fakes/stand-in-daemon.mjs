@@ -163,6 +163,10 @@ function onFrame(type, seq, payload) {
     send(34, Buffer.alloc(0), seq);
     return;
   }
+  if (type === 8) {
+    log(`notice ${payload}`);
+    return;
+  }
   if (type === 6) {
     void control(payload.subarray(0, 4), payload.subarray(12).toString());
     return;
