@@ -2,7 +2,9 @@
 // and the step's result. Fails closed: whatever is not a proved start is a failed step, unless the
 // runner can't be guarded and the workflow says `on-unsupported: warn`.
 import { randomBytes } from 'node:crypto';
+import { release } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { mayStart } from './action/may-start.ts';
 import { prepareSession } from './action/prepare-session.ts';
 import { type SavedSession, STATE_KEY } from './action/session-files.ts';
 import { startSession } from './action/start-session.ts';
@@ -12,13 +14,13 @@ import { type RawInputs, readInputs } from './edge/github/inputs.ts';
 import { type RunnerContext, readRunnerContext } from './edge/github/runner-context.ts';
 import { probeRootAccess } from './edge/github/sudo.ts';
 import { log, outputs, state } from './edge/github/workflow-commands.ts';
-import { cgroupMount, chooseCgroup } from './edge/host/cgroup.ts';
+import { type CgroupChoice, cgroupMount, chooseCgroup } from './edge/host/cgroup.ts';
 import { readPolicyFile } from './edge/host/policy-file.ts';
 import { tryConnect, tryQuestion, trySend } from './edge/host/proof-attempts.ts';
 import { readResolverConfig } from './edge/host/resolver-config.ts';
 import { startLoader } from './edge/host/start-loader.ts';
 import { findDamage } from './edge/kernel/digests.ts';
-import { kernelRelease, probeCapabilities } from './edge/kernel/support.ts';
+import { probeCapabilities } from './edge/kernel/support.ts';
 
 // biome-ignore lint/style/noProcessEnv: a root reads the environment once
 const environment = process.env;
@@ -26,16 +28,20 @@ const dist = resolve(dirname(process.argv[1] ?? ''), '..');
 const loaderName = `bin/loader-linux-${process.arch}`;
 const files = [loaderName, 'bpf/egress.bpf.o', 'daemon/index.js', 'daemon/package.json'];
 
-function fail(errors: readonly string[]): void {
+const UNCHANGED = 'Nothing on this runner has changed';
+const UNKNOWN =
+  'What the start has changed may still be there: look for /run/cargowall and for cgroups named cargowall.*, or use a fresh runner';
+
+function fail(errors: readonly string[], after = UNCHANGED): void {
   for (const error of errors) log.error(error);
   const count = errors.length === 1 ? 'an error' : `${errors.length} errors`;
-  log.fail(`cargowall did not start: ${count} above. Nothing on this runner has changed`);
+  log.fail(`cargowall did not start: ${count} above. ${after}`);
 }
 
-function unsupported(reasons: readonly string[], inputs: RawInputs): void {
+function unsupported(reasons: readonly string[], inputs: RawInputs, after = UNCHANGED): void {
   outputs.set('supported', 'false');
   if (inputs.onUnsupported === 'fail') {
-    fail(reasons);
+    fail(reasons, after);
     return;
   }
   for (const reason of reasons) log.warning(reason);
@@ -52,11 +58,12 @@ async function readDocument(path: string, errors: string[]): Promise<PolicyDocum
   }
 }
 
-/** The session and where it is attached; undefined when an error was said. */
-async function prepare(inputs: RawInputs, context: RunnerContext, mount: string) {
+/** The session and where it is attached; undefined where an error stands in their way. */
+async function prepare(inputs: RawInputs, context: RunnerContext, mount: string | undefined) {
   const text = (name: string) => inputs.texts.get(name) ?? '';
-  const errors: string[] = [];
-  const document = await readDocument(text('config-file'), errors);
+  const inputErrors: string[] = [];
+  const machineErrors: string[] = [];
+  const document = await readDocument(text('config-file'), inputErrors);
   const { repository, workflow, job, runId, runAttempt } = context;
   const prepared = prepareSession({
     ...inputs,
@@ -67,20 +74,30 @@ async function prepare(inputs: RawInputs, context: RunnerContext, mount: string)
     nonce: randomBytes(16).toString('hex'),
     job: { repository, workflow, job, runId, runAttempt },
   });
-  if (prepared.kind === 'refused') errors.push(...prepared.errors);
-  const chosen = chooseCgroup(text('cgroup'), context.hosted, mount);
-  if ('error' in chosen) errors.push(chosen.error);
-  if (!/^\d*$/.test(text('artifact-retention-days'))) {
-    errors.push(
-      `input artifact-retention-days: found "${text('artifact-retention-days')}", expected a number of days`,
-    );
+  if (prepared.kind === 'refused') {
+    inputErrors.push(...prepared.inputErrors);
+    machineErrors.push(...prepared.machineErrors);
+  }
+  const chosen = chooseCgroup(text('cgroup'), context.hosted, mount ?? '');
+  if ('error' in chosen) machineErrors.push(chosen.error);
+  const days = text('artifact-retention-days');
+  if (!/^\d*$/.test(days)) {
+    inputErrors.push(`input artifact-retention-days: found "${days}", expected a number of days`);
   }
   for (const warning of prepared.warnings) log.warning(warning);
-  if (errors.length > 0 || prepared.kind === 'refused' || 'error' in chosen) {
-    fail(errors);
-    return undefined;
-  }
-  return { session: prepared.session, cgroup: chosen.choice };
+  return {
+    session: prepared.kind === 'session' ? prepared.session : undefined,
+    cgroup: 'choice' in chosen ? chosen.choice : undefined,
+    inputErrors,
+    machineErrors,
+  };
+}
+
+function damageOf(folder: string): readonly string[] {
+  return findDamage(folder, files).map(
+    (one) =>
+      `a file of this action is damaged: ${one}. Pin the action to a release and run the job again`,
+  );
 }
 
 function describe({ mode, policy, upstreams }: SessionSettings): readonly string[] {
@@ -96,9 +113,9 @@ function describe({ mode, policy, upstreams }: SessionSettings): readonly string
 async function start(
   inputs: RawInputs,
   context: RunnerContext,
-  prepared: NonNullable<Awaited<ReturnType<typeof prepare>>>,
+  session: SessionSettings,
+  cgroup: CgroupChoice,
 ): Promise<void> {
-  const { session, cgroup } = prepared;
   const loader = startLoader({
     loader: `${dist}/${loaderName}`,
     object: `${dist}/bpf/egress.bpf.o`,
@@ -115,8 +132,9 @@ async function start(
   const attempts = { connect: tryConnect, send: trySend, ask: tryQuestion };
   const started = await startSession(session, loader, attempts, log);
   if (started.kind === 'failed') {
-    if (started.unsupported) unsupported([started.message], inputs);
-    else fail([started.message]);
+    const after = started.remains === 'none' ? UNCHANGED : UNKNOWN;
+    if (started.unsupported) unsupported([started.message], inputs, after);
+    else fail([started.message], after);
     return;
   }
   const enforcing = session.mode === 'enforce';
@@ -153,31 +171,22 @@ async function main(): Promise<void> {
   const mount = cgroupMount();
   const capabilities = probeCapabilities(mount, await probeRootAccess());
   log.group('This runner', [
-    `kernel: ${kernelRelease()}`,
+    `kernel: ${release()}`,
     ...capabilities.map(({ name, found }) => `${name}: ${found}`),
   ]);
-  const prepared = await prepare(inputs, context, mount ?? '');
-  if (prepared === undefined) return;
-  const missing = capabilities.filter(({ remedy }) => remedy !== '');
-  if (missing.length > 0) {
-    unsupported(
-      missing.map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`),
-      inputs,
-    );
-    return;
+  const { session, cgroup, inputErrors, machineErrors } = await prepare(inputs, context, mount);
+  const missing = capabilities
+    .filter(({ remedy }) => remedy !== '')
+    .map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`);
+  const may = mayStart({ inputErrors, missing, machineErrors, damage: damageOf(dist) });
+  if (may.kind === 'unsupported') {
+    unsupported(may.reasons, inputs);
+  } else if (may.kind === 'no') {
+    fail(may.errors);
+  } else if (session !== undefined && cgroup !== undefined) {
+    log.group('Policy', describe(session));
+    await start(inputs, context, session, cgroup);
   }
-  const damage = findDamage(dist, files);
-  if (damage.length > 0) {
-    fail(
-      damage.map(
-        (one) =>
-          `a file of this action is damaged: ${one}. Pin the action to a release and run the job again`,
-      ),
-    );
-    return;
-  }
-  log.group('Policy', describe(prepared.session));
-  await start(inputs, context, prepared);
 }
 
 main().catch((error: unknown) => {

@@ -103,6 +103,8 @@ int object_reopen(void);
 /* session.c: cgroups, mounts, copies, sockets; undo removes them all, by name. */
 int session_prepare(struct session *s, const char **why);
 void session_undo(const struct session *s);
+/* Whether nothing of a start is left. */
+bool session_is_undone(const struct session *s);
 uint64_t cgroup_id(const char *path);
 
 /* Ends every process in a cgroup but ourselves. */

@@ -260,6 +260,16 @@ static pid_t start_loader(bool restarted, const sigset_t *set)
 	return pid;
 }
 
+/* Undoes a start, and says so once it has looked. */
+static void undo_start(void)
+{
+	static const char undone[] = "{\"stage\":\"undone\"}\n";
+
+	session_undo(&session);
+	if (session_is_undone(&session))
+		(void)!write(session.status_fd, undone, sizeof(undone) - 1);
+}
+
 /* The keeper: its return value is the start's exit code, or 0 after a teardown. */
 static int keep(void)
 {
@@ -280,7 +290,7 @@ static int keep(void)
 	if (p[0].fd < 0 || session.keeper_fd < 0 || (p[1].fd < 0 && !session.options.keep)) {
 		say(session.status_fd, "failed", "the worker can not be watched",
 		    "pass the pid of the runner's worker");
-		session_undo(&session);
+		undo_start();
 		return EXIT_FAILED;
 	}
 	loader = start_loader(false, &set);
@@ -307,7 +317,7 @@ static int keep(void)
 		}
 		while (waitpid(loader, &status, WNOHANG) == loader) {
 			if (!green) {
-				session_undo(&session);
+				undo_start();
 				return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status)
 										: EXIT_FAILED;
 			}
@@ -316,7 +326,10 @@ static int keep(void)
 	}
 	kill(loader, SIGKILL);
 	waitpid(loader, &status, 0);
-	session_undo(&session);
+	if (green)
+		session_undo(&session);
+	else
+		undo_start();
 	return green ? 0 : EXIT_FAILED;
 }
 
@@ -341,8 +354,8 @@ static int keeper(int lock)
 	if (err) {
 		snprintf(message, sizeof(message), "%s: %s", why, strerror(-err));
 		say(session.status_fd, "start-failed", message,
-		    "everything was undone; see the line above for what was missing");
-		session_undo(&session);
+		    "the start is undone; see the line above for what was missing");
+		undo_start();
 		close(lock);
 		return EXIT_FAILED;
 	}
@@ -370,7 +383,7 @@ static int front(int status, int code)
 	(void)!read(code, &exit_code, 1);
 	if (!explained)
 		say(1, "failed", "the loader or the daemon ended before the wall stood",
-		    "everything was undone; run the step again, and report it if it happens again");
+		    "run the step again, and report it if it happens again");
 	return exit_code;
 }
 

@@ -322,3 +322,8 @@ void session_undo(const struct session *s)
 	}
 	remove_cgroup(s->loader_cgroup);
 }
+
+bool session_is_undone(const struct session *s)
+{
+	return access(RUN_DIR, F_OK) && access(s->daemon_cgroup, F_OK) && access(s->loader_cgroup, F_OK);
+}

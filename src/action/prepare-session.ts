@@ -15,7 +15,7 @@ export interface SessionParts {
   readonly document: PolicyDocument | undefined;
   readonly resolvers:
     | { readonly config: MachineResolvers }
-    | { readonly errors: readonly string[] };
+    | { readonly fault: 'input' | 'machine'; readonly errors: readonly string[] };
   readonly actionsUrls: readonly { readonly name: string; readonly url: string }[];
   readonly serverUrl: string;
   readonly nonce: string;
@@ -31,7 +31,10 @@ export type PreparedSession =
     }
   | {
       readonly kind: 'refused';
-      readonly errors: readonly string[];
+      /** What is wrong with the inputs and the policy file. */
+      readonly inputErrors: readonly string[];
+      /** What this machine lacks, once it can be guarded at all. */
+      readonly machineErrors: readonly string[];
       readonly warnings: readonly string[];
     };
 
@@ -54,9 +57,15 @@ export function prepareSession(parts: SessionParts): PreparedSession {
   );
   const warnings = built.warnings.map(renderProblem);
   const problems = 'errors' in built ? built.errors.map(renderProblem) : [];
-  const machine = 'errors' in resolvers ? resolvers.errors : [];
   if ('errors' in built || 'errors' in resolvers) {
-    return { kind: 'refused', errors: [...problems, ...machine], warnings };
+    const errorsOf = (fault: 'input' | 'machine') =>
+      'errors' in resolvers && resolvers.fault === fault ? resolvers.errors : [];
+    return {
+      kind: 'refused',
+      inputErrors: [...problems, ...errorsOf('input')],
+      machineErrors: errorsOf('machine'),
+      warnings,
+    };
   }
   const { mode, nonce, job, debug } = parts;
   const configFile =

@@ -47,13 +47,19 @@ async function seal(ports: SealPorts, problems: string[]): Promise<void> {
   }
 }
 
-function read(ports: SealPorts, problems: string[]): { text: string; log: DecodedLog } {
+interface ReadLog {
+  /** Undefined when the log can't be read: an empty one would be a false statement. */
+  readonly text: string | undefined;
+  readonly log: DecodedLog;
+}
+
+function read(ports: SealPorts, problems: string[]): ReadLog {
   try {
     const text = ports.readLog(AUDIT_LOG);
     return { text, log: decodeLog(text) };
   } catch (error) {
     problems.push(`the audit log can't be read: ${words(error)}`);
-    return { text: '', log: { records: [], badLines: [] } };
+    return { text: undefined, log: { records: [], badLines: [] } };
   }
 }
 
@@ -99,7 +105,7 @@ export async function sealSession(saved: SavedSession, ports: SealPorts): Promis
   for (const line of renderAnnotations(report)) ports.log.warning(line);
   const policy = suggestPolicy(report);
   const files = new Map([
-    [FILES.log, text],
+    ...(text === undefined ? [] : [[FILES.log, text] as const]),
     [FILES.summary, markdown],
     [FILES.meta, metaOf(saved, report, problems)],
     ...(policy === undefined ? [] : [['policy.suggested.yml', policy] as const]),

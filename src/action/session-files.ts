@@ -18,14 +18,34 @@ export interface SavedSession {
   readonly summary: boolean;
 }
 
-/** Reads what main left; undefined when there was no start or it is not readable. */
+const FIELDS: Readonly<Record<keyof SavedSession, string>> = {
+  mode: 'string',
+  pid: 'number',
+  enforcing: 'boolean',
+  artifactName: 'string',
+  retentionDays: 'string',
+  summary: 'boolean',
+};
+
+function isSavedSession(value: unknown): value is SavedSession {
+  if (typeof value !== 'object' || value === null) return false;
+  const given = new Map(Object.entries(value));
+  return Object.entries(FIELDS).every(([name, type]) => typeof given.get(name) === type);
+}
+
+/** Reads what main left; undefined when there was no start, throws when it is not readable. */
 export function parseSavedSession(text: string): SavedSession | undefined {
   if (text === '') return undefined;
+  let value: unknown;
   try {
-    return JSON.parse(text) as SavedSession;
+    value = JSON.parse(text);
   } catch {
-    return undefined;
+    value = undefined;
   }
+  if (isSavedSession(value)) return value;
+  throw new Error(
+    `the state "${STATE_KEY}" of this step is not what the main step saved. The kernel goes on enforcing; the log is ${AUDIT_LOG}`,
+  );
 }
 
 /** Names of the artifact's files. */

@@ -11,16 +11,22 @@ export interface Green {
   readonly auditLog: string;
 }
 
-/** A start that did not; the machine is as it was. */
+/** What a failed start has left: nothing, or nobody can say. */
+export type Remains = 'none' | 'unknown';
+
+/** A start that did not. */
 export interface NotStarted {
   readonly kind: 'failed';
   /** What happened, to what, what to do. */
   readonly message: string;
+  readonly remains: Remains;
   /** The kernel lacks something: `on-unsupported` decides. */
   readonly unsupported: boolean;
 }
 
+// The loader's exit codes (bpf/loader/loader.h); sudo, which runs it, has 1.
 const EXIT_UNSUPPORTED = 3;
+const BEFORE_ANY_CHANGE = [1, 2, 4, 5];
 
 interface StatusLine {
   readonly stage?: string;
@@ -44,10 +50,12 @@ function parseStatus(line: string): StatusLine | undefined {
 interface Heard {
   green: StatusLine | undefined;
   errors: string[];
+  /** The loader has looked: nothing of the start is left. */
+  undone: boolean;
 }
 
 async function hear(loader: Loader, attempts: Attempts, log: Log): Promise<Heard> {
-  const heard: Heard = { green: undefined, errors: [] };
+  const heard: Heard = { green: undefined, errors: [], undone: false };
   for await (const line of loader.lines) {
     const status = parseStatus(line);
     if (status?.error !== undefined) {
@@ -62,6 +70,7 @@ async function hear(loader: Loader, attempts: Attempts, log: Log): Promise<Heard
       log.group('Proof of the wall', lines);
     }
     if (status?.stage === 'note') log.info(`debug: ${status.text ?? ''}`);
+    if (status?.stage === 'undone') heard.undone = true;
     if (status?.stage === 'green') heard.green = status;
   }
   return heard;
@@ -75,7 +84,7 @@ export async function startSession(
   log: Log,
 ): Promise<Green | NotStarted> {
   loader.write(JSON.stringify(session));
-  const { green, errors } = await hear(loader, attempts, log);
+  const { green, errors, undone } = await hear(loader, attempts, log);
   const { code, errorText } = await loader.ended;
   loader.end();
   if (code === 0 && green?.pid !== undefined && green.auditLog !== undefined) {
@@ -85,6 +94,7 @@ export async function startSession(
   return {
     kind: 'failed',
     message: words === '' ? `the loader ended with code ${code} and no word` : words,
+    remains: undone || BEFORE_ANY_CHANGE.includes(code) ? 'none' : 'unknown',
     unsupported: code === EXIT_UNSUPPORTED,
   };
 }

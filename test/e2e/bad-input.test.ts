@@ -46,6 +46,16 @@ const CASES: readonly {
     says: ['input dns-upstream', 'is on this machine'],
   },
   {
+    name: 'unspecified upstream',
+    with: { 'dns-upstream': '0.0.0.0, ::' },
+    says: ['"0.0.0.0" is on this machine', '"::" is on this machine'],
+  },
+  {
+    name: 'not in cgroup2',
+    with: { cgroup: '/tmp' },
+    says: ['input cgroup: /tmp is not in cgroup2'],
+  },
+  {
     name: 'no such cgroup',
     with: { cgroup: '/nowhere' },
     says: ['input cgroup: /nowhere'],
@@ -103,6 +113,7 @@ ${step('second instance', {})}
     const second = stepOf(run, 'second instance');
     expect(second.code).toBe(1);
     expect(second.log).toContain('another cargowall is running on this machine');
+    expect(second.log).toContain(UNCHANGED);
     expect(stepOf(run, 'still closed').code).toBe(0);
   });
 });
@@ -131,11 +142,17 @@ describe('a runner that can not be guarded', () => {
   });
 });
 
-const AS_IN_A_CONTAINER =
-  'sudo unshare --pid --fork --mount-proc env INPUT_MODE=enforce INPUT_ON-UNSUPPORTED=fail ' +
-  'INPUT_ALLOW-EXISTING-CONNECTIONS=true INPUT_FAIL-ON-BLOCK=false INPUT_SUDO-LOCKDOWN=false ' +
-  'INPUT_SUMMARY=true INPUT_DEBUG=false INPUT_CGROUP=$LAB_CGROUP ' +
-  '/home/runner/node dist/main/index.js';
+/** As in a `container:` job: own namespaces, the engine's resolver alone, the action's defaults. */
+function inContainer(onUnsupported: string, namespaces: string): string {
+  const inputs =
+    `INPUT_MODE=enforce INPUT_ON-UNSUPPORTED=${onUnsupported} INPUT_ALLOW-EXISTING-CONNECTIONS=true ` +
+    'INPUT_FAIL-ON-BLOCK=false INPUT_SUDO-LOCKDOWN=false INPUT_SUMMARY=true INPUT_DEBUG=false ' +
+    'INPUT_CGROUP=auto RUNNER_ENVIRONMENT=self-hosted GITHUB_OUTPUT=$GITHUB_OUTPUT';
+  const inside =
+    'mount --bind container-resolv.conf /etc/resolv.conf && ' +
+    `exec env ${inputs} /home/runner/node dist/main/index.js`;
+  return `sudo unshare ${namespaces} --mount --fork sh -c "${inside}"`;
+}
 
 describe('a machine or an action that is not whole', () => {
   let run: WorkflowRun;
@@ -145,7 +162,12 @@ describe('a machine or an action that is not whole', () => {
       `
 - name: in a container
   continue-on-error: true
-  run: ${AS_IN_A_CONTAINER}
+  run: ${inContainer('fail', '--pid --mount-proc --ipc --cgroup')}
+- name: in a container, warned
+  run: ${inContainer('warn', '--pid --mount-proc --ipc --cgroup')}
+- name: in a container that shares the machine's processes
+  continue-on-error: true
+  run: ${inContainer('fail', '--ipc --cgroup')}
 - name: damage
   run: cp dist/daemon/index.js kept; echo '// damage' >> dist/daemon/index.js
 ${step('damaged', {})}
@@ -155,13 +177,27 @@ ${step('without types', {})}
 - name: unchanged
   run: test ! -e /run/cargowall; ! ls -d $LAB_CGROUP/cargowall* 2>/dev/null
 `,
+      { workspace: new Map([['container-resolv.conf', 'nameserver 127.0.0.11\n']]) },
     );
   }, 120_000);
 
-  test('a container job is told what to do instead', () => {
-    const { code, log } = stepOf(run, 'in a container');
-    expect(code).toBe(1);
-    expect(log).toContain('remove "container:" and start containers in its steps');
+  test.each(['in a container', "in a container that shares the machine's processes"])(
+    '%s: the job is told what to do instead',
+    (name) => {
+      const { code, log, outputs } = stepOf(run, name);
+      expect(code).toBe(1);
+      expect(log).toContain('remove "container:" and start containers in its steps');
+      expect(log).not.toContain('dns-upstream');
+      expect(log).toContain(UNCHANGED);
+      expect(outputs).toMatchObject({ supported: 'false', enforcing: 'false' });
+    },
+  );
+
+  test('in a container with on-unsupported: warn the step passes unguarded', () => {
+    const { code, log, outputs } = stepOf(run, 'in a container, warned');
+    expect(log).toContain('THIS JOB IS NOT GUARDED');
+    expect(code).toBe(0);
+    expect(outputs).toMatchObject({ supported: 'false', enforcing: 'false' });
   });
 
   test('a wrong digest is named, and nothing runs', () => {

@@ -1,21 +1,22 @@
 // Log, outputs, state and summary over @actions/core.
 import * as core from '@actions/core';
+import { consoleLine } from '../../core/report/sanitise.ts';
 
-/** The step's log. */
+/** The step's log; whatever it is given becomes one line that is no command. */
 export const log = {
-  info: (message: string): void => core.info(message),
-  warning: (message: string): void => core.warning(message),
+  info: (message: string): void => core.info(consoleLine(message)),
+  warning: (message: string): void => core.warning(consoleLine(message)),
   /** An error annotation; the step goes on. */
-  error: (message: string): void => core.error(message),
+  error: (message: string): void => core.error(consoleLine(message)),
   /** Lines under a fold. */
   group(title: string, lines: readonly string[]): void {
-    core.startGroup(title);
-    for (const line of lines) core.info(line);
+    core.startGroup(consoleLine(title));
+    for (const line of lines) core.info(consoleLine(line));
     core.endGroup();
   },
   /** Fails the step. */
-  fail: (message: string): void => core.setFailed(message),
-  notice: (message: string): void => core.notice(message),
+  fail: (message: string): void => core.setFailed(consoleLine(message)),
+  notice: (message: string): void => core.notice(consoleLine(message)),
 };
 
 /** Outputs of the step. */

@@ -1,5 +1,7 @@
 // Where the programs are attached: the input `cgroup` (spec 2).
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
+
+const CGROUP2_SUPER_MAGIC = 0x63677270; // linux/magic.h
 
 /** A cgroup2 directory; `root` when it is the whole machine. */
 export interface CgroupChoice {
@@ -7,10 +9,16 @@ export interface CgroupChoice {
   readonly root: boolean;
 }
 
+function readMounts(): string {
+  try {
+    return readFileSync('/proc/self/mounts', 'utf8');
+  } catch {
+    return ''; // no Linux: said by the capabilities
+  }
+}
+
 /** The mount of the cgroup2 hierarchy; undefined without one. */
-export function cgroupMount(
-  mounts = readFileSync('/proc/self/mounts', 'utf8'),
-): string | undefined {
+export function cgroupMount(mounts = readMounts()): string | undefined {
   for (const line of mounts.split('\n')) {
     const [, path, type] = line.split(' ');
     if (type === 'cgroup2' && path !== undefined) return path;
@@ -38,6 +46,9 @@ export function chooseCgroup(
   }
   if (!existsSync(input) || !statSync(input).isDirectory()) {
     return { error: `input cgroup: ${input} is no directory. Name one below ${mount}` };
+  }
+  if (statfsSync(input).type !== CGROUP2_SUPER_MAGIC) {
+    return { error: `input cgroup: ${input} is not in cgroup2. Name a directory below ${mount}` };
   }
   return { choice: { path: input, root: false } };
 }

@@ -26,29 +26,46 @@ export function trySend(address: string, port: number): Promise<AttemptOutcome> 
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     const end = (outcome: string) => {
+      clearTimeout(timer);
+      socket.removeAllListeners();
       socket.close();
       resolve(outcome);
     };
-    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+    const timer = setTimeout(() => end('no answer'), TIMEOUT_MS);
+    const fail = (error: NodeJS.ErrnoException) => end(error.code ?? error.message);
+    socket.once('error', fail);
     socket.send(Uint8Array.of(0), port, address, (error) => {
       if (error === null) end('sent');
-      else end((error as NodeJS.ErrnoException).code ?? error.message);
+      else fail(error);
     });
   });
 }
 
-/** Sends a message to port 53 of an address; the reply's bytes, or undefined without one. */
-export function tryQuestion(address: string, message: Uint8Array): Promise<Uint8Array | undefined> {
+function isReplyTo(message: Uint8Array, reply: Uint8Array): boolean {
+  return reply[0] === message[0] && reply[1] === message[1];
+}
+
+/** Sends a message to port 53 of an address; the reply from there, or undefined without one. */
+export function tryQuestion(
+  address: string,
+  message: Uint8Array,
+  port = 53,
+): Promise<Uint8Array | undefined> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4');
     const end = (reply: Uint8Array | undefined) => {
       clearTimeout(timer);
+      socket.removeAllListeners();
       socket.close();
       resolve(reply);
     };
     const timer = setTimeout(() => end(undefined), TIMEOUT_MS);
-    socket.on('error', () => end(undefined));
-    socket.on('message', (reply) => end(reply));
-    socket.send(message, 53, address);
+    socket.once('error', () => end(undefined));
+    socket.on('message', (reply, from) => {
+      if (from.address === address && from.port === port && isReplyTo(message, reply)) end(reply);
+    });
+    socket.send(message, port, address, (error) => {
+      if (error !== null) end(undefined);
+    });
   });
 }

@@ -43,9 +43,10 @@ function nameservers(text: string): readonly string[] {
     .map(printAddress);
 }
 
-function isLoopback(address: Address): boolean {
-  if (isIPv4(address)) return address[12] === 127;
-  return address.every((byte, index) => byte === (index === 15 ? 1 : 0));
+/** Loopback and the unspecified addresses, which the kernel takes for loopback (spec 5). */
+function isThisMachine(address: Address): boolean {
+  if (isIPv4(address)) return address[12] === 127 || address.slice(12).every((byte) => byte === 0);
+  return address.every((byte, index) => byte === 0 || (index === 15 && byte === 1));
 }
 
 /** `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::1`, `[2001:db8::1]:53`. */
@@ -63,7 +64,7 @@ function detectUpstreams(read: ReadText): readonly Upstream[] {
   const outside = (path: string) =>
     nameservers(read(path)).filter((text) => {
       const address = parseAddress(text);
-      return address !== undefined && !isLoopback(address);
+      return address !== undefined && !isThisMachine(address);
     });
   const first = outside(RESOLVED);
   const found = first.length > 0 ? first : outside(RESOLV_CONF);
@@ -79,7 +80,7 @@ function upstreamsOf(input: string, read: ReadText, errors: string[]): readonly 
     const address = upstream === undefined ? undefined : parseAddress(upstream.address);
     if (upstream === undefined || address === undefined) {
       errors.push(`input dns-upstream: found "${text}", expected an address with optional port`);
-    } else if (isLoopback(address)) {
+    } else if (isThisMachine(address)) {
       errors.push(
         `input dns-upstream: "${text}" is on this machine: its own questions would come back to it. Name the resolver it asks`,
       );
@@ -114,14 +115,16 @@ function localNames(read: ReadText): ResolverConfig['localNames'] {
   return [...names].map(([name, addresses]) => ({ name, addresses }));
 }
 
+/** A configuration, or every error about it and whether the input or the machine is at fault. */
+export type ReadResolvers =
+  | { readonly config: ResolverConfig }
+  | { readonly fault: 'input' | 'machine'; readonly errors: readonly string[] };
+
 /** The configuration, or every error about it. */
-export function readResolverConfig(
-  input: string,
-  read: ReadText = readSystemFile,
-): { readonly config: ResolverConfig } | { readonly errors: readonly string[] } {
+export function readResolverConfig(input: string, read: ReadText = readSystemFile): ReadResolvers {
   const errors: string[] = [];
   const upstreams = upstreamsOf(input, read, errors);
-  if (errors.length > 0) return { errors };
+  if (errors.length > 0) return { fault: /^[\s,]*$/.test(input) ? 'machine' : 'input', errors };
   const listed = [...nameservers(read(RESOLVED)), ...nameservers(read(RESOLV_CONF))];
   const resolvers = [...upstreams.map(({ address }) => address), ...listed, ...STUBS];
   return {

@@ -22,13 +22,19 @@ describe('upstreams', () => {
     expect(readResolverConfig(input, read(STUB))).toMatchObject({ config: { upstreams } });
   });
 
-  test.each(['127.0.0.1', '::1', 'resolver.example.com', '192.0.2.53:0', '192.0.2.53:70000'])(
-    '%s is an error',
-    (input) => {
-      const found = readResolverConfig(input, read(STUB));
-      expect('errors' in found && found.errors[0]).toContain('input dns-upstream');
-    },
-  );
+  test.each([
+    '127.0.0.1',
+    '::1',
+    '0.0.0.0',
+    '::',
+    'resolver.example.com',
+    '192.0.2.53:0',
+    '192.0.2.53:70000',
+  ])('%s is an error', (input) => {
+    const found = readResolverConfig(input, read(STUB));
+    expect('errors' in found && found.errors[0]).toContain('input dns-upstream');
+    expect(found).toMatchObject({ fault: 'input' });
+  });
 
   test("are those of systemd-resolved behind its stub, and every one's port 53 is steered", () => {
     const files = { ...STUB, '/run/systemd/resolve/resolv.conf': 'nameserver 168.63.129.16\n' };
@@ -40,10 +46,14 @@ describe('upstreams', () => {
     });
   });
 
-  test('none besides the machine itself is an error', () => {
-    const found = readResolverConfig('', read(STUB));
-    expect('errors' in found && found.errors[0]).toContain('Set the input dns-upstream');
-  });
+  test.each(['127.0.0.53', '0.0.0.0', '::', '::1', '127.0.0.11'])(
+    'none besides the machine itself (%s) is an error of the machine',
+    (own) => {
+      const found = readResolverConfig('', read({ '/etc/resolv.conf': `nameserver ${own}\n` }));
+      expect('errors' in found && found.errors[0]).toContain('Set the input dns-upstream');
+      expect(found).toMatchObject({ fault: 'machine' });
+    },
+  );
 });
 
 test('names of /etc/hosts are answered locally', () => {
