@@ -39359,8 +39359,23 @@ var __webpack_exports__ = {};
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: external "node:os"
+const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+;// CONCATENATED MODULE: ./build/ts/action/may-start.js
+function mayStart(findings) {
+    const { inputErrors, missing, machineErrors, damage } = findings;
+    if (inputErrors.length > 0) {
+        const rest = missing.length > 0 ? [] : machineErrors;
+        return { kind: 'no', errors: [...inputErrors, ...rest] };
+    }
+    if (missing.length > 0)
+        return { kind: 'unsupported', reasons: missing };
+    const errors = [...machineErrors, ...damage];
+    return errors.length > 0 ? { kind: 'no', errors } : { kind: 'yes' };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/net/pair-set.js
 const NO_PORTS = { kind: 'some', ports: [] };
 const ALL_PORTS = { kind: 'allBut', ports: [] };
@@ -40641,9 +40656,14 @@ function prepareSession(parts) {
     }, document, { actionsUrls: parts.actionsUrls, serverUrl: parts.serverUrl });
     const warnings = built.warnings.map(renderProblem);
     const problems = 'errors' in built ? built.errors.map(renderProblem) : [];
-    const machine = 'errors' in resolvers ? resolvers.errors : [];
     if ('errors' in built || 'errors' in resolvers) {
-        return { kind: 'refused', errors: [...problems, ...machine], warnings };
+        const errorsOf = (fault) => 'errors' in resolvers && resolvers.fault === fault ? resolvers.errors : [];
+        return {
+            kind: 'refused',
+            inputErrors: [...problems, ...errorsOf('input')],
+            machineErrors: errorsOf('machine'),
+            warnings,
+        };
     }
     const { mode, nonce, job, debug } = parts;
     const configFile = document === undefined
@@ -40670,15 +40690,33 @@ function prepareSession(parts) {
 const AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 const CONTROL_SOCKET = '/run/cargowall/control.sock';
 const STATE_KEY = 'session';
+const FIELDS = {
+    mode: 'string',
+    pid: 'number',
+    enforcing: 'boolean',
+    artifactName: 'string',
+    retentionDays: 'string',
+    summary: 'boolean',
+};
+function isSavedSession(value) {
+    if (typeof value !== 'object' || value === null)
+        return false;
+    const given = new Map(Object.entries(value));
+    return Object.entries(FIELDS).every(([name, type]) => typeof given.get(name) === type);
+}
 function parseSavedSession(text) {
     if (text === '')
         return undefined;
+    let value;
     try {
-        return JSON.parse(text);
+        value = JSON.parse(text);
     }
     catch {
-        return undefined;
+        value = undefined;
     }
+    if (isSavedSession(value))
+        return value;
+    throw new Error(`the state "${STATE_KEY}" of this step is not what the main step saved. The kernel goes on enforcing; the log is ${AUDIT_LOG}`);
 }
 const FILES = { log: 'audit.jsonl', summary: 'summary.md', meta: 'meta.json' };
 
@@ -41312,6 +41350,7 @@ function proofLine(attempts) {
 ;// CONCATENATED MODULE: ./build/ts/action/start-session.js
 
 const EXIT_UNSUPPORTED = 3;
+const BEFORE_ANY_CHANGE = [1, 2, 4, 5];
 function parseStatus(line) {
     try {
         const value = JSON.parse(line);
@@ -41322,7 +41361,7 @@ function parseStatus(line) {
     }
 }
 async function hear(loader, attempts, log) {
-    const heard = { green: undefined, errors: [] };
+    const heard = { green: undefined, errors: [], undone: false };
     for await (const line of loader.lines) {
         const status = parseStatus(line);
         if (status?.error !== undefined) {
@@ -41336,6 +41375,8 @@ async function hear(loader, attempts, log) {
         }
         if (status?.stage === 'note')
             log.info(`debug: ${status.text ?? ''}`);
+        if (status?.stage === 'undone')
+            heard.undone = true;
         if (status?.stage === 'green')
             heard.green = status;
     }
@@ -41343,7 +41384,7 @@ async function hear(loader, attempts, log) {
 }
 async function startSession(session, loader, attempts, log) {
     loader.write(JSON.stringify(session));
-    const { green, errors } = await hear(loader, attempts, log);
+    const { green, errors, undone } = await hear(loader, attempts, log);
     const { code, errorText } = await loader.ended;
     loader.end();
     if (code === 0 && green?.pid !== undefined && green.auditLog !== undefined) {
@@ -41353,6 +41394,7 @@ async function startSession(session, loader, attempts, log) {
     return {
         kind: 'failed',
         message: words === '' ? `the loader ended with code ${code} and no word` : words,
+        remains: undone || BEFORE_ANY_CHANGE.includes(code) ? 'none' : 'unknown',
         unsupported: code === EXIT_UNSUPPORTED,
     };
 }
@@ -44444,20 +44486,37 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
+;// CONCATENATED MODULE: ./build/ts/core/report/sanitise.js
+function sanitise(text) {
+    return text
+        .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
+        .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+        .replace(/:(?=:)/gu, ': ')
+        .replaceAll('##[', '# #[');
+}
+function consoleLine(text) {
+    return text
+        .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
+        .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+        .replace(/^\s*::/u, ': :')
+        .replaceAll('##[', '# #[');
+}
+
 ;// CONCATENATED MODULE: ./build/ts/edge/github/workflow-commands.js
 
+
 const log = {
-    info: (message) => info(message),
-    warning: (message) => warning(message),
-    error: (message) => error(message),
+    info: (message) => info(consoleLine(message)),
+    warning: (message) => warning(consoleLine(message)),
+    error: (message) => error(consoleLine(message)),
     group(title, lines) {
-        startGroup(title);
+        startGroup(consoleLine(title));
         for (const line of lines)
-            info(line);
+            info(consoleLine(line));
         endGroup();
     },
-    fail: (message) => setFailed(message),
-    notice: (message) => notice(message),
+    fail: (message) => setFailed(consoleLine(message)),
+    notice: (message) => notice(consoleLine(message)),
 };
 const outputs = {
     set: (name, value) => setOutput(name, value),
@@ -44472,7 +44531,16 @@ async function writeSummary(markdown) {
 
 ;// CONCATENATED MODULE: ./build/ts/edge/host/cgroup.js
 
-function cgroupMount(mounts = (0,external_node_fs_namespaceObject.readFileSync)('/proc/self/mounts', 'utf8')) {
+const CGROUP2_SUPER_MAGIC = 0x63677270;
+function readMounts() {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/self/mounts', 'utf8');
+    }
+    catch {
+        return '';
+    }
+}
+function cgroupMount(mounts = readMounts()) {
     for (const line of mounts.split('\n')) {
         const [, path, type] = line.split(' ');
         if (type === 'cgroup2' && path !== undefined)
@@ -44494,6 +44562,9 @@ function chooseCgroup(input, hosted, mount) {
     }
     if (!(0,external_node_fs_namespaceObject.existsSync)(input) || !(0,external_node_fs_namespaceObject.statSync)(input).isDirectory()) {
         return { error: `input cgroup: ${input} is no directory. Name one below ${mount}` };
+    }
+    if ((0,external_node_fs_namespaceObject.statfsSync)(input).type !== CGROUP2_SUPER_MAGIC) {
+        return { error: `input cgroup: ${input} is not in cgroup2. Name a directory below ${mount}` };
     }
     return { choice: { path: input, root: false } };
 }
@@ -44703,35 +44774,47 @@ function trySend(address, port) {
     return new Promise((resolve) => {
         const socket = (0,external_node_dgram_namespaceObject.createSocket)(address.includes(':') ? 'udp6' : 'udp4');
         const end = (outcome) => {
+            clearTimeout(timer);
+            socket.removeAllListeners();
             socket.close();
             resolve(outcome);
         };
-        socket.on('error', (error) => end(error.code ?? error.message));
+        const timer = setTimeout(() => end('no answer'), TIMEOUT_MS);
+        const fail = (error) => end(error.code ?? error.message);
+        socket.once('error', fail);
         socket.send(Uint8Array.of(0), port, address, (error) => {
             if (error === null)
                 end('sent');
             else
-                end(error.code ?? error.message);
+                fail(error);
         });
     });
 }
-function tryQuestion(address, message) {
+function isReplyTo(message, reply) {
+    return reply[0] === message[0] && reply[1] === message[1];
+}
+function tryQuestion(address, message, port = 53) {
     return new Promise((resolve) => {
         const socket = (0,external_node_dgram_namespaceObject.createSocket)('udp4');
         const end = (reply) => {
             clearTimeout(timer);
+            socket.removeAllListeners();
             socket.close();
             resolve(reply);
         };
         const timer = setTimeout(() => end(undefined), TIMEOUT_MS);
-        socket.on('error', () => end(undefined));
-        socket.on('message', (reply) => end(reply));
-        socket.send(message, 53, address);
+        socket.once('error', () => end(undefined));
+        socket.on('message', (reply, from) => {
+            if (from.address === address && from.port === port && isReplyTo(message, reply))
+                end(reply);
+        });
+        socket.send(message, port, address, (error) => {
+            if (error !== null)
+                end(undefined);
+        });
     });
 }
 
-;// CONCATENATED MODULE: external "node:os"
-const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 ;// CONCATENATED MODULE: ./build/ts/edge/host/resolver-config.js
 
 
@@ -44756,10 +44839,10 @@ function nameservers(text) {
         .flatMap((found) => address_parseAddress(found.replace(/%.*$/, '')) ?? [])
         .map(printAddress);
 }
-function isLoopback(address) {
+function isThisMachine(address) {
     if (address_isIPv4(address))
-        return address[12] === 127;
-    return address.every((byte, index) => byte === (index === 15 ? 1 : 0));
+        return address[12] === 127 || address.slice(12).every((byte) => byte === 0);
+    return address.every((byte, index) => byte === 0 || (index === 15 && byte === 1));
 }
 function parseUpstream(text) {
     const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
@@ -44774,7 +44857,7 @@ function parseUpstream(text) {
 function detectUpstreams(read) {
     const outside = (path) => nameservers(read(path)).filter((text) => {
         const address = address_parseAddress(text);
-        return address !== undefined && !isLoopback(address);
+        return address !== undefined && !isThisMachine(address);
     });
     const first = outside(RESOLVED);
     const found = first.length > 0 ? first : outside(RESOLV_CONF);
@@ -44790,7 +44873,7 @@ function upstreamsOf(input, read, errors) {
         if (upstream === undefined || address === undefined) {
             errors.push(`input dns-upstream: found "${text}", expected an address with optional port`);
         }
-        else if (isLoopback(address)) {
+        else if (isThisMachine(address)) {
             errors.push(`input dns-upstream: "${text}" is on this machine: its own questions would come back to it. Name the resolver it asks`);
         }
         else {
@@ -44827,7 +44910,7 @@ function readResolverConfig(input, read = readSystemFile) {
     const errors = [];
     const upstreams = upstreamsOf(input, read, errors);
     if (errors.length > 0)
-        return { errors };
+        return { fault: /^[\s,]*$/.test(input) ? 'machine' : 'input', errors };
     const listed = [...nameservers(read(RESOLVED)), ...nameservers(read(RESOLV_CONF))];
     const resolvers = [...upstreams.map(({ address }) => address), ...listed, ...STUBS];
     return {
@@ -44913,31 +44996,52 @@ function digestOf(path) {
 
 ;// CONCATENATED MODULE: ./build/ts/edge/kernel/support.js
 
-const MACHINE_PID_NAMESPACE = 'pid:[4026531836]';
 const BTF = '/sys/kernel/btf/vmlinux';
-function probeProcessor() {
-    const isKnown = process.arch === 'x64' || process.arch === 'arm64';
+const MACHINE_NAMESPACES = new Map([
+    ['pid', 'pid:[4026531836]'],
+    ['ipc', 'ipc:[4026531839]'],
+    ['cgroup', 'cgroup:[4026531835]'],
+]);
+const THIS_MACHINE = {
+    platform: process.platform,
+    arch: process.arch,
+    exists: external_node_fs_namespaceObject.existsSync,
+    readLink: (path) => (0,external_node_fs_namespaceObject.readlinkSync)(path),
+};
+function probeProcessor({ arch }) {
+    const isKnown = arch === 'x64' || arch === 'arm64';
     const remedy = isKnown ? '' : 'use a runner with an x64 or arm64 processor';
-    return { name: 'processor', found: process.arch, remedy };
+    return { name: 'processor', found: arch, remedy };
 }
-function probeSystem() {
-    const remedy = process.platform === 'linux' ? '' : 'use a Linux runner';
-    return { name: 'system', found: process.platform, remedy };
+function probeSystem({ platform }) {
+    const remedy = platform === 'linux' ? '' : 'use a Linux runner';
+    return { name: 'system', found: platform, remedy };
 }
-function probeContainer() {
-    const isMachine = (0,external_node_fs_namespaceObject.readlinkSync)('/proc/self/ns/pid') === MACHINE_PID_NAMESPACE;
-    const remedy = isMachine
-        ? ''
-        : 'a job in a container cannot guard its machine; remove "container:" and start containers in its steps';
-    return { name: 'container job', found: isMachine ? 'no' : 'yes', remedy };
+function probeContainer({ readLink }) {
+    const own = [...MACHINE_NAMESPACES].flatMap(([kind, machine]) => {
+        try {
+            return readLink(`/proc/self/ns/${kind}`) === machine ? [] : [kind];
+        }
+        catch {
+            return [];
+        }
+    });
+    const name = 'container job';
+    if (own.length === 0)
+        return { name, found: 'no', remedy: '' };
+    return {
+        name,
+        found: `yes (own namespaces: ${own.join(', ')})`,
+        remedy: 'a job in a container cannot guard its machine; remove "container:" and start containers in its steps',
+    };
 }
 function probeRoot(access) {
     const isRoot = access === 'is root' || access === 'by sudo';
     const remedy = isRoot ? '' : 'let the runner user run sudo without a password';
     return { name: 'root', found: access, remedy };
 }
-function probeBtf() {
-    const isThere = (0,external_node_fs_namespaceObject.existsSync)(BTF);
+function probeBtf({ exists }) {
+    const isThere = exists(BTF);
     const remedy = isThere ? '' : 'use a kernel built with CONFIG_DEBUG_INFO_BTF';
     return { name: 'kernel types (BTF)', found: isThere ? 'yes' : `no ${BTF}`, remedy };
 }
@@ -44945,18 +45049,15 @@ function probeCgroup(mount) {
     const remedy = mount === undefined ? 'mount the cgroup2 hierarchy' : '';
     return { name: 'cgroup2', found: mount ?? 'not mounted', remedy };
 }
-function kernelRelease() {
-    return (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/osrelease', 'utf8').trim();
-}
-function probeCapabilities(mount, access) {
-    const system = probeSystem();
+function probeCapabilities(mount, access, machine = THIS_MACHINE) {
+    const system = probeSystem(machine);
     if (system.remedy !== '')
         return [system];
     return [
         system,
-        probeProcessor(),
-        probeContainer(),
-        probeBtf(),
+        probeProcessor(machine),
+        probeContainer(machine),
+        probeBtf(machine),
         probeCgroup(mount),
         probeRoot(access),
     ];
@@ -44979,20 +45080,24 @@ function probeCapabilities(mount, access) {
 
 
 
+
+
 const environment = process.env;
 const main_dist = (0,external_node_path_namespaceObject.resolve)((0,external_node_path_namespaceObject.dirname)(process.argv[1] ?? ''), '..');
 const loaderName = `bin/loader-linux-${process.arch}`;
 const files = [loaderName, 'bpf/egress.bpf.o', 'daemon/index.js', 'daemon/package.json'];
-function fail(errors) {
+const UNCHANGED = 'Nothing on this runner has changed';
+const UNKNOWN = 'What the start has changed may still be there: look for /run/cargowall and for cgroups named cargowall.*, or use a fresh runner';
+function fail(errors, after = UNCHANGED) {
     for (const error of errors)
         log.error(error);
     const count = errors.length === 1 ? 'an error' : `${errors.length} errors`;
-    log.fail(`cargowall did not start: ${count} above. Nothing on this runner has changed`);
+    log.fail(`cargowall did not start: ${count} above. ${after}`);
 }
-function unsupported(reasons, inputs) {
+function unsupported(reasons, inputs, after = UNCHANGED) {
     outputs.set('supported', 'false');
     if (inputs.onUnsupported === 'fail') {
-        fail(reasons);
+        fail(reasons, after);
         return;
     }
     for (const reason of reasons)
@@ -45012,8 +45117,9 @@ async function readDocument(path, errors) {
 }
 async function prepare(inputs, context, mount) {
     const text = (name) => inputs.texts.get(name) ?? '';
-    const errors = [];
-    const document = await readDocument(text('config-file'), errors);
+    const inputErrors = [];
+    const machineErrors = [];
+    const document = await readDocument(text('config-file'), inputErrors);
     const { repository, workflow, job, runId, runAttempt } = context;
     const prepared = prepareSession({
         ...inputs,
@@ -45024,21 +45130,28 @@ async function prepare(inputs, context, mount) {
         nonce: (0,external_node_crypto_.randomBytes)(16).toString('hex'),
         job: { repository, workflow, job, runId, runAttempt },
     });
-    if (prepared.kind === 'refused')
-        errors.push(...prepared.errors);
-    const chosen = chooseCgroup(text('cgroup'), context.hosted, mount);
+    if (prepared.kind === 'refused') {
+        inputErrors.push(...prepared.inputErrors);
+        machineErrors.push(...prepared.machineErrors);
+    }
+    const chosen = chooseCgroup(text('cgroup'), context.hosted, mount ?? '');
     if ('error' in chosen)
-        errors.push(chosen.error);
-    if (!/^\d*$/.test(text('artifact-retention-days'))) {
-        errors.push(`input artifact-retention-days: found "${text('artifact-retention-days')}", expected a number of days`);
+        machineErrors.push(chosen.error);
+    const days = text('artifact-retention-days');
+    if (!/^\d*$/.test(days)) {
+        inputErrors.push(`input artifact-retention-days: found "${days}", expected a number of days`);
     }
     for (const warning of prepared.warnings)
         log.warning(warning);
-    if (errors.length > 0 || prepared.kind === 'refused' || 'error' in chosen) {
-        fail(errors);
-        return undefined;
-    }
-    return { session: prepared.session, cgroup: chosen.choice };
+    return {
+        session: prepared.kind === 'session' ? prepared.session : undefined,
+        cgroup: 'choice' in chosen ? chosen.choice : undefined,
+        inputErrors,
+        machineErrors,
+    };
+}
+function damageOf(folder) {
+    return findDamage(folder, files).map((one) => `a file of this action is damaged: ${one}. Pin the action to a release and run the job again`);
 }
 function describe({ mode, policy, upstreams }) {
     const user = policy.rules.filter(({ autoAllowedType }) => autoAllowedType === undefined);
@@ -45049,8 +45162,7 @@ function describe({ mode, policy, upstreams }) {
         `upstream resolvers: ${upstreams.map(({ address, port }) => `${address} port ${port}`).join(', ')}`,
     ];
 }
-async function start(inputs, context, prepared) {
-    const { session, cgroup } = prepared;
+async function start(inputs, context, session, cgroup) {
     const loader = startLoader({
         loader: `${main_dist}/${loaderName}`,
         object: `${main_dist}/bpf/egress.bpf.o`,
@@ -45067,10 +45179,11 @@ async function start(inputs, context, prepared) {
     const attempts = { connect: tryConnect, send: trySend, ask: tryQuestion };
     const started = await startSession(session, loader, attempts, log);
     if (started.kind === 'failed') {
+        const after = started.remains === 'none' ? UNCHANGED : UNKNOWN;
         if (started.unsupported)
-            unsupported([started.message], inputs);
+            unsupported([started.message], inputs, after);
         else
-            fail([started.message]);
+            fail([started.message], after);
         return;
     }
     const enforcing = session.mode === 'enforce';
@@ -45104,24 +45217,24 @@ async function main() {
     const mount = cgroupMount();
     const capabilities = probeCapabilities(mount, await probeRootAccess());
     log.group('This runner', [
-        `kernel: ${kernelRelease()}`,
+        `kernel: ${(0,external_node_os_namespaceObject.release)()}`,
         ...capabilities.map(({ name, found }) => `${name}: ${found}`),
     ]);
-    const prepared = await prepare(inputs, context, mount ?? '');
-    if (prepared === undefined)
-        return;
-    const missing = capabilities.filter(({ remedy }) => remedy !== '');
-    if (missing.length > 0) {
-        unsupported(missing.map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`), inputs);
-        return;
+    const { session, cgroup, inputErrors, machineErrors } = await prepare(inputs, context, mount);
+    const missing = capabilities
+        .filter(({ remedy }) => remedy !== '')
+        .map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`);
+    const may = mayStart({ inputErrors, missing, machineErrors, damage: damageOf(main_dist) });
+    if (may.kind === 'unsupported') {
+        unsupported(may.reasons, inputs);
     }
-    const damage = findDamage(main_dist, files);
-    if (damage.length > 0) {
-        fail(damage.map((one) => `a file of this action is damaged: ${one}. Pin the action to a release and run the job again`));
-        return;
+    else if (may.kind === 'no') {
+        fail(may.errors);
     }
-    log.group('Policy', describe(prepared.session));
-    await start(inputs, context, prepared);
+    else if (session !== undefined && cgroup !== undefined) {
+        log.group('Policy', describe(session));
+        await start(inputs, context, session, cgroup);
+    }
 }
 main().catch((error) => {
     log.fail(`cargowall did not start: ${error instanceof Error ? error.message : String(error)}`);
