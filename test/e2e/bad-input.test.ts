@@ -33,7 +33,7 @@ const CASES: readonly {
   {
     name: 'broken file',
     with: { 'config-file': 'broken.yml' },
-    says: ['broken.yml line 3 column 5'],
+    says: ['broken.yml line 3 column 5', 'Did you mean "host"?'],
   },
   {
     name: 'not served yet',

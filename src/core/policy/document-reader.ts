@@ -1,5 +1,6 @@
 // Typed reading of a policy document; every mistake is noted at its place and reading goes on.
 import type { DocumentNode, MapEntry, Position, ScalarNode } from './document.ts';
+import { nearest } from './nearest.ts';
 import type { Place } from './policy.ts';
 import { codePoints, errorAt, Fault, type PolicyProblem, warningAt } from './problem.ts';
 
@@ -9,6 +10,12 @@ type Doubt = { readonly at: number; readonly found: string; readonly message: st
 function found(node: DocumentNode): string {
   if (node.kind === 'scalar') return node.text === '' ? 'null' : node.text;
   return node.kind === 'map' ? '{…}' : '[…]';
+}
+
+function keysExpected(key: string, known: readonly string[]): string {
+  const meant = nearest(key, known);
+  const all = `one of the keys ${known.join(', ')}`;
+  return meant === undefined ? all : `${all}. Did you mean "${meant}"?`;
 }
 
 /** Reads the nodes of one document and keeps what is wrong. */
@@ -44,7 +51,7 @@ export class DocumentReader {
     const entries = new Map<string, MapEntry>();
     for (const entry of node.entries) {
       if (known.includes(entry.key)) entries.set(entry.key, entry);
-      else this.fail(entry.keyStart, entry.key, `one of the keys ${known.join(', ')}`);
+      else this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known));
     }
     return entries;
   }

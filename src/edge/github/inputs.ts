@@ -1,3 +1,5 @@
+import { nearest } from '../../core/policy/nearest.ts';
+
 /** Every input that action.yml declares, with the only value served when the rest isn't yet. */
 export const INPUTS: Readonly<Record<string, { readonly only?: string }>> = {
   mode: {},
@@ -112,21 +114,5 @@ function unknownInputs(environment: Readonly<Record<string, string | undefined>>
 function didYouMean(name: string): string | undefined {
   const dashed = name.replaceAll('_', '-');
   if (Object.hasOwn(OTHER_NAMES, dashed)) return OTHER_NAMES[dashed];
-  const near = Object.keys(INPUTS).map((known) => ({ known, far: distance(dashed, known) }));
-  near.sort((one, other) => one.far - other.far);
-  const [nearest] = near;
-  return nearest !== undefined && nearest.far <= 3 ? nearest.known : undefined;
-}
-
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let i = 1; i <= from.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j += 1) {
-      const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
+  return nearest(dashed, Object.keys(INPUTS));
 }
