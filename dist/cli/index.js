@@ -10776,7 +10776,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_process__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1708);
 /* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7975);
 /* harmony import */ var _core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4879);
-/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9430);
+/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9670);
 /* harmony import */ var _core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(184);
 /* harmony import */ var _core_policy_parse_subject_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5635);
 /* harmony import */ var _core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6430);
@@ -11363,7 +11363,7 @@ function runs(set) {
 
 /***/ }),
 
-/***/ 9430:
+/***/ 9670:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -11671,12 +11671,40 @@ function autoAllowedRules(inputs) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/nearest.js
+const MAX_CHANGES = 3;
+function nearest(word, known) {
+    const far = known.map((one) => ({ one, changes: distance(word, one) }));
+    const [best] = far.sort((a, b) => a.changes - b.changes);
+    if (best === undefined || best.changes > MAX_CHANGES)
+        return undefined;
+    return best.changes < best.one.length ? best.one : undefined;
+}
+function distance(from, to) {
+    let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+    for (let i = 1; i <= from.length; i += 1) {
+        const next = [i];
+        for (let j = 1; j <= to.length; j += 1) {
+            const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+            next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+        }
+        row = next;
+    }
+    return row[to.length] ?? 0;
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/document-reader.js
+
 
 function found(node) {
     if (node.kind === 'scalar')
         return node.text === '' ? 'null' : node.text;
     return node.kind === 'map' ? '{…}' : '[…]';
+}
+function keysExpected(key, known) {
+    const meant = nearest(key, known);
+    const all = `one of the keys ${known.join(', ')}`;
+    return meant === undefined ? all : `${all}. Did you mean "${meant}"?`;
 }
 class DocumentReader {
     errors = [];
@@ -11706,7 +11734,7 @@ class DocumentReader {
             if (known.includes(entry.key))
                 entries.set(entry.key, entry);
             else
-                this.fail(entry.keyStart, entry.key, `one of the keys ${known.join(', ')}`);
+                this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known));
         }
         return entries;
     }

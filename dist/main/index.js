@@ -40228,12 +40228,40 @@ function autoAllowedRules(inputs) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/nearest.js
+const MAX_CHANGES = 3;
+function nearest(word, known) {
+    const far = known.map((one) => ({ one, changes: distance(word, one) }));
+    const [best] = far.sort((a, b) => a.changes - b.changes);
+    if (best === undefined || best.changes > MAX_CHANGES)
+        return undefined;
+    return best.changes < best.one.length ? best.one : undefined;
+}
+function distance(from, to) {
+    let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+    for (let i = 1; i <= from.length; i += 1) {
+        const next = [i];
+        for (let j = 1; j <= to.length; j += 1) {
+            const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+            next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+        }
+        row = next;
+    }
+    return row[to.length] ?? 0;
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/document-reader.js
+
 
 function found(node) {
     if (node.kind === 'scalar')
         return node.text === '' ? 'null' : node.text;
     return node.kind === 'map' ? '{…}' : '[…]';
+}
+function keysExpected(key, known) {
+    const meant = nearest(key, known);
+    const all = `one of the keys ${known.join(', ')}`;
+    return meant === undefined ? all : `${all}. Did you mean "${meant}"?`;
 }
 class DocumentReader {
     errors = [];
@@ -40263,7 +40291,7 @@ class DocumentReader {
             if (known.includes(entry.key))
                 entries.set(entry.key, entry);
             else
-                this.fail(entry.keyStart, entry.key, `one of the keys ${known.join(', ')}`);
+                this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known));
         }
         return entries;
     }
@@ -41400,6 +41428,7 @@ async function startSession(session, loader, attempts, log) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/github/inputs.js
+
 const INPUTS = {
     mode: {},
     'allowed-hosts': {},
@@ -41485,22 +41514,7 @@ function didYouMean(name) {
     const dashed = name.replaceAll('_', '-');
     if (Object.hasOwn(OTHER_NAMES, dashed))
         return OTHER_NAMES[dashed];
-    const near = Object.keys(INPUTS).map((known) => ({ known, far: distance(dashed, known) }));
-    near.sort((one, other) => one.far - other.far);
-    const [nearest] = near;
-    return nearest !== undefined && nearest.far <= 3 ? nearest.known : undefined;
-}
-function distance(from, to) {
-    let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-    for (let i = 1; i <= from.length; i += 1) {
-        const next = [i];
-        for (let j = 1; j <= to.length; j += 1) {
-            const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-            next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-        }
-        row = next;
-    }
-    return row[to.length] ?? 0;
+    return nearest(dashed, Object.keys(INPUTS));
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/github/runner-context.js
