@@ -2,12 +2,12 @@
 
 const MAX_CHANGES = 3;
 
-/** The known word fewest changes away, at most three and less than its length; the first of equals. */
+/** The known word fewest changes away, at most three and half its length; the first of equals. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const far = known.map((one) => ({ one, changes: distance(word, one) }));
   const [best] = far.sort((a, b) => a.changes - b.changes);
   if (best === undefined || best.changes > MAX_CHANGES) return undefined;
-  return best.changes < best.one.length ? best.one : undefined;
+  return 2 * best.changes <= best.one.length ? best.one : undefined;
 }
 
 /** Characters to insert, remove or replace (Levenshtein). */

@@ -2,7 +2,8 @@
 // answered without asking.
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { type Address, isIPv4, parseAddress, printAddress } from '../../core/net/address.ts';
+import { parseAddress, printAddress } from '../../core/net/address.ts';
+import { neverLeaves } from '../../core/policy/decide.ts';
 
 const RESOLVED = '/run/systemd/resolve/resolv.conf';
 const RESOLV_CONF = '/etc/resolv.conf';
@@ -43,12 +44,6 @@ function nameservers(text: string): readonly string[] {
     .map(printAddress);
 }
 
-/** Loopback and the unspecified addresses, which the kernel takes for loopback (spec 5). */
-function isThisMachine(address: Address): boolean {
-  if (isIPv4(address)) return address[12] === 127 || address.slice(12).every((byte) => byte === 0);
-  return address.every((byte, index) => byte === 0 || (index === 15 && byte === 1));
-}
-
 /** `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::1`, `[2001:db8::1]:53`. */
 function parseUpstream(text: string): Upstream | undefined {
   const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
@@ -64,7 +59,7 @@ function detectUpstreams(read: ReadText): readonly Upstream[] {
   const outside = (path: string) =>
     nameservers(read(path)).filter((text) => {
       const address = parseAddress(text);
-      return address !== undefined && !isThisMachine(address);
+      return address !== undefined && !neverLeaves(address);
     });
   const first = outside(RESOLVED);
   const found = first.length > 0 ? first : outside(RESOLV_CONF);
@@ -80,7 +75,7 @@ function upstreamsOf(input: string, read: ReadText, errors: string[]): readonly 
     const address = upstream === undefined ? undefined : parseAddress(upstream.address);
     if (upstream === undefined || address === undefined) {
       errors.push(`input dns-upstream: found "${text}", expected an address with optional port`);
-    } else if (isThisMachine(address)) {
+    } else if (neverLeaves(address)) {
       errors.push(
         `input dns-upstream: "${text}" is on this machine: its own questions would come back to it. Name the resolver it asks`,
       );

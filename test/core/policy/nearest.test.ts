@@ -11,6 +11,6 @@ test.each([
   expect(nearest(word, KEYS)).toBe(meant);
 });
 
-test.each(['protocol-and-more', 'xyzw', ''])('"%s" means nothing we know', (word) => {
+test.each(['protocol-and-more', 'xyzt', ''])('"%s" means nothing we know', (word) => {
   expect(nearest(word, KEYS)).toBeUndefined();
 });
