@@ -91,3 +91,14 @@ export function events(lab: Lab): Event[] {
     .filter((one) => /^[0-9a-f]{272}$/.test(one))
     .map(decodeEvent);
 }
+
+/** What the job gets for a TCP connect: `connected` or the name of Python's exception. */
+export function jobConnect(lab: Lab, address: string): string {
+  const script = `
+import socket
+s = socket.socket(); s.settimeout(2)
+try: s.connect(('${address}', 443)); print('connected')
+except OSError as e: print(type(e).__name__)
+`;
+  return lab.run('/usr/bin/python3', '-c', script).stdout.trim();
+}

@@ -5,7 +5,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { policy } from '../lab/entries.ts';
 import { cgroupMount, Lab, line, OTHER4, until } from '../lab/lab.ts';
-import { events, loaderArguments, settings, start, startWorker } from '../lab/started.ts';
+import {
+  events,
+  jobConnect,
+  loaderArguments,
+  settings,
+  start,
+  startWorker,
+} from '../lab/started.ts';
 
 const lab = new Lab('life');
 const closed = { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY)] };
@@ -15,13 +22,7 @@ afterEach(() => lab.close());
 
 /** What the job gets for a refused and for an untouched connect. */
 function connect(): string {
-  const script = `
-import socket
-s = socket.socket(); s.settimeout(2)
-try: s.connect(('${OTHER4}', 443)); print('connected')
-except OSError as e: print(type(e).__name__)
-`;
-  return lab.run('/usr/bin/python3', '-c', script).stdout.trim();
+  return jobConnect(lab, OTHER4);
 }
 
 /** Pids in one of the loader's cgroups. */

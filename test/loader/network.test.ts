@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { policy } from '../lab/entries.ts';
 import { Lab, until } from '../lab/lab.ts';
-import { start } from '../lab/started.ts';
+import { jobConnect, start } from '../lab/started.ts';
 
 const lab = new Lab('route');
 const closed = { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY)] };
@@ -32,13 +32,7 @@ afterEach(() => lab.close());
 
 /** What the job gets for a connect to the neighbour behind the second pair. */
 function connect(): string {
-  const script = `
-import socket
-s = socket.socket(); s.settimeout(2)
-try: s.connect(('${NEIGHBOUR}', 443)); print('connected')
-except OSError as e: print(type(e).__name__)
-`;
-  return lab.run('/usr/bin/python3', '-c', script).stdout.trim();
+  return jobConnect(lab, NEIGHBOUR);
 }
 
 /** The number of an interface as the kernel counts it. */
