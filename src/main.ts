@@ -38,10 +38,10 @@ function fail(errors: readonly string[], after = UNCHANGED): void {
   log.fail(`cargowall did not start: ${count} above. ${after}`);
 }
 
-function unsupported(reasons: readonly string[], inputs: RawInputs, after = UNCHANGED): void {
+function unsupported(reasons: readonly string[], inputs: RawInputs): void {
   outputs.set('supported', 'false');
   if (inputs.onUnsupported === 'fail') {
-    fail(reasons, after);
+    fail(reasons);
     return;
   }
   for (const reason of reasons) log.warning(reason);
@@ -133,7 +133,7 @@ async function start(
   const started = await startSession(session, loader, attempts, log);
   if (started.kind === 'failed') {
     const after = started.remains === 'none' ? UNCHANGED : UNKNOWN;
-    if (started.unsupported) unsupported([started.message], inputs, after);
+    if (started.unsupported) unsupported([started.message], inputs);
     else fail([started.message], after);
     return;
   }
@@ -183,7 +183,9 @@ async function main(): Promise<void> {
     unsupported(may.reasons, inputs);
   } else if (may.kind === 'no') {
     fail(may.errors);
-  } else if (session !== undefined && cgroup !== undefined) {
+  } else if (session === undefined || cgroup === undefined) {
+    fail(['no session could be made, and no error says why; report it with this log']);
+  } else {
     log.group('Policy', describe(session));
     await start(inputs, context, session, cgroup);
   }

@@ -354,7 +354,7 @@ static int keeper(int lock)
 	if (err) {
 		snprintf(message, sizeof(message), "%s: %s", why, strerror(-err));
 		say(session.status_fd, "start-failed", message,
-		    "the start is undone; see the line above for what was missing");
+		    "give the machine what the message names, or use another runner");
 		undo_start();
 		close(lock);
 		return EXIT_FAILED;

@@ -476,10 +476,9 @@ static int first_start(void)
 	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
 	processes_capture(session);
 	/* once more: what has changed since the keeper looked was not watched yet */
-	err = network_scan();
-	if (err)
-		start_uncovered("(all)", err);
-	if (err || network_apply(start_uncovered))
+	if (network_scan())
+		return EXIT_FAILED; /* no missing feature: on-unsupported has no say */
+	if (network_apply(start_uncovered))
 		return EXIT_UNSUPPORTED;
 	status_line("{\"stage\":\"attached\"}", 20);
 	return 0;

@@ -20,7 +20,7 @@ export interface NotStarted {
   /** What happened, to what, what to do. */
   readonly message: string;
   readonly remains: Remains;
-  /** The kernel lacks something: `on-unsupported` decides. */
+  /** The kernel lacks something and nothing is left of the start: `on-unsupported` decides. */
   readonly unsupported: boolean;
 }
 
@@ -91,10 +91,11 @@ export async function startSession(
     return { kind: 'green', pid: green.pid, auditLog: green.auditLog };
   }
   const words = [...errors, errorText].filter((text) => text !== '').join('; ');
+  const isClean = undone || BEFORE_ANY_CHANGE.includes(code);
   return {
     kind: 'failed',
     message: words === '' ? `the loader ended with code ${code} and no word` : words,
-    remains: undone || BEFORE_ANY_CHANGE.includes(code) ? 'none' : 'unknown',
-    unsupported: code === EXIT_UNSUPPORTED,
+    remains: isClean ? 'none' : 'unknown',
+    unsupported: isClean && code === EXIT_UNSUPPORTED,
   };
 }

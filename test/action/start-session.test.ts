@@ -97,6 +97,12 @@ test('a start the loader has undone leaves nothing', async () => {
   });
 });
 
+test('a start that is not undone fails, whatever on-unsupported says', async () => {
+  const error = { code: 'unsupported', message: 'no TCX', remedy: 'use Linux 6.6' };
+  const { result } = await start([{ error }], 3);
+  expect(result).toMatchObject({ kind: 'failed', remains: 'unknown', unsupported: false });
+});
+
 test('a loader that ends without a word is named by its code', async () => {
   const { result } = await start([], 6);
   expect(result).toMatchObject({ message: 'the loader ended with code 6 and no word' });

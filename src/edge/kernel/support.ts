@@ -48,7 +48,8 @@ function probeContainer({ readLink }: ProbedMachine): Capability {
   const own = [...MACHINE_NAMESPACES].flatMap(([kind, machine]) => {
     try {
       return readLink(`/proc/self/ns/${kind}`) === machine ? [] : [kind];
-    } catch {
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       return []; // a kernel without this kind has one for all
     }
   });
