@@ -11678,7 +11678,7 @@ function nearest(word, known) {
     const [best] = far.sort((a, b) => a.changes - b.changes);
     if (best === undefined || best.changes > MAX_CHANGES)
         return undefined;
-    return best.changes < best.one.length ? best.one : undefined;
+    return 2 * best.changes <= best.one.length ? best.one : undefined;
 }
 function distance(from, to) {
     let row = Array.from({ length: to.length + 1 }, (_, column) => column);

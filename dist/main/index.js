@@ -39434,10 +39434,10 @@ function isEmptyPorts(set) {
 function isEmpty(set) {
     return isEmptyPorts(set.tcp) && isEmptyPorts(set.udp) && !set.icmp;
 }
-function has(set, protocol, port) {
+function pair_set_has(set, protocol, port) {
     return protocol === 'icmp' ? set.icmp : hasPort(set[protocol], port);
 }
-function pairsOf(ports, action) {
+function pair_set_pairsOf(ports, action) {
     if (ports === null)
         return action === 'deny' ? everyPair() : everyPort();
     const of = (protocol) => ports.filter((item) => item.protocol === protocol || item.protocol === 'both');
@@ -39753,7 +39753,7 @@ function printAddress(address) {
 function addressKey(address) {
     return String.fromCharCode(...address);
 }
-function sameAddress(one, other) {
+function address_sameAddress(one, other) {
     return one.every((byte, index) => byte === other[index]);
 }
 
@@ -39777,11 +39777,11 @@ function matches(prefix, address) {
 function isIPv4Prefix(prefix) {
     return prefix.length >= IPV4_BITS && address_isIPv4(prefix.address);
 }
-function contains(prefix, address) {
-    return matches(prefix, address) && isIPv4Prefix(prefix) === isIPv4(address);
+function cidr_contains(prefix, address) {
+    return matches(prefix, address) && isIPv4Prefix(prefix) === address_isIPv4(address);
 }
 function covers(outer, inner) {
-    return outer.length <= inner.length && contains(outer, inner.address);
+    return outer.length <= inner.length && cidr_contains(outer, inner.address);
 }
 function prefixOf(address) {
     return { address, length: 128 };
@@ -39805,10 +39805,10 @@ function parsePrefixParts(addressText, lengthText) {
     }
     return { address, length };
 }
-function parsePrefix(text) {
+function cidr_parsePrefix(text) {
     const slash = text.indexOf('/');
     if (slash < 0) {
-        const address = parseAddress(text);
+        const address = address_parseAddress(text);
         return address && prefixOf(address);
     }
     const parsed = parsePrefixParts(text.slice(0, slash), text.slice(slash + 1));
@@ -40235,7 +40235,7 @@ function nearest(word, known) {
     const [best] = far.sort((a, b) => a.changes - b.changes);
     if (best === undefined || best.changes > MAX_CHANGES)
         return undefined;
-    return best.changes < best.one.length ? best.one : undefined;
+    return 2 * best.changes <= best.one.length ? best.one : undefined;
 }
 function distance(from, to) {
     let row = Array.from({ length: to.length + 1 }, (_, column) => column);
@@ -40618,7 +40618,7 @@ function numbered(drafts) {
     return drafts.map((draft, index) => ({ id: index + 1, ...draft }));
 }
 function overlap(one, other) {
-    const pairs = intersect(pairsOf(one.ports, one.action), pairsOf(other.ports, other.action));
+    const pairs = intersect(pair_set_pairsOf(one.ports, one.action), pair_set_pairsOf(other.ports, other.action));
     return one.action !== other.action && !isEmpty(pairs);
 }
 function contradictions(rules) {
@@ -41419,11 +41419,12 @@ async function startSession(session, loader, attempts, log) {
         return { kind: 'green', pid: green.pid, auditLog: green.auditLog };
     }
     const words = [...errors, errorText].filter((text) => text !== '').join('; ');
+    const isClean = undone || BEFORE_ANY_CHANGE.includes(code);
     return {
         kind: 'failed',
         message: words === '' ? `the loader ended with code ${code} and no word` : words,
-        remains: undone || BEFORE_ANY_CHANGE.includes(code) ? 'none' : 'unknown',
-        unsupported: code === EXIT_UNSUPPORTED,
+        remains: isClean ? 'none' : 'unknown',
+        unsupported: isClean && code === EXIT_UNSUPPORTED,
     };
 }
 
@@ -44501,19 +44502,17 @@ function getIDToken(aud) {
 
 //# sourceMappingURL=core.js.map
 ;// CONCATENATED MODULE: ./build/ts/core/report/sanitise.js
-function sanitise(text) {
+function oneLine(text) {
     return text
         .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
         .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
-        .replace(/:(?=:)/gu, ': ')
         .replaceAll('##[', '# #[');
 }
+function sanitise(text) {
+    return oneLine(text).replace(/:(?=:)/gu, ': ');
+}
 function consoleLine(text) {
-    return text
-        .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
-        .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
-        .replace(/^\s*::/u, ': :')
-        .replaceAll('##[', '# #[');
+    return oneLine(text).replace(/^\s*::/u, ': :');
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/github/workflow-commands.js
@@ -44829,7 +44828,169 @@ function tryQuestion(address, message, port = 53) {
     });
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/net/protocol.js
+const protocol_PROTOCOL_NUMBERS = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 };
+function protocol_protocolOf(number) {
+    if (number === protocol_PROTOCOL_NUMBERS.tcp)
+        return 'tcp';
+    if (number === protocol_PROTOCOL_NUMBERS.udp)
+        return 'udp';
+    if (number === protocol_PROTOCOL_NUMBERS.icmp || number === protocol_PROTOCOL_NUMBERS.icmpv6)
+        return 'icmp';
+    return undefined;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
+
+
+const indexes = new WeakMap();
+function compareRules(a, b) {
+    const byLength = b.prefix.length - a.prefix.length;
+    const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
+    return byLength || byAction || a.rule.id - b.rule.id;
+}
+function decide_address_addressRules(policy) {
+    const known = indexes.get(policy);
+    if (known !== undefined)
+        return known;
+    const rules = policy.rules.flatMap((rule) => {
+        const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
+        return prefix === undefined ? [] : [{ rule, prefix }];
+    });
+    rules.sort(compareRules);
+    indexes.set(policy, rules);
+    return rules;
+}
+function decide_address_rulesContaining(policy, address, group) {
+    return decide_address_addressRules(policy).filter(({ rule, prefix }) => (rule.autoAllowedType === undefined) === (group === 'user') && contains(prefix, address));
+}
+function decide_address_decideAddress(policy, address, protocol, port, group = 'user') {
+    return decide_address_rulesContaining(policy, address, group).find(({ rule }) => has(pairsOf(rule.ports, rule.action), protocol, port));
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/decide.js
+
+
+
+
+
+const PROOF = (/* unused pure expression or super */ null && (['203.0.113.252', '203.0.113.253', '203.0.113.254', '2001:db8::fffd']));
+const decide_CANARY = '203.0.113.254';
+const LOOPBACK_LENGTH = 104;
+const NEVER_LEAVES = ['127.0.0.0/8', '0.0.0.0', '::', '::1'].flatMap((text) => cidr_parsePrefix(text) ?? []);
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7']
+    .concat('169.254.0.0/16', 'fe80::/10')
+    .flatMap((text) => cidr_parsePrefix(text) ?? []);
+const PLATFORM = (/* unused pure expression or super */ null && (['169.254.169.254', '168.63.129.16']));
+function isOneOf(address, texts) {
+    return texts.some((text) => {
+        const other = parseAddress(text);
+        return other !== undefined && sameAddress(address, other);
+    });
+}
+function neverLeaves(address) {
+    return NEVER_LEAVES.some((prefix) => cidr_contains(prefix, address));
+}
+function isNotSeenHere(address) {
+    return PRIVATE.some((prefix) => contains(prefix, address)) && !isOneOf(address, PLATFORM);
+}
+function decided(verdict, by, rule = 0) {
+    return { verdict, by, rule };
+}
+function userRule(policy, to) {
+    const protocol = protocolOf(to.protocol);
+    if (protocol !== undefined)
+        return decideAddress(policy, to.address, protocol, to.port);
+    return rulesContaining(policy, to.address, 'user').find(({ rule }) => rule.action === 'deny' && rule.ports === null);
+}
+function opensPort53({ rule, prefix }) {
+    const isNamed = rule.ports?.some((item) => item.port === 53 && item.protocol !== 'icmp') === true;
+    return rule.action === 'allow' && prefix.length === 128 && isNamed;
+}
+function localLength(to, now) {
+    if (isOneOf(to.address, PLATFORM))
+        return undefined;
+    return neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+}
+function isInside(to, now) {
+    return localLength(to, now) !== undefined || (to.isOtherNetns && isNotSeenHere(to.address));
+}
+function knownProtocol(to) {
+    const protocol = protocolOf(to.protocol);
+    if (protocol !== 'icmp')
+        return protocol;
+    const own = isIPv4(to.address) ? PROTOCOL_NUMBERS.icmp : PROTOCOL_NUMBERS.icmpv6;
+    return to.protocol === own ? protocol : undefined;
+}
+function decideLocal(to, user, now) {
+    const local = localLength(to, now);
+    const isDenied = user?.rule.action === 'deny';
+    if (local !== undefined)
+        return !(isDenied && user.prefix.length >= local);
+    return to.isOtherNetns && isNotSeenHere(to.address) && !isDenied;
+}
+function decidePort53(to, user, now) {
+    if (user !== undefined && opensPort53(user) && !now.isResolver(to.address)) {
+        return decided('allow', 'rule', user.rule.id);
+    }
+    return decided('deny', 'port-53');
+}
+function isWayOut(to, now) {
+    const { upstream } = now;
+    const isDns = protocolOf(to.protocol) === 'tcp' || protocolOf(to.protocol) === 'udp';
+    return (to.sender === 'runner' &&
+        now.isDaemonGone &&
+        isDns &&
+        upstream !== undefined &&
+        upstream.port === to.port &&
+        sameAddress(to.address, upstream.address));
+}
+function decideByGrants(policy, to, now) {
+    const denial = now.grant('denial', to);
+    if (denial !== undefined)
+        return decided('deny', 'denial', denial.rule);
+    const grant = now.grant('user', to);
+    if (grant !== undefined)
+        return decided('allow', 'grant', grant.rule);
+    const protocol = protocolOf(to.protocol);
+    const auto = protocol === undefined || to.sender === 'everyone'
+        ? undefined
+        : decideAddress(policy, to.address, protocol, to.port, 'auto');
+    if (auto !== undefined)
+        return decided(auto.rule.action, 'auto-rule', auto.rule.id);
+    const autoGrant = now.grant('auto', to);
+    if (autoGrant !== undefined)
+        return decided('allow', 'auto-grant', autoGrant.rule);
+    return decided(policy.default, 'default');
+}
+function decideConnection(policy, to, now) {
+    if (isOneOf(to.address, PROOF)) {
+        const isCanary = isOneOf(to.address, [decide_CANARY]) && to.protocol === 6;
+        return decided(isCanary && now.grant('user', to) !== undefined ? 'allow' : 'deny', 'proof');
+    }
+    const user = userRule(policy, to);
+    if (decideLocal(to, user, now))
+        return decided('allow', 'local');
+    if (isWayOut(to, now))
+        return decided('allow', 'daemon');
+    const protocol = knownProtocol(to);
+    const isStreamOrDatagram = protocol === 'tcp' || protocol === 'udp';
+    if (to.port === 53 && isStreamOrDatagram && !isInside(to, now)) {
+        return decidePort53(to, user, now);
+    }
+    if (protocol === undefined)
+        return decided('deny', 'protocol');
+    const runner = to.sender === 'runner' ? now.grant('runner', to) : undefined;
+    if (runner !== undefined)
+        return decided('allow', 'runner-grant', runner.rule);
+    if (user !== undefined && has(pairsOf(user.rule.ports, user.rule.action), protocol, to.port)) {
+        return decided(user.rule.action, 'rule', user.rule.id);
+    }
+    return decideByGrants(policy, to, now);
+}
+
 ;// CONCATENATED MODULE: ./build/ts/edge/host/resolver-config.js
+
 
 
 
@@ -44853,11 +45014,6 @@ function nameservers(text) {
         .flatMap((found) => address_parseAddress(found.replace(/%.*$/, '')) ?? [])
         .map(printAddress);
 }
-function isThisMachine(address) {
-    if (address_isIPv4(address))
-        return address[12] === 127 || address.slice(12).every((byte) => byte === 0);
-    return address.every((byte, index) => byte === 0 || (index === 15 && byte === 1));
-}
 function parseUpstream(text) {
     const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
     const plain = /^([^:]+)(?::(\d{1,5}))?$/.exec(text);
@@ -44871,7 +45027,7 @@ function parseUpstream(text) {
 function detectUpstreams(read) {
     const outside = (path) => nameservers(read(path)).filter((text) => {
         const address = address_parseAddress(text);
-        return address !== undefined && !isThisMachine(address);
+        return address !== undefined && !neverLeaves(address);
     });
     const first = outside(RESOLVED);
     const found = first.length > 0 ? first : outside(RESOLV_CONF);
@@ -44887,7 +45043,7 @@ function upstreamsOf(input, read, errors) {
         if (upstream === undefined || address === undefined) {
             errors.push(`input dns-upstream: found "${text}", expected an address with optional port`);
         }
-        else if (isThisMachine(address)) {
+        else if (neverLeaves(address)) {
             errors.push(`input dns-upstream: "${text}" is on this machine: its own questions would come back to it. Name the resolver it asks`);
         }
         else {
@@ -45036,7 +45192,9 @@ function probeContainer({ readLink }) {
         try {
             return readLink(`/proc/self/ns/${kind}`) === machine ? [] : [kind];
         }
-        catch {
+        catch (error) {
+            if (error.code !== 'ENOENT')
+                throw error;
             return [];
         }
     });
@@ -45108,10 +45266,10 @@ function fail(errors, after = UNCHANGED) {
     const count = errors.length === 1 ? 'an error' : `${errors.length} errors`;
     log.fail(`cargowall did not start: ${count} above. ${after}`);
 }
-function unsupported(reasons, inputs, after = UNCHANGED) {
+function unsupported(reasons, inputs) {
     outputs.set('supported', 'false');
     if (inputs.onUnsupported === 'fail') {
-        fail(reasons, after);
+        fail(reasons);
         return;
     }
     for (const reason of reasons)
@@ -45195,7 +45353,7 @@ async function start(inputs, context, session, cgroup) {
     if (started.kind === 'failed') {
         const after = started.remains === 'none' ? UNCHANGED : UNKNOWN;
         if (started.unsupported)
-            unsupported([started.message], inputs, after);
+            unsupported([started.message], inputs);
         else
             fail([started.message], after);
         return;
@@ -45245,7 +45403,10 @@ async function main() {
     else if (may.kind === 'no') {
         fail(may.errors);
     }
-    else if (session !== undefined && cgroup !== undefined) {
+    else if (session === undefined || cgroup === undefined) {
+        fail(['no session could be made, and no error says why; report it with this log']);
+    }
+    else {
         log.group('Policy', describe(session));
         await start(inputs, context, session, cgroup);
     }
