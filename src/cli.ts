@@ -77,6 +77,7 @@ function build(values: Values, document: PolicyDocument) {
     searchDomains: '',
     githubServiceHosts: '',
     azureInfraHosts: '',
+    expectedBlocks: '',
   };
   return buildPolicy(inputs, document, { actionsUrls: [], serverUrl: '' });
 }

@@ -4,6 +4,7 @@ import { formatTimestamp } from './core/audit/timestamp.ts';
 import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
 import { type Address, addressKey, isIPv4 } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
+import { isExpectedFlow } from './core/policy/expected.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import { AuditLogger } from './daemon/audit-logger.ts';
 import { answerControl } from './daemon/control-server.ts';
@@ -173,6 +174,7 @@ async function run(hello: Hello): Promise<void> {
       clockOffsetNs,
       ruleOf: (id) => policy.rules[id - 1],
       nameOfGrant: (id) => proxy.grants.nameOf(id),
+      isExpected: (flow) => isExpectedFlow(policy, flow),
       namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
     },
     known: past.known,

@@ -149,6 +149,7 @@ async function start(
     artifactName: inputs.texts.get('artifact-name') ?? '',
     retentionDays: inputs.texts.get('artifact-retention-days') ?? '',
     summary: inputs.summary,
+    failOnBlock: inputs.failOnBlock,
   };
   state.save(STATE_KEY, JSON.stringify(saved));
   log.info(

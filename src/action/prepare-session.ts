@@ -51,6 +51,7 @@ export function prepareSession(parts: SessionParts): PreparedSession {
       searchDomains: text('search-domains'),
       githubServiceHosts: text('github-service-hosts'),
       azureInfraHosts: text('azure-infra-hosts'),
+      expectedBlocks: text('expected-blocks'),
     },
     document,
     { actionsUrls: parts.actionsUrls, serverUrl: parts.serverUrl },

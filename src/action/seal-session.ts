@@ -94,6 +94,11 @@ async function upload(
   }
 }
 
+function blockedText(attempts: number): string {
+  const times = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  return `cargowall: this job was refused ${times} that expected-blocks does not list (fail-on-block). The job summary names each: allow it, or list it in expected-blocks`;
+}
+
 /** Seals and reports; a session whose evidence is incomplete is a failed step. */
 export async function sealSession(saved: SavedSession, ports: SealPorts): Promise<void> {
   const problems: string[] = [];
@@ -119,6 +124,7 @@ export async function sealSession(saved: SavedSession, ports: SealPorts): Promis
   for (const problem of problems) ports.log.error(problem);
   const tampered = report.incidents.filter(({ kind }) => kind === 'tamper');
   for (const { reason } of tampered) ports.log.error(`cargowall: tamper: ${sanitise(reason)}`);
+  if (saved.failOnBlock && report.unexpected > 0) ports.log.fail(blockedText(report.unexpected));
   if (problems.length > 0) ports.log.fail('cargowall: the evidence of this job is incomplete');
   if (tampered.length > 0) ports.log.fail('cargowall: the wall was not whole throughout this job');
 }

@@ -16,6 +16,7 @@ export interface SavedSession {
   readonly artifactName: string;
   readonly retentionDays: string;
   readonly summary: boolean;
+  readonly failOnBlock: boolean;
 }
 
 const FIELDS: Readonly<Record<keyof SavedSession, string>> = {
@@ -25,6 +26,7 @@ const FIELDS: Readonly<Record<keyof SavedSession, string>> = {
   artifactName: 'string',
   retentionDays: 'string',
   summary: 'boolean',
+  failOnBlock: 'boolean',
 };
 
 function isSavedSession(value: unknown): value is SavedSession {

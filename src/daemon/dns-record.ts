@@ -3,6 +3,7 @@ import { originName } from '../core/audit/attribute.ts';
 import type { AuditEvent } from '../core/audit/event.ts';
 import { typeName } from '../core/dns/codes.ts';
 import { printAddress } from '../core/net/address.ts';
+import { isExpectedName } from '../core/policy/expected.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { DnsBlocked } from './dns-ports.ts';
 
@@ -29,6 +30,7 @@ export function dnsBlockedRecord(
     origin: originName(asker.origin),
     uid: asker.uid,
     cgroup: asker.cgroup,
+    ...(isExpectedName(policy, name) ? { expected: true } : {}),
     query_type: typeName(type),
     reason,
     layer: 'dns',

@@ -8,6 +8,7 @@ import { type OpenFlow, openFlowKey, parseOpenFlows } from '../core/flow/open-fl
 import { type Address, printAddress } from '../core/net/address.ts';
 import { protocolOf } from '../core/net/protocol.ts';
 import { decideConnection, neverLeaves } from '../core/policy/decide.ts';
+import { isExpectedFlow } from '../core/policy/expected.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { DnsProxy } from './dns-proxy-options.ts';
@@ -50,19 +51,26 @@ export function recordExistingFlows(
     const decision = decideFlow(flow, options);
     const isDenied = decision.verdict === 'deny' && decision.by !== 'default';
     const rule = options.policy.rules[decision.rule - 1];
+    const hostname = options.proxy.nameOf(flow.dst);
+    const { protocol, dst: address, dstPort: port } = flow;
+    const refused = { name: hostname, address, protocol, port };
     options.logger.logExistingConnection(
       {
         timestamp: options.timestamp,
         srcIp: printAddress(flow.src),
         dstIp: printAddress(flow.dst),
-        hostname: options.proxy.nameOf(flow.dst) ?? '',
+        hostname: hostname ?? '',
         dstPort: flow.dstPort,
         protocol: protocolName(flow.protocol),
         process: flow.comm,
         pid: flow.pid,
         matchedRule: rule?.text ?? '',
         autoAllowedType: rule?.autoAllowedType ?? '',
-        more: { origin: originName(flow.origin), uid: flow.uid },
+        more: {
+          origin: originName(flow.origin),
+          uid: flow.uid,
+          ...(isDenied && isExpectedFlow(options.policy, refused) ? { expected: true } : {}),
+        },
       },
       isDenied && flow.scope !== SCOPE.RUNNER,
     );

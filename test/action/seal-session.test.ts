@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type SealPorts, sealSession } from '../../src/action/seal-session.ts';
+import type { SavedSession } from '../../src/action/session-files.ts';
+import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { encodeRecord } from '../../src/core/audit/jsonl.ts';
 
 const SAVED = {
@@ -9,6 +11,7 @@ const SAVED = {
   artifactName: 'log',
   retentionDays: '3',
   summary: true,
+  failOnBlock: false,
 } as const;
 const BASE = {
   timestamp: '2026-11-24T06:35:00.000000000Z',
@@ -26,7 +29,7 @@ const STARTED = encodeRecord({
   clock_offset_ns: '1',
 });
 
-async function seal(changed: Partial<SealPorts>) {
+async function seal(changed: Partial<SealPorts>, saved: SavedSession = SAVED) {
   const errors: string[] = [];
   const failed: string[] = [];
   const warnings: string[] = [];
@@ -41,7 +44,7 @@ async function seal(changed: Partial<SealPorts>) {
     error: (text: string) => errors.push(text),
     fail: (text: string) => failed.push(text),
   };
-  await sealSession(SAVED, {
+  await sealSession(saved, {
     log,
     ask: () => Promise.resolve('{"sealed":true}'),
     readLog: () => STARTED,
@@ -91,4 +94,47 @@ test('an upload that fails warns and fails nothing', async () => {
   const done = await seal({ upload: () => Promise.reject(new Error('503')) });
   expect(done.warnings[0]).toContain('was not uploaded: 503');
   expect(done.failed).toEqual([]);
+});
+
+describe('fail-on-block', () => {
+  const blocked = {
+    ...BASE,
+    event_type: 'connection_blocked',
+    dst_ip: '198.51.100.20',
+    dst_port: 443,
+    protocol: 'TCP',
+    process: 'curl',
+    pid: 7,
+    blocked: true,
+    origin: 'job',
+  } as const;
+  const FAILING = { ...SAVED, failOnBlock: true };
+  const sealed = (...records: readonly AuditEvent[]) =>
+    seal({ readLog: () => STARTED + records.map(encodeRecord).join('') }, FAILING);
+
+  test.each([
+    ['a connection of the job', blocked],
+    ['a connection of a container', { ...blocked, origin: 'container' }],
+    ['a connection nobody is known for', { ...blocked, origin: 'unknown' }],
+    ['a name', { ...blocked, event_type: 'dns_blocked', dst_hostname: 'evil.example.net' }],
+    ['a flow closed at the start', { ...blocked, event_type: 'existing_connection' }],
+  ] as const)('%s that was refused fails the step', async (_what, record) => {
+    const { failed } = await sealed(record);
+    expect(failed).toEqual([expect.stringContaining('refused 1 attempt')]);
+  });
+
+  test.each([
+    ['expected', { ...blocked, expected: true }],
+    ['of the runner', { ...blocked, origin: 'runner' }],
+    ['of the system', { ...blocked, origin: 'system' }],
+    ['only recorded (audit)', { ...blocked, blocked: false, would_deny: true }],
+    ['allowed', { ...blocked, event_type: 'connection_allowed', blocked: false }],
+  ] as const)('what is %s does not', async (_what, record) => {
+    expect((await sealed(record)).failed).toEqual([]);
+  });
+
+  test('without it a refusal fails nothing', async () => {
+    const done = await seal({ readLog: () => STARTED + encodeRecord(blocked) });
+    expect(done.failed).toEqual([]);
+  });
 });

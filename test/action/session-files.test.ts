@@ -8,6 +8,7 @@ const SAVED = {
   artifactName: 'log',
   retentionDays: '',
   summary: true,
+  failOnBlock: false,
 };
 
 test('reads what main saved', () => {

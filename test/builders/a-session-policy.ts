@@ -11,6 +11,7 @@ export interface PolicyWishes {
   /** Targets whose rules say `private: true`. */
   readonly private?: readonly string[];
   readonly githubServiceHosts?: string;
+  readonly expected?: string;
 }
 
 /** Builds the policy or throws its first error. */
@@ -24,6 +25,7 @@ export function aSessionPolicy(wishes: PolicyWishes): Policy {
       searchDomains: wishes.searchDomains ?? '',
       githubServiceHosts: wishes.githubServiceHosts ?? 'none',
       azureInfraHosts: 'none',
+      expectedBlocks: wishes.expected ?? '',
     },
     undefined,
     { actionsUrls: [], serverUrl: '' },

@@ -36,9 +36,9 @@ const CASES: readonly {
     says: ['broken.yml line 3 column 5', 'Did you mean "host"?'],
   },
   {
-    name: 'not served yet',
-    with: { 'fail-on-block': 'true' },
-    says: ['input fail-on-block: not supported yet'],
+    name: 'expected blocks',
+    with: { 'expected-blocks': 'telemetry..com' },
+    says: ['input expected-blocks line 1 column 11'],
   },
   {
     name: 'loopback upstream',

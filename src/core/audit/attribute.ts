@@ -2,6 +2,7 @@
 import type { FlowEvent } from '../flow/flow-event.ts';
 import { DECIDED_BY, LAYER, MODE, ORIGIN } from '../flow/layout.gen.ts';
 import { type Address, printAddress } from '../net/address.ts';
+import type { RefusedFlow } from '../policy/expected.ts';
 import type { Rule } from '../policy/policy.ts';
 import type { AuditEvent, AuditEventType, Origin } from './event.ts';
 import { protocolName } from './protocol-name.ts';
@@ -16,6 +17,8 @@ export interface Knowledge {
   readonly nameOfGrant: (id: number) => string | undefined;
   /** Names last answered with an address, the latest first. */
   readonly namesFor: (address: Address, forRunner: boolean) => readonly string[];
+  /** Whether `expected-blocks` lists a refusal. */
+  readonly isExpected: (flow: RefusedFlow) => boolean;
 }
 
 const MAX_PROCESS = 16;
@@ -71,7 +74,10 @@ function autoAllowedType(event: FlowEvent, rule: Rule | undefined): string | und
   return rule?.autoAllowedType;
 }
 
-function hostNames(event: FlowEvent, knowledge: Knowledge) {
+function hostNames(
+  event: FlowEvent,
+  knowledge: Knowledge,
+): Pick<AuditEvent, 'dst_hostname' | 'dst_hostnames'> {
   if (event.dst === undefined) return {};
   const granted = event.allowed ? knowledge.nameOfGrant(event.name) : undefined;
   if (granted !== undefined) return { dst_hostname: granted };
@@ -82,25 +88,33 @@ function hostNames(event: FlowEvent, knowledge: Knowledge) {
   return { dst_hostname, dst_hostnames: others.slice(0, MAX_OTHER_NAMES) };
 }
 
+/** The flags of the contract, and whether a refusal is a known one. */
+function outcome(event: FlowEvent, name: string | undefined, knowledge: Knowledge) {
+  const { allowed, by, mode, dst: address, protocol, dstPort: port } = event;
+  if (allowed) return { would_deny: false, blocked: false };
+  const blocked = mode === MODE.ENFORCE || by === DECIDED_BY.PROOF;
+  const isFlow = protocol !== NOT_IP;
+  const expected = isFlow && knowledge.isExpected({ name, address, protocol, port });
+  return { would_deny: !blocked, blocked, ...(expected ? { expected } : {}) };
+}
+
 /** The record of one event. */
 export function attribute(event: FlowEvent, knowledge: Knowledge): AuditEvent {
   const rule = event.rule === 0 ? undefined : knowledge.ruleOf(event.rule);
-  const refused = !event.allowed;
-  const isEnforced = event.mode === MODE.ENFORCE || event.by === DECIDED_BY.PROOF;
+  const names = hostNames(event, knowledge);
   return {
     timestamp: formatTimestamp(event.monotonicNs + knowledge.clockOffsetNs),
     event_type: typeOf(event),
     ...(event.src === undefined ? {} : { src_ip: printAddress(event.src) }),
     ...(event.dst === undefined ? {} : { dst_ip: printAddress(event.dst) }),
-    ...hostNames(event, knowledge),
+    ...names,
     dst_port: event.dstPort,
     protocol: protocolName(event.protocol),
     process: event.comm.slice(0, MAX_PROCESS),
     pid: event.pid,
     matched_rule: rule?.text ?? '',
     auto_allowed_type: autoAllowedType(event, rule) ?? '',
-    would_deny: refused && !isEnforced,
-    blocked: refused && isEnforced,
+    ...outcome(event, names.dst_hostname, knowledge),
     origin: originName(event.origin),
     ...(event.pid === 0 ? {} : { uid: event.uid }),
     cgroup: event.cgroup === 0n ? '' : event.cgroup.toString(),

@@ -52,6 +52,8 @@ export interface AuditEvent extends ContractFields {
   readonly query_type?: string;
   /** A flow that was open before its first record. */
   readonly mid_stream?: boolean;
+  /** A refusal that `expected-blocks` lists. */
+  readonly expected?: boolean;
   /** Attempts the record stands for, when more than one. */
   readonly count?: number;
   /** `proof` traffic is never counted. */

@@ -4,7 +4,7 @@ import { autoAllowedRules, type ServiceUrl } from './auto-allowed.ts';
 import type { PolicyDocument } from './document.ts';
 import type { EntryKind } from './parse-entry.ts';
 import { type ParsedList, parseList, type RuleDraft } from './parse-list.ts';
-import { type ParsedPolicyFile, parsePolicyFile } from './parse-policy.ts';
+import { EXPECTED_BLOCKS, type ParsedPolicyFile, parsePolicyFile } from './parse-policy.ts';
 import type { Action, Policy, Rule } from './policy.ts';
 import { type PolicyProblem, warningAt } from './problem.ts';
 import { parseSearchDomains } from './search-domain.ts';
@@ -15,6 +15,7 @@ export interface PolicyInputs {
   readonly blockedHosts: string;
   readonly allowedCidrs: string;
   readonly blockedCidrs: string;
+  readonly expectedBlocks: string;
   readonly searchDomains: string;
   readonly githubServiceHosts: string;
   readonly azureInfraHosts: string;
@@ -83,10 +84,11 @@ export function buildPolicy(
   environment: PolicyEnvironment,
 ): BuiltPolicy {
   const lists = parseInputs(inputs);
+  const expected = parseList(inputs.expectedBlocks, 'input expected-blocks', EXPECTED_BLOCKS);
   const suffixes = parseSearchDomains(inputs.searchDomains, 'input search-domains');
   const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
   const auto = autoAllowedRules({ ...inputs, ...environment });
-  const all = [...lists, suffixes, auto, parsed];
+  const all = [...lists, suffixes, expected, auto, parsed];
   const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
   const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
   const errors = all.flatMap((part) => part.errors);
@@ -95,7 +97,7 @@ export function buildPolicy(
     default: parsed.file.default,
     rules: numbered([...user, ...auto.items]),
     searchDomains: [...new Set([...suffixes.items, ...parsed.file.searchDomains])],
-    expectedBlocks: numbered(parsed.file.expectedBlocks),
+    expectedBlocks: numbered([...expected.items, ...parsed.file.expectedBlocks]),
     ...(document === undefined ? {} : { hash: document.sha256 }),
   };
   return { policy, warnings };

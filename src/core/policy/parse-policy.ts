@@ -33,7 +33,8 @@ const KEYS = [
   'sudo-lockdown',
 ] as const;
 const REFERENCE_KEYS = ['defaultAction', 'searchDomains', 'sudoLockdown'];
-const EXPECTED: EntryKind = { action: 'deny', takes: 'any', allowBroad: true };
+/** Entries of `expected-blocks`, in the file and in the input. */
+export const EXPECTED_BLOCKS: EntryKind = { action: 'deny', takes: 'any', allowBroad: true };
 const EMPTY: PolicyFile = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
 const VERSION_EXPECTED = '"version: 1" at the top of the policy file';
 
@@ -68,8 +69,8 @@ function readExpected(reader: DocumentReader, entry: MapEntry | undefined): read
   const nodes = (entry && reader.list(entry.value, 'targets')) ?? [];
   return nodes.flatMap((node) => {
     const scalar = reader.string(node, 'a host, an address or a CIDR');
-    const read = scalar && reader.text(scalar, (text) => parseEntry(text, EXPECTED));
-    return read === undefined ? [] : [draftOf(read, EXPECTED, reader.place(node.start))];
+    const read = scalar && reader.text(scalar, (text) => parseEntry(text, EXPECTED_BLOCKS));
+    return read === undefined ? [] : [draftOf(read, EXPECTED_BLOCKS, reader.place(node.start))];
   });
 }
 

@@ -19,6 +19,8 @@ export interface Row {
   readonly rule: string;
   readonly autoAllowedType: string;
   readonly reason: string;
+  /** A refusal that `expected-blocks` lists. */
+  readonly expected: boolean;
   /** Refused, or in audit mode would have been. */
   readonly status: 'blocked' | 'would be blocked' | 'allowed' | 'late allowed';
   readonly firstSeen: string;
@@ -42,6 +44,10 @@ export interface Report {
   readonly dns: readonly Row[];
   readonly allowed: readonly Row[];
   readonly existing: readonly Row[];
+  /** Connections and names that `expected-blocks` lists; in none of the others. */
+  readonly expected: readonly Row[];
+  /** Attempts of the job that were refused and not expected. */
+  readonly unexpected: number;
   readonly incidents: readonly Incident[];
   readonly attempts: number;
   readonly records: number;
@@ -73,6 +79,7 @@ function rowOf(event: AuditEvent): Row {
     rule: event.matched_rule ?? '',
     autoAllowedType: event.auto_allowed_type ?? '',
     reason: event.reason ?? '',
+    expected: event.expected === true,
     status: statusOf(event),
     firstSeen: event.timestamp,
     lastSeen: event.timestamp,
@@ -82,8 +89,15 @@ function rowOf(event: AuditEvent): Row {
 }
 
 /** Destinations with names are one whatever their address. */
-function keyOf({ host, address, port, protocol, process, origin, status, rule }: Row): string {
-  return [host === '' ? address : host, port, protocol, process, origin, status, rule].join('\0');
+function keyOf(row: Row): string {
+  const { host, address, port, protocol, process, origin, status, rule, expected } = row;
+  const parts = [host === '' ? address : host, port, protocol, process, origin, status, rule];
+  return [...parts, expected].join('\0');
+}
+
+/** The job's own, containers included; what nobody could be named for counts as its own. */
+export function isJobs(row: Row): boolean {
+  return row.origin === 'job' || row.origin === 'container' || row.origin === 'unknown';
 }
 
 /** What a late allow speaks of. */
@@ -210,11 +224,19 @@ export class ReportBuilder {
   /** The report of what was added. */
   build(badLines: readonly number[]): Report {
     const { blocked, dns, allowed, existing } = this.#groups;
+    const isExpected = (row: Row) => row.expected;
+    const isNews = (row: Row) => !row.expected;
+    const connections = united(blocked.values());
+    const news = [...connections, ...dns.values(), ...existing.values()].filter(isNews);
+    const refused = news.filter((row) => row.status === 'blocked' && isJobs(row));
     return {
       started: this.#started,
       ended: this.#ended,
-      blocked: united(blocked.values()),
-      dns: dns.values(),
+      blocked: connections.filter(isNews),
+      dns: dns.values().filter(isNews),
+      expected: [...connections, ...dns.values()].filter(isExpected),
+      // What no row could be kept of may have been the job's.
+      unexpected: refused.reduce((sum, row) => sum + row.count, blocked.beyond + dns.beyond),
       allowed: allowed.values(),
       existing: existing.values(),
       incidents: this.#incidents,

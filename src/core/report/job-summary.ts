@@ -1,5 +1,5 @@
 // The job summary (spec 11): what an engineer wants to know first comes first.
-import type { Report, Row } from './aggregate.ts';
+import { isJobs, type Report, type Row } from './aggregate.ts';
 import { cell, code, fitSections, table } from './markdown.ts';
 import { renderEntry, suggestForConnection, suggestForName, suggestPolicy } from './suggest.ts';
 
@@ -73,6 +73,7 @@ function counts(report: Report): string {
   const rows = [
     row('blocked connections', report.blocked),
     row('blocked names', report.dns),
+    ...(report.expected.length === 0 ? [] : [row('expected blocks', report.expected)]),
     row('allowed connections', report.allowed),
     row('existing connections', report.existing),
   ];
@@ -101,11 +102,6 @@ function lossLines(report: Report): string[] {
 function entry(suggestion: ReturnType<typeof suggestForName>, row: Row): string {
   if (row.rule !== '') return `denied by ${code(row.rule)}`;
   return suggestion === undefined ? '–' : code(renderEntry(suggestion));
-}
-
-/** The job's own, containers included; what nobody could be named for counts as its own. */
-function isJobs(row: Row): boolean {
-  return row.origin === 'job' || row.origin === 'container' || row.origin === 'unknown';
 }
 
 function blockedSections(report: Report): string[] {
@@ -192,6 +188,18 @@ function allowedSections(report: Report): string[] {
   ];
 }
 
+function expectedSection(report: Report): string[] {
+  const heads = ['destination', 'protocol', 'status', 'process', 'attempts', 'first seen'];
+  return section('Expected blocks', heads, report.expected, (row) => [
+    destination(row),
+    cell(row.protocol === '' ? 'DNS' : row.protocol),
+    row.status,
+    who(row),
+    String(row.count),
+    time(row),
+  ]);
+}
+
 function existingSection(report: Report): string[] {
   const heads = ['destination', 'protocol', 'process', 'whose', 'status'];
   return section('Open before the start', heads, report.existing, (row) => [
@@ -247,6 +255,7 @@ export function renderSummary(report: Report, facts: SummaryFacts): string {
     ...lossLines(report),
     ...blockedSections(report),
     ...pasteReady(report),
+    ...expectedSection(report),
     ...allowedSections(report),
     ...existingSection(report),
     footer(report, facts),

@@ -13,8 +13,8 @@ export const INPUTS: Readonly<Record<string, { readonly only?: string }>> = {
   'azure-infra-hosts': {},
   'allow-existing-connections': { only: 'true' },
   'on-unsupported': {},
-  'fail-on-block': { only: 'false' },
-  'expected-blocks': { only: '' },
+  'fail-on-block': {},
+  'expected-blocks': {},
   'sudo-lockdown': { only: 'false' },
   'sudo-allow-commands': { only: '' },
   'dns-upstream': {},
@@ -45,6 +45,7 @@ export interface RawInputs {
   readonly texts: ReadonlyMap<string, string>;
   readonly mode: 'enforce' | 'audit';
   readonly onUnsupported: 'fail' | 'warn';
+  readonly failOnBlock: boolean;
   readonly summary: boolean;
   readonly debug: boolean;
 }
@@ -72,9 +73,11 @@ export function readInputs(
   const mode = oneOf(texts, 'mode', ['enforce', 'audit'], errors);
   const onUnsupported = oneOf(texts, 'on-unsupported', ['fail', 'warn'], errors);
   if (errors.length > 0) return { kind: 'refused', errors };
-  const summary = texts.get('summary') === 'true';
-  const debug = texts.get('debug') === 'true';
-  return { kind: 'inputs', inputs: { texts, mode, onUnsupported, summary, debug } };
+  const is = (name: (typeof BOOLEANS)[number]) => texts.get(name) === 'true';
+  const failOnBlock = is('fail-on-block');
+  const summary = is('summary');
+  const debug = is('debug');
+  return { kind: 'inputs', inputs: { texts, mode, onUnsupported, failOnBlock, summary, debug } };
 }
 
 /** One of two words, the first where the error just added makes the value unused. */

@@ -5,15 +5,21 @@ import { Coalescer } from '../../../src/core/audit/coalesce.ts';
 import { decodeEvents } from '../../../src/core/flow/decode.ts';
 import type { FlowEvent } from '../../../src/core/flow/flow-event.ts';
 import { DECIDED_BY, LAYER, MODE, ORIGIN } from '../../../src/core/flow/layout.gen.ts';
+import { isExpectedFlow, type RefusedFlow } from '../../../src/core/policy/expected.ts';
 import { aSessionPolicy } from '../../builders/a-session-policy.ts';
 import { anEvent } from '../../builders/an-event.ts';
 
-const policy = aSessionPolicy({ allow: 'a.example.com', block: 'evil.example.net' });
+const policy = aSessionPolicy({
+  allow: 'a.example.com',
+  block: 'evil.example.net',
+  expected: 'last.example.net:80, 203.0.113.0/24',
+});
 const KNOWLEDGE = {
   clockOffsetNs: 1_000_000_000n,
   ruleOf: (id: number) => policy.rules[id - 1],
   nameOfGrant: (id: number) => (id === 7 ? 'www.a.example.com' : undefined),
   namesFor: () => ['last.example.net', 'before.example.net'],
+  isExpected: (flow: RefusedFlow) => isExpectedFlow(policy, flow),
 };
 
 function decoded(bytes: Uint8Array): FlowEvent {
@@ -124,4 +130,11 @@ describe('repeats', () => {
     const folded = coalescer.flush(2).reduce((sum, { count = 1 }) => sum + count, 0);
     expect(written + folded).toBe(40_000);
   });
+});
+
+test.each([
+  ['its name and port', { dstPort: 80 }, true],
+  ['its name on another port', {}, undefined],
+])('a refusal is expected by %s', (_what, wishes, expected) => {
+  expect(record({ mode: MODE.ENFORCE, by: DECIDED_BY.DEFAULT, ...wishes }).expected).toBe(expected);
 });

@@ -12,6 +12,7 @@ const INPUTS = {
   searchDomains: '',
   githubServiceHosts: 'none',
   azureInfraHosts: 'none',
+  expectedBlocks: '',
 };
 const NOWHERE = { actionsUrls: [], serverUrl: '' };
 

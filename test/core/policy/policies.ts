@@ -11,6 +11,7 @@ const NONE: PolicyInputs = {
   searchDomains: '',
   githubServiceHosts: 'none',
   azureInfraHosts: 'none',
+  expectedBlocks: '',
 };
 
 /** What buildPolicy makes of inputs alone. */
