@@ -10840,6 +10840,7 @@ function build(values, document) {
         searchDomains: '',
         githubServiceHosts: '',
         azureInfraHosts: '',
+        expectedBlocks: '',
     };
     return (0,_core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__/* .buildPolicy */ .v)(inputs, document, { actionsUrls: [], serverUrl: '' });
 }
@@ -11953,7 +11954,7 @@ const parse_policy_KEYS = [
     'sudo-lockdown',
 ];
 const REFERENCE_KEYS = ['defaultAction', 'searchDomains', 'sudoLockdown'];
-const EXPECTED = { action: 'deny', takes: 'any', allowBroad: true };
+const EXPECTED_BLOCKS = { action: 'deny', takes: 'any', allowBroad: true };
 const EMPTY = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
 const VERSION_EXPECTED = '"version: 1" at the top of the policy file';
 function readVersion(reader, root, entry) {
@@ -11981,8 +11982,8 @@ function readExpected(reader, entry) {
     const nodes = (entry && reader.list(entry.value, 'targets')) ?? [];
     return nodes.flatMap((node) => {
         const scalar = reader.string(node, 'a host, an address or a CIDR');
-        const read = scalar && reader.text(scalar, (text) => parseEntry(text, EXPECTED));
-        return read === undefined ? [] : [draftOf(read, EXPECTED, reader.place(node.start))];
+        const read = scalar && reader.text(scalar, (text) => parseEntry(text, EXPECTED_BLOCKS));
+        return read === undefined ? [] : [draftOf(read, EXPECTED_BLOCKS, reader.place(node.start))];
     });
 }
 function checkLockdown(reader, entry) {
@@ -12083,10 +12084,11 @@ function contradictions(rules) {
 }
 function buildPolicy(inputs, document, environment) {
     const lists = parseInputs(inputs);
+    const expected = parseList(inputs.expectedBlocks, 'input expected-blocks', EXPECTED_BLOCKS);
     const suffixes = parseSearchDomains(inputs.searchDomains, 'input search-domains');
     const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
     const auto = autoAllowedRules({ ...inputs, ...environment });
-    const all = [...lists, suffixes, auto, parsed];
+    const all = [...lists, suffixes, expected, auto, parsed];
     const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
     const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
     const errors = all.flatMap((part) => part.errors);
@@ -12096,7 +12098,7 @@ function buildPolicy(inputs, document, environment) {
         default: parsed.file.default,
         rules: numbered([...user, ...auto.items]),
         searchDomains: [...new Set([...suffixes.items, ...parsed.file.searchDomains])],
-        expectedBlocks: numbered(parsed.file.expectedBlocks),
+        expectedBlocks: numbered([...expected.items, ...parsed.file.expectedBlocks]),
         ...(document === undefined ? {} : { hash: document.sha256 }),
     };
     return { policy, warnings };

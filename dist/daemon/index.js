@@ -1323,6 +1323,523 @@ function protocolOf(number) {
     return undefined;
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/net/cidr.js
+
+const IPV4_BITS = 96;
+const MAPPED = parseAddress('::ffff:0.0.0.0') ?? new Uint8Array(16);
+function maskAddress(address, length) {
+    return address.map((byte, index) => {
+        const bits = Math.min(8, Math.max(0, length - index * 8));
+        return byte & (0xff << (8 - bits)) & 0xff;
+    });
+}
+function isPrefixOfMapped(prefix) {
+    return prefix.length < IPV4_BITS && matches(prefix, MAPPED);
+}
+function matches(prefix, address) {
+    const masked = maskAddress(address, prefix.length);
+    return masked.every((byte, index) => byte === prefix.address[index]);
+}
+function isIPv4Prefix(prefix) {
+    return prefix.length >= IPV4_BITS && isIPv4(prefix.address);
+}
+function contains(prefix, address) {
+    return matches(prefix, address) && isIPv4Prefix(prefix) === isIPv4(address);
+}
+function covers(outer, inner) {
+    return outer.length <= inner.length && contains(outer, inner.address);
+}
+function prefixOf(address) {
+    return { address, length: 128 };
+}
+function parsePrefixParts(addressText, lengthText) {
+    const address = parseAddress(addressText);
+    if (address === undefined)
+        return { kind: 'address' };
+    const dotted = !addressText.includes(':');
+    const limit = dotted ? 32 : 128;
+    if (!/^(0|[1-9]\d{0,2})$/.test(lengthText) || Number(lengthText) > limit) {
+        return { kind: 'length', limit };
+    }
+    const length = dotted ? IPV4_BITS + Number(lengthText) : Number(lengthText);
+    const masked = maskAddress(address, length);
+    if (masked.some((byte, index) => byte !== address[index])) {
+        const corrected = length >= IPV4_BITS && isIPv4(masked)
+            ? `${address_printAddress(masked)}/${length - IPV4_BITS}`
+            : `${address_printAddress(masked)}/${length}`;
+        return { kind: 'host-bits', corrected };
+    }
+    return { address, length };
+}
+function parsePrefix(text) {
+    const slash = text.indexOf('/');
+    if (slash < 0) {
+        const address = parseAddress(text);
+        return address && prefixOf(address);
+    }
+    const parsed = parsePrefixParts(text.slice(0, slash), text.slice(slash + 1));
+    return 'kind' in parsed ? undefined : parsed;
+}
+function printPrefix(prefix) {
+    const text = printAddress(prefix.address);
+    if (prefix.length === 128)
+        return text;
+    return `${text}/${isIPv4Prefix(prefix) ? prefix.length - IPV4_BITS : prefix.length}`;
+}
+function withoutMapped(prefix) {
+    if (!isPrefixOfMapped(prefix))
+        return [prefix];
+    const parts = [];
+    for (let bit = prefix.length; bit < IPV4_BITS; bit++) {
+        const address = maskAddress(MAPPED, bit + 1);
+        address[bit >> 3] = (address[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7));
+        parts.push({ address, length: bit + 1 });
+    }
+    return parts;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/net/pair-set.js
+const NO_PORTS = { kind: 'some', ports: [] };
+const ALL_PORTS = { kind: 'allBut', ports: [] };
+const LAST_PORT = 65535;
+function emptyPairs() {
+    return { tcp: NO_PORTS, udp: NO_PORTS, icmp: false };
+}
+function everyPort() {
+    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: false };
+}
+function everyPair() {
+    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: true };
+}
+function some(ports) {
+    return { kind: 'some', ports: [...new Set(ports)].sort((a, b) => a - b) };
+}
+function allBut(ports) {
+    return { kind: 'allBut', ports: [...new Set(ports)].sort((a, b) => a - b) };
+}
+function complement(set) {
+    return { kind: set.kind === 'some' ? 'allBut' : 'some', ports: set.ports };
+}
+function hasPort(set, port) {
+    return set.ports.includes(port) === (set.kind === 'some');
+}
+function intersectPorts(a, b) {
+    if (a.kind === 'some')
+        return some(a.ports.filter((port) => hasPort(b, port)));
+    if (b.kind === 'some')
+        return some(b.ports.filter((port) => hasPort(a, port)));
+    return allBut([...a.ports, ...b.ports]);
+}
+function unionPorts(a, b) {
+    return complement(intersectPorts(complement(a), complement(b)));
+}
+function union(a, b) {
+    return {
+        tcp: unionPorts(a.tcp, b.tcp),
+        udp: unionPorts(a.udp, b.udp),
+        icmp: a.icmp || b.icmp,
+    };
+}
+function intersect(a, b) {
+    return {
+        tcp: intersectPorts(a.tcp, b.tcp),
+        udp: intersectPorts(a.udp, b.udp),
+        icmp: a.icmp && b.icmp,
+    };
+}
+function subtract(a, b) {
+    return intersect(a, { tcp: complement(b.tcp), udp: complement(b.udp), icmp: !b.icmp });
+}
+function isEmptyPorts(set) {
+    return set.kind === 'some' ? set.ports.length === 0 : set.ports.length === LAST_PORT;
+}
+function isEmpty(set) {
+    return isEmptyPorts(set.tcp) && isEmptyPorts(set.udp) && !set.icmp;
+}
+function has(set, protocol, port) {
+    return protocol === 'icmp' ? set.icmp : hasPort(set[protocol], port);
+}
+function pairsOf(ports, action) {
+    if (ports === null)
+        return action === 'deny' ? everyPair() : everyPort();
+    const of = (protocol) => ports.filter((item) => item.protocol === protocol || item.protocol === 'both');
+    const portsOf = (protocol) => some(of(protocol)
+        .map((item) => item.port)
+        .filter((port) => port > 0));
+    return {
+        tcp: portsOf('tcp'),
+        udp: portsOf('udp'),
+        icmp: ports.some((item) => item.protocol === 'icmp'),
+    };
+}
+function rangesOf(set) {
+    const ranges = [];
+    for (const protocol of ['tcp', 'udp']) {
+        for (const [from, to] of runs(set[protocol]))
+            ranges.push({ protocol, from, to });
+    }
+    if (set.icmp)
+        ranges.push({ protocol: 'icmp', from: 0, to: 0 });
+    return ranges;
+}
+function runs(set) {
+    const found = [];
+    if (set.kind === 'allBut') {
+        let from = 1;
+        for (const port of [...set.ports, LAST_PORT + 1]) {
+            if (port > from)
+                found.push([from, port - 1]);
+            from = port + 1;
+        }
+        return found;
+    }
+    for (const port of set.ports) {
+        const last = found.at(-1);
+        if (last !== undefined && last[1] === port - 1)
+            last[1] = port;
+        else
+            found.push([port, port]);
+    }
+    return found;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
+
+
+const indexes = new WeakMap();
+function compareRules(a, b) {
+    const byLength = b.prefix.length - a.prefix.length;
+    const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
+    return byLength || byAction || a.rule.id - b.rule.id;
+}
+function addressRules(policy) {
+    const known = indexes.get(policy);
+    if (known !== undefined)
+        return known;
+    const rules = policy.rules.flatMap((rule) => {
+        const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
+        return prefix === undefined ? [] : [{ rule, prefix }];
+    });
+    rules.sort(compareRules);
+    indexes.set(policy, rules);
+    return rules;
+}
+function rulesContaining(policy, address, group) {
+    return addressRules(policy).filter(({ rule, prefix }) => (rule.autoAllowedType === undefined) === (group === 'user') && contains(prefix, address));
+}
+function decideAddress(policy, address, protocol, port, group = 'user') {
+    return rulesContaining(policy, address, group).find(({ rule }) => has(pairsOf(rule.ports, rule.action), protocol, port));
+}
+
+// EXTERNAL MODULE: ./node_modules/tr46/index.js
+var tr46 = __nccwpck_require__(552);
+;// CONCATENATED MODULE: ./build/ts/core/policy/problem.js
+class problem_Fault extends Error {
+    at;
+    found;
+    expected;
+    constructor(at, found, expected) {
+        super(expected);
+        this.at = at;
+        this.found = found;
+        this.expected = expected;
+    }
+    moved(offset) {
+        return new problem_Fault(this.at + offset, this.found, this.expected);
+    }
+}
+function errorAt(place, found, expected) {
+    const what = found === '' ? 'found nothing' : `found ${JSON.stringify(found)}`;
+    const { source, line, column } = place;
+    return { source, line, column, found, expected, message: `${what}, expected ${expected}` };
+}
+function warningAt(place, found, message) {
+    const { source, line, column } = place;
+    return { source, line, column, found, expected: '', message };
+}
+function renderProblem(problem) {
+    const { source, line, column, message } = problem;
+    return `${source} line ${line} column ${column}: ${message}`;
+}
+function codePoints(text, units = text.length) {
+    return [...text.slice(0, units)].length;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/host-name.js
+
+
+const DOTS = /[.\u3002\uff0e\uff61]/u;
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/u;
+const NOT_STD3 = /[\u2260\u226e\u226f]/u;
+const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/u;
+const UTS46 = { checkJoiners: true, transitionalProcessing: false };
+const MAX_LABEL = 63;
+const MAX_NAME = 253;
+const LABEL_EXPECTED = 'a label of 1 to 63 letters, digits, "-" and "_" that neither starts nor ends with "-"';
+function host_name_splitLabels(text) {
+    let at = 0;
+    const labels = text.split(DOTS).map((label) => {
+        const raw = { text: label, at };
+        at += label.length + 1;
+        return raw;
+    });
+    return labels.length > 1 && labels.at(-1)?.text === '' ? labels.slice(0, -1) : labels;
+}
+function host_name_canonicalLabel(raw) {
+    if (raw.text === '')
+        throw new Fault(raw.at, '', 'a label between the dots');
+    const label = toASCII(raw.text, UTS46);
+    if (label === null || !LABEL.test(label) || NOT_STD3.test(toUnicode(raw.text, UTS46).domain)) {
+        throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
+    }
+    if (label.length > MAX_LABEL)
+        throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
+    return label;
+}
+function host_name_checkWhole(labels, text) {
+    const name = labels.join('.');
+    if (name.length > MAX_NAME) {
+        throw new Fault(0, text, `a name of at most ${MAX_NAME} characters`);
+    }
+    const literal = labels.filter((label) => !label.startsWith('*')).join('.');
+    if (literal !== '' && toASCII(literal, { ...UTS46, checkBidi: true }) === null) {
+        throw new Fault(0, text, 'a name that keeps to one writing direction (RFC 5893)');
+    }
+    if (NUMERIC.test(labels.at(-1) ?? '')) {
+        throw new Fault(0, text, 'a plain dotted-decimal IPv4 address, or a name that ends in no number');
+    }
+}
+function canonicalName(text) {
+    const labels = host_name_splitLabels(text).map(host_name_canonicalLabel);
+    host_name_checkWhole(labels, text);
+    return labels.join('.');
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/host-pattern.js
+
+
+function isWildcard(label) {
+    return label === '*' || label === '**';
+}
+function patternLabel(raw, before) {
+    if (!isWildcard(raw.text)) {
+        if (raw.text.includes('*')) {
+            throw new Fault(raw.at, raw.text, 'a whole label, "*" or "**"; part of a label has no wildcard');
+        }
+        return canonicalLabel(raw);
+    }
+    if (raw.text === '**' && before?.text === '**') {
+        throw new Fault(raw.at, raw.text, 'one "**" only: it already stands for one or more labels');
+    }
+    return raw.text;
+}
+function parseHost(text) {
+    const exact = text.startsWith('=');
+    const host = exact ? text.slice(1) : text;
+    if (exact && host.includes('*')) {
+        throw new Fault(0, text, 'a name behind "=": a pattern is exact already');
+    }
+    if (host === '')
+        throw new Fault(exact ? 1 : 0, '', 'a name');
+    if (/^[.\u3002\uff0e\uff61]/u.test(host)) {
+        const rest = host.slice(1);
+        const hint = rest === '' ? 'a name' : `a name; for every name below it write "**.${rest}"`;
+        throw new Fault(0, text, hint);
+    }
+    const shift = text.length - host.length;
+    const raw = splitLabels(host).map((label) => ({ ...label, at: label.at + shift }));
+    const labels = raw.map((label, index) => patternLabel(label, raw[index - 1]));
+    checkWhole(labels, text);
+    if (labels.some(isWildcard))
+        return { kind: 'pattern', labels };
+    return { kind: 'name', name: labels.join('.'), exact };
+}
+function matchesPattern(pattern, name) {
+    let reach = Array.from({ length: name.length + 1 }, (_, index) => index === 0);
+    for (const label of pattern) {
+        const next = Array(name.length + 1).fill(false);
+        for (let j = 1; j <= name.length; j++) {
+            const before = reach[j - 1] ?? false;
+            if (label === '**')
+                next[j] = before || (next[j - 1] ?? false);
+            else
+                next[j] = before && (label === '*' || label === name[j - 1]);
+        }
+        reach = next;
+    }
+    return reach[name.length] ?? false;
+}
+function printTarget(target) {
+    if (target.kind === 'prefix')
+        return target.text;
+    if (target.kind === 'pattern')
+        return target.labels.join('.');
+    return target.exact ? `=${target.name}` : target.name;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/decide-name.js
+
+
+const CLUSTER_SUFFIX = 'cluster.local';
+const decide_name_indexes = new WeakMap();
+function indexOf(policy) {
+    const known = decide_name_indexes.get(policy);
+    if (known !== undefined)
+        return known;
+    const names = new Map();
+    for (const rule of policy.rules) {
+        if (rule.target.kind !== 'name')
+            continue;
+        const same = names.get(rule.target.name);
+        if (same === undefined)
+            names.set(rule.target.name, [rule]);
+        else
+            same.push(rule);
+    }
+    const index = { names, patterns: policy.rules.filter((rule) => rule.target.kind === 'pattern') };
+    decide_name_indexes.set(policy, index);
+    return index;
+}
+function formsOf(name, searchDomains) {
+    const forms = new Set([name]);
+    const strip = (suffix) => {
+        if (name.endsWith(`.${suffix}`) && name.length > suffix.length + 1) {
+            forms.add(name.slice(0, -suffix.length - 1));
+        }
+    };
+    const fitting = searchDomains.filter((suffix) => name.endsWith(`.${suffix}`));
+    const longest = fitting.toSorted((a, b) => b.length - a.length)[0];
+    if (longest !== undefined)
+        strip(longest);
+    const labels = name.split('.');
+    strip(CLUSTER_SUFFIX);
+    strip(`svc.${CLUSTER_SUFFIX}`);
+    const namespace = labels.at(-4);
+    if (namespace !== undefined)
+        strip(`${namespace}.svc.${CLUSTER_SUFFIX}`);
+    return [...forms];
+}
+function nameRank(rule, form) {
+    const { target } = rule;
+    if (target.kind !== 'name')
+        return [];
+    const literals = target.name.split('.').length;
+    const kind = target.exact ? 4 : target.name === form ? 3 : 0;
+    return [literals, kind, 0, rule.action === 'deny' ? 1 : 0];
+}
+function patternRank(rule, labels) {
+    const literals = labels.filter((label) => !isWildcard(label)).length;
+    return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
+}
+function matchesOf(policy, form) {
+    const { names, patterns } = indexOf(policy);
+    const labels = form.split('.');
+    const found = [];
+    for (let start = 0; start < labels.length; start++) {
+        for (const rule of names.get(labels.slice(start).join('.')) ?? []) {
+            const isExact = rule.target.kind === 'name' && rule.target.exact;
+            if (start === 0 || !isExact)
+                found.push({ rule, rank: nameRank(rule, form) });
+        }
+    }
+    for (const rule of patterns) {
+        if (rule.target.kind === 'pattern' && matchesPattern(rule.target.labels, labels)) {
+            found.push({ rule, rank: patternRank(rule, rule.target.labels) });
+        }
+    }
+    return found;
+}
+function byText(a, b) {
+    if (a === b)
+        return 0;
+    return a < b ? -1 : 1;
+}
+function compareMatches(a, b) {
+    for (const [index, value] of a.rank.entries()) {
+        const difference = (b.rank[index] ?? 0) - value;
+        if (difference !== 0)
+            return difference;
+    }
+    const isPrivate = Number(b.rule.private) - Number(a.rule.private);
+    return isPrivate || byText(a.rule.text, b.rule.text) || a.rule.id - b.rule.id;
+}
+function groupOf(rule) {
+    if (rule.runnerHost === true)
+        return 'runner';
+    return rule.autoAllowedType === undefined ? 'user' : 'auto';
+}
+function cellsOf(rules) {
+    const cells = [];
+    let open = everyPair();
+    for (const rule of rules) {
+        const own = pairsOf(rule.ports, rule.action);
+        const pairs = intersect(own, open);
+        if (isEmpty(pairs))
+            continue;
+        cells.push({ rule, pairs });
+        open = subtract(open, own);
+    }
+    return cells;
+}
+function pairsWith(cells, action) {
+    return cells
+        .filter((cell) => cell.rule.action === action)
+        .reduce((sum, cell) => union(sum, cell.pairs), emptyPairs());
+}
+function decideName(policy, name, asker) {
+    const matches = formsOf(name, policy.searchDomains)
+        .flatMap((form) => matchesOf(policy, form))
+        .sort(compareMatches);
+    const groups = asker.runner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
+    const ordered = groups.flatMap((group) => matches.filter((match) => groupOf(match.rule) === group).map((match) => match.rule));
+    const rules = [...new Set(ordered)];
+    const cells = cellsOf(rules);
+    const allow = pairsWith(cells, 'allow');
+    const deny = pairsWith(cells, 'deny');
+    const byPair = (protocol, port) => {
+        const cell = cells.find(({ pairs }) => has(pairs, protocol, port));
+        return { verdict: cell?.rule.action ?? policy.default, rule: cell?.rule ?? null };
+    };
+    return { allow, deny, rest: subtract(everyPair(), union(allow, deny)), byPair, rules, cells };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/expected.js
+
+
+
+const asPolicies = new WeakMap();
+function expectedPolicy(policy) {
+    const known = asPolicies.get(policy);
+    if (known !== undefined)
+        return known;
+    const { searchDomains, expectedBlocks: rules } = policy;
+    const made = { default: 'allow', rules, searchDomains, expectedBlocks: [] };
+    asPolicies.set(policy, made);
+    return made;
+}
+function isExpectedName(policy, name) {
+    if (policy.expectedBlocks.length === 0)
+        return false;
+    return decideName(expectedPolicy(policy), name, { runner: false }).rules.length > 0;
+}
+function isExpectedFlow(policy, flow) {
+    if (policy.expectedBlocks.length === 0)
+        return false;
+    const expected = expectedPolicy(policy);
+    const { name, address, port } = flow;
+    const protocol = protocolOf(flow.protocol);
+    const ofName = name === undefined ? undefined : decideName(expected, name, { runner: false });
+    if (protocol !== undefined) {
+        if (ofName !== undefined && ofName.byPair(protocol, port).rule !== null)
+            return true;
+        return address !== undefined && decideAddress(expected, address, protocol, port) !== undefined;
+    }
+    if (ofName?.rules.some((rule) => rule.ports === null) === true)
+        return true;
+    const ofAddress = address === undefined ? [] : rulesContaining(expected, address, 'user');
+    return ofAddress.some(({ rule }) => rule.ports === null);
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/audit/jsonl.js
 const CONTRACT_ORDER = [
     'timestamp',
@@ -1684,7 +2201,7 @@ class DnsDecodeError extends Error {
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/name.js
 
-const MAX_NAME = 255;
+const name_MAX_NAME = 255;
 const POINTER = 0xc0;
 const HEADER_SIZE = 12;
 function isPlain(byte) {
@@ -1716,7 +2233,7 @@ function pointerTarget(bytes, at, limit) {
 function checkLabel(bytes, at, length, size) {
     if (length > 63)
         throw new DnsDecodeError('name', 'a label type is not known');
-    if (size > MAX_NAME)
+    if (size > name_MAX_NAME)
         throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
     if (at + 1 + length > bytes.length)
         throw new DnsDecodeError('name', 'a label is cut off');
@@ -1768,7 +2285,7 @@ function encodeName(name) {
         bytes.push(part.length, ...part);
     }
     bytes.push(0);
-    if (bytes.length > MAX_NAME)
+    if (bytes.length > name_MAX_NAME)
         throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
     return Uint8Array.from(bytes);
 }
@@ -1911,111 +2428,6 @@ function withId(message, id) {
     copy[0] = id >> 8;
     copy[1] = id & 0xff;
     return copy;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/net/pair-set.js
-const NO_PORTS = { kind: 'some', ports: [] };
-const ALL_PORTS = { kind: 'allBut', ports: [] };
-const LAST_PORT = 65535;
-function emptyPairs() {
-    return { tcp: NO_PORTS, udp: NO_PORTS, icmp: false };
-}
-function everyPort() {
-    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: false };
-}
-function everyPair() {
-    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: true };
-}
-function some(ports) {
-    return { kind: 'some', ports: [...new Set(ports)].sort((a, b) => a - b) };
-}
-function allBut(ports) {
-    return { kind: 'allBut', ports: [...new Set(ports)].sort((a, b) => a - b) };
-}
-function complement(set) {
-    return { kind: set.kind === 'some' ? 'allBut' : 'some', ports: set.ports };
-}
-function hasPort(set, port) {
-    return set.ports.includes(port) === (set.kind === 'some');
-}
-function intersectPorts(a, b) {
-    if (a.kind === 'some')
-        return some(a.ports.filter((port) => hasPort(b, port)));
-    if (b.kind === 'some')
-        return some(b.ports.filter((port) => hasPort(a, port)));
-    return allBut([...a.ports, ...b.ports]);
-}
-function unionPorts(a, b) {
-    return complement(intersectPorts(complement(a), complement(b)));
-}
-function union(a, b) {
-    return {
-        tcp: unionPorts(a.tcp, b.tcp),
-        udp: unionPorts(a.udp, b.udp),
-        icmp: a.icmp || b.icmp,
-    };
-}
-function intersect(a, b) {
-    return {
-        tcp: intersectPorts(a.tcp, b.tcp),
-        udp: intersectPorts(a.udp, b.udp),
-        icmp: a.icmp && b.icmp,
-    };
-}
-function subtract(a, b) {
-    return intersect(a, { tcp: complement(b.tcp), udp: complement(b.udp), icmp: !b.icmp });
-}
-function isEmptyPorts(set) {
-    return set.kind === 'some' ? set.ports.length === 0 : set.ports.length === LAST_PORT;
-}
-function isEmpty(set) {
-    return isEmptyPorts(set.tcp) && isEmptyPorts(set.udp) && !set.icmp;
-}
-function has(set, protocol, port) {
-    return protocol === 'icmp' ? set.icmp : hasPort(set[protocol], port);
-}
-function pairsOf(ports, action) {
-    if (ports === null)
-        return action === 'deny' ? everyPair() : everyPort();
-    const of = (protocol) => ports.filter((item) => item.protocol === protocol || item.protocol === 'both');
-    const portsOf = (protocol) => some(of(protocol)
-        .map((item) => item.port)
-        .filter((port) => port > 0));
-    return {
-        tcp: portsOf('tcp'),
-        udp: portsOf('udp'),
-        icmp: ports.some((item) => item.protocol === 'icmp'),
-    };
-}
-function rangesOf(set) {
-    const ranges = [];
-    for (const protocol of ['tcp', 'udp']) {
-        for (const [from, to] of runs(set[protocol]))
-            ranges.push({ protocol, from, to });
-    }
-    if (set.icmp)
-        ranges.push({ protocol: 'icmp', from: 0, to: 0 });
-    return ranges;
-}
-function runs(set) {
-    const found = [];
-    if (set.kind === 'allBut') {
-        let from = 1;
-        for (const port of [...set.ports, LAST_PORT + 1]) {
-            if (port > from)
-                found.push([from, port - 1]);
-            from = port + 1;
-        }
-        return found;
-    }
-    for (const port of set.ports) {
-        const last = found.at(-1);
-        if (last !== undefined && last[1] === port - 1)
-            last[1] = port;
-        else
-            found.push([port, port]);
-    }
-    return found;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/grant-entries.js
@@ -3096,7 +3508,7 @@ const V6_REMOVED = [
     [Array(16).fill(0), 127],
     [[0xfe, 0x80], 10],
 ];
-const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+const guard_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 const COMPATIBLE = Array(12).fill(0);
 const NAT64 = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 const NAT64_LOCAL = [0, 0x64, 0xff, 0x9b, 0, 1];
@@ -3136,7 +3548,7 @@ function carriedInLocalNat64(address) {
     return [at(6, 7, 9, 10), at(7, 9, 10, 11), at(9, 10, 11, 12), last];
 }
 function isMapped(address) {
-    return startsWith(address, MAPPED);
+    return startsWith(address, guard_MAPPED);
 }
 function isGuarded(address, own) {
     if (own(address))
@@ -3324,278 +3736,6 @@ class LearnedNames {
                 this.#names.delete(name);
         }
     }
-}
-
-// EXTERNAL MODULE: ./node_modules/tr46/index.js
-var tr46 = __nccwpck_require__(552);
-;// CONCATENATED MODULE: ./build/ts/core/policy/problem.js
-class problem_Fault extends Error {
-    at;
-    found;
-    expected;
-    constructor(at, found, expected) {
-        super(expected);
-        this.at = at;
-        this.found = found;
-        this.expected = expected;
-    }
-    moved(offset) {
-        return new problem_Fault(this.at + offset, this.found, this.expected);
-    }
-}
-function errorAt(place, found, expected) {
-    const what = found === '' ? 'found nothing' : `found ${JSON.stringify(found)}`;
-    const { source, line, column } = place;
-    return { source, line, column, found, expected, message: `${what}, expected ${expected}` };
-}
-function warningAt(place, found, message) {
-    const { source, line, column } = place;
-    return { source, line, column, found, expected: '', message };
-}
-function renderProblem(problem) {
-    const { source, line, column, message } = problem;
-    return `${source} line ${line} column ${column}: ${message}`;
-}
-function codePoints(text, units = text.length) {
-    return [...text.slice(0, units)].length;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/host-name.js
-
-
-const DOTS = /[.\u3002\uff0e\uff61]/u;
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/u;
-const NOT_STD3 = /[\u2260\u226e\u226f]/u;
-const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/u;
-const UTS46 = { checkJoiners: true, transitionalProcessing: false };
-const MAX_LABEL = 63;
-const host_name_MAX_NAME = 253;
-const LABEL_EXPECTED = 'a label of 1 to 63 letters, digits, "-" and "_" that neither starts nor ends with "-"';
-function host_name_splitLabels(text) {
-    let at = 0;
-    const labels = text.split(DOTS).map((label) => {
-        const raw = { text: label, at };
-        at += label.length + 1;
-        return raw;
-    });
-    return labels.length > 1 && labels.at(-1)?.text === '' ? labels.slice(0, -1) : labels;
-}
-function host_name_canonicalLabel(raw) {
-    if (raw.text === '')
-        throw new Fault(raw.at, '', 'a label between the dots');
-    const label = toASCII(raw.text, UTS46);
-    if (label === null || !LABEL.test(label) || NOT_STD3.test(toUnicode(raw.text, UTS46).domain)) {
-        throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
-    }
-    if (label.length > MAX_LABEL)
-        throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
-    return label;
-}
-function host_name_checkWhole(labels, text) {
-    const name = labels.join('.');
-    if (name.length > host_name_MAX_NAME) {
-        throw new Fault(0, text, `a name of at most ${host_name_MAX_NAME} characters`);
-    }
-    const literal = labels.filter((label) => !label.startsWith('*')).join('.');
-    if (literal !== '' && toASCII(literal, { ...UTS46, checkBidi: true }) === null) {
-        throw new Fault(0, text, 'a name that keeps to one writing direction (RFC 5893)');
-    }
-    if (NUMERIC.test(labels.at(-1) ?? '')) {
-        throw new Fault(0, text, 'a plain dotted-decimal IPv4 address, or a name that ends in no number');
-    }
-}
-function canonicalName(text) {
-    const labels = host_name_splitLabels(text).map(host_name_canonicalLabel);
-    host_name_checkWhole(labels, text);
-    return labels.join('.');
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/host-pattern.js
-
-
-function isWildcard(label) {
-    return label === '*' || label === '**';
-}
-function patternLabel(raw, before) {
-    if (!isWildcard(raw.text)) {
-        if (raw.text.includes('*')) {
-            throw new Fault(raw.at, raw.text, 'a whole label, "*" or "**"; part of a label has no wildcard');
-        }
-        return canonicalLabel(raw);
-    }
-    if (raw.text === '**' && before?.text === '**') {
-        throw new Fault(raw.at, raw.text, 'one "**" only: it already stands for one or more labels');
-    }
-    return raw.text;
-}
-function parseHost(text) {
-    const exact = text.startsWith('=');
-    const host = exact ? text.slice(1) : text;
-    if (exact && host.includes('*')) {
-        throw new Fault(0, text, 'a name behind "=": a pattern is exact already');
-    }
-    if (host === '')
-        throw new Fault(exact ? 1 : 0, '', 'a name');
-    if (/^[.\u3002\uff0e\uff61]/u.test(host)) {
-        const rest = host.slice(1);
-        const hint = rest === '' ? 'a name' : `a name; for every name below it write "**.${rest}"`;
-        throw new Fault(0, text, hint);
-    }
-    const shift = text.length - host.length;
-    const raw = splitLabels(host).map((label) => ({ ...label, at: label.at + shift }));
-    const labels = raw.map((label, index) => patternLabel(label, raw[index - 1]));
-    checkWhole(labels, text);
-    if (labels.some(isWildcard))
-        return { kind: 'pattern', labels };
-    return { kind: 'name', name: labels.join('.'), exact };
-}
-function matchesPattern(pattern, name) {
-    let reach = Array.from({ length: name.length + 1 }, (_, index) => index === 0);
-    for (const label of pattern) {
-        const next = Array(name.length + 1).fill(false);
-        for (let j = 1; j <= name.length; j++) {
-            const before = reach[j - 1] ?? false;
-            if (label === '**')
-                next[j] = before || (next[j - 1] ?? false);
-            else
-                next[j] = before && (label === '*' || label === name[j - 1]);
-        }
-        reach = next;
-    }
-    return reach[name.length] ?? false;
-}
-function printTarget(target) {
-    if (target.kind === 'prefix')
-        return target.text;
-    if (target.kind === 'pattern')
-        return target.labels.join('.');
-    return target.exact ? `=${target.name}` : target.name;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/decide-name.js
-
-
-const CLUSTER_SUFFIX = 'cluster.local';
-const indexes = new WeakMap();
-function indexOf(policy) {
-    const known = indexes.get(policy);
-    if (known !== undefined)
-        return known;
-    const names = new Map();
-    for (const rule of policy.rules) {
-        if (rule.target.kind !== 'name')
-            continue;
-        const same = names.get(rule.target.name);
-        if (same === undefined)
-            names.set(rule.target.name, [rule]);
-        else
-            same.push(rule);
-    }
-    const index = { names, patterns: policy.rules.filter((rule) => rule.target.kind === 'pattern') };
-    indexes.set(policy, index);
-    return index;
-}
-function formsOf(name, searchDomains) {
-    const forms = new Set([name]);
-    const strip = (suffix) => {
-        if (name.endsWith(`.${suffix}`) && name.length > suffix.length + 1) {
-            forms.add(name.slice(0, -suffix.length - 1));
-        }
-    };
-    const fitting = searchDomains.filter((suffix) => name.endsWith(`.${suffix}`));
-    const longest = fitting.toSorted((a, b) => b.length - a.length)[0];
-    if (longest !== undefined)
-        strip(longest);
-    const labels = name.split('.');
-    strip(CLUSTER_SUFFIX);
-    strip(`svc.${CLUSTER_SUFFIX}`);
-    const namespace = labels.at(-4);
-    if (namespace !== undefined)
-        strip(`${namespace}.svc.${CLUSTER_SUFFIX}`);
-    return [...forms];
-}
-function nameRank(rule, form) {
-    const { target } = rule;
-    if (target.kind !== 'name')
-        return [];
-    const literals = target.name.split('.').length;
-    const kind = target.exact ? 4 : target.name === form ? 3 : 0;
-    return [literals, kind, 0, rule.action === 'deny' ? 1 : 0];
-}
-function patternRank(rule, labels) {
-    const literals = labels.filter((label) => !isWildcard(label)).length;
-    return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
-}
-function matchesOf(policy, form) {
-    const { names, patterns } = indexOf(policy);
-    const labels = form.split('.');
-    const found = [];
-    for (let start = 0; start < labels.length; start++) {
-        for (const rule of names.get(labels.slice(start).join('.')) ?? []) {
-            const isExact = rule.target.kind === 'name' && rule.target.exact;
-            if (start === 0 || !isExact)
-                found.push({ rule, rank: nameRank(rule, form) });
-        }
-    }
-    for (const rule of patterns) {
-        if (rule.target.kind === 'pattern' && matchesPattern(rule.target.labels, labels)) {
-            found.push({ rule, rank: patternRank(rule, rule.target.labels) });
-        }
-    }
-    return found;
-}
-function byText(a, b) {
-    if (a === b)
-        return 0;
-    return a < b ? -1 : 1;
-}
-function compareMatches(a, b) {
-    for (const [index, value] of a.rank.entries()) {
-        const difference = (b.rank[index] ?? 0) - value;
-        if (difference !== 0)
-            return difference;
-    }
-    const isPrivate = Number(b.rule.private) - Number(a.rule.private);
-    return isPrivate || byText(a.rule.text, b.rule.text) || a.rule.id - b.rule.id;
-}
-function groupOf(rule) {
-    if (rule.runnerHost === true)
-        return 'runner';
-    return rule.autoAllowedType === undefined ? 'user' : 'auto';
-}
-function cellsOf(rules) {
-    const cells = [];
-    let open = everyPair();
-    for (const rule of rules) {
-        const own = pairsOf(rule.ports, rule.action);
-        const pairs = intersect(own, open);
-        if (isEmpty(pairs))
-            continue;
-        cells.push({ rule, pairs });
-        open = subtract(open, own);
-    }
-    return cells;
-}
-function pairsWith(cells, action) {
-    return cells
-        .filter((cell) => cell.rule.action === action)
-        .reduce((sum, cell) => union(sum, cell.pairs), emptyPairs());
-}
-function decideName(policy, name, asker) {
-    const matches = formsOf(name, policy.searchDomains)
-        .flatMap((form) => matchesOf(policy, form))
-        .sort(compareMatches);
-    const groups = asker.runner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
-    const ordered = groups.flatMap((group) => matches.filter((match) => groupOf(match.rule) === group).map((match) => match.rule));
-    const rules = [...new Set(ordered)];
-    const cells = cellsOf(rules);
-    const allow = pairsWith(cells, 'allow');
-    const deny = pairsWith(cells, 'deny');
-    const byPair = (protocol, port) => {
-        const cell = cells.find(({ pairs }) => has(pairs, protocol, port));
-        return { verdict: cell?.rule.action ?? policy.default, rule: cell?.rule ?? null };
-    };
-    return { allow, deny, rest: subtract(everyPair(), union(allow, deny)), byPair, rules, cells };
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/opinion.js
@@ -4163,24 +4303,31 @@ function hostNames(event, knowledge) {
         return { dst_hostname };
     return { dst_hostname, dst_hostnames: others.slice(0, MAX_OTHER_NAMES) };
 }
+function outcome(event, name, knowledge) {
+    const { allowed, by, mode, dst: address, protocol, dstPort: port } = event;
+    if (allowed)
+        return { would_deny: false, blocked: false };
+    const blocked = mode === MODE.ENFORCE || by === DECIDED_BY.PROOF;
+    const isFlow = protocol !== NOT_IP;
+    const expected = isFlow && knowledge.isExpected({ name, address, protocol, port });
+    return { would_deny: !blocked, blocked, ...(expected ? { expected } : {}) };
+}
 function attribute(event, knowledge) {
     const rule = event.rule === 0 ? undefined : knowledge.ruleOf(event.rule);
-    const refused = !event.allowed;
-    const isEnforced = event.mode === MODE.ENFORCE || event.by === DECIDED_BY.PROOF;
+    const names = hostNames(event, knowledge);
     return {
         timestamp: formatTimestamp(event.monotonicNs + knowledge.clockOffsetNs),
         event_type: typeOf(event),
         ...(event.src === undefined ? {} : { src_ip: address_printAddress(event.src) }),
         ...(event.dst === undefined ? {} : { dst_ip: address_printAddress(event.dst) }),
-        ...hostNames(event, knowledge),
+        ...names,
         dst_port: event.dstPort,
         protocol: protocolName(event.protocol),
         process: event.comm.slice(0, MAX_PROCESS),
         pid: event.pid,
         matched_rule: rule?.text ?? '',
         auto_allowed_type: autoAllowedType(event, rule) ?? '',
-        would_deny: refused && !isEnforced,
-        blocked: refused && isEnforced,
+        ...outcome(event, names.dst_hostname, knowledge),
         origin: originName(event.origin),
         ...(event.pid === 0 ? {} : { uid: event.uid }),
         cgroup: event.cgroup === 0n ? '' : event.cgroup.toString(),
@@ -4193,6 +4340,7 @@ function attribute(event, knowledge) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/dns-record.js
+
 
 
 
@@ -4213,6 +4361,7 @@ function dnsBlockedRecord(blocked, policy, timestamp) {
         origin: originName(asker.origin),
         uid: asker.uid,
         cgroup: asker.cgroup,
+        ...(isExpectedName(policy, name) ? { expected: true } : {}),
         query_type: typeName(type),
         reason,
         layer: 'dns',
@@ -4544,109 +4693,6 @@ function parseOpenFlow(entry) {
     };
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/net/cidr.js
-
-const IPV4_BITS = 96;
-const cidr_MAPPED = parseAddress('::ffff:0.0.0.0') ?? new Uint8Array(16);
-function maskAddress(address, length) {
-    return address.map((byte, index) => {
-        const bits = Math.min(8, Math.max(0, length - index * 8));
-        return byte & (0xff << (8 - bits)) & 0xff;
-    });
-}
-function isPrefixOfMapped(prefix) {
-    return prefix.length < IPV4_BITS && matches(prefix, cidr_MAPPED);
-}
-function matches(prefix, address) {
-    const masked = maskAddress(address, prefix.length);
-    return masked.every((byte, index) => byte === prefix.address[index]);
-}
-function isIPv4Prefix(prefix) {
-    return prefix.length >= IPV4_BITS && isIPv4(prefix.address);
-}
-function contains(prefix, address) {
-    return matches(prefix, address) && isIPv4Prefix(prefix) === isIPv4(address);
-}
-function covers(outer, inner) {
-    return outer.length <= inner.length && contains(outer, inner.address);
-}
-function prefixOf(address) {
-    return { address, length: 128 };
-}
-function parsePrefixParts(addressText, lengthText) {
-    const address = parseAddress(addressText);
-    if (address === undefined)
-        return { kind: 'address' };
-    const dotted = !addressText.includes(':');
-    const limit = dotted ? 32 : 128;
-    if (!/^(0|[1-9]\d{0,2})$/.test(lengthText) || Number(lengthText) > limit) {
-        return { kind: 'length', limit };
-    }
-    const length = dotted ? IPV4_BITS + Number(lengthText) : Number(lengthText);
-    const masked = maskAddress(address, length);
-    if (masked.some((byte, index) => byte !== address[index])) {
-        const corrected = length >= IPV4_BITS && isIPv4(masked)
-            ? `${address_printAddress(masked)}/${length - IPV4_BITS}`
-            : `${address_printAddress(masked)}/${length}`;
-        return { kind: 'host-bits', corrected };
-    }
-    return { address, length };
-}
-function parsePrefix(text) {
-    const slash = text.indexOf('/');
-    if (slash < 0) {
-        const address = parseAddress(text);
-        return address && prefixOf(address);
-    }
-    const parsed = parsePrefixParts(text.slice(0, slash), text.slice(slash + 1));
-    return 'kind' in parsed ? undefined : parsed;
-}
-function printPrefix(prefix) {
-    const text = printAddress(prefix.address);
-    if (prefix.length === 128)
-        return text;
-    return `${text}/${isIPv4Prefix(prefix) ? prefix.length - IPV4_BITS : prefix.length}`;
-}
-function withoutMapped(prefix) {
-    if (!isPrefixOfMapped(prefix))
-        return [prefix];
-    const parts = [];
-    for (let bit = prefix.length; bit < IPV4_BITS; bit++) {
-        const address = maskAddress(cidr_MAPPED, bit + 1);
-        address[bit >> 3] = (address[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7));
-        parts.push({ address, length: bit + 1 });
-    }
-    return parts;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
-
-
-const decide_address_indexes = new WeakMap();
-function compareRules(a, b) {
-    const byLength = b.prefix.length - a.prefix.length;
-    const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
-    return byLength || byAction || a.rule.id - b.rule.id;
-}
-function addressRules(policy) {
-    const known = decide_address_indexes.get(policy);
-    if (known !== undefined)
-        return known;
-    const rules = policy.rules.flatMap((rule) => {
-        const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
-        return prefix === undefined ? [] : [{ rule, prefix }];
-    });
-    rules.sort(compareRules);
-    decide_address_indexes.set(policy, rules);
-    return rules;
-}
-function rulesContaining(policy, address, group) {
-    return addressRules(policy).filter(({ rule, prefix }) => (rule.autoAllowedType === undefined) === (group === 'user') && contains(prefix, address));
-}
-function decideAddress(policy, address, protocol, port, group = 'user') {
-    return rulesContaining(policy, address, group).find(({ rule }) => has(pairsOf(rule.ports, rule.action), protocol, port));
-}
-
 ;// CONCATENATED MODULE: ./build/ts/core/policy/decide.js
 
 
@@ -4777,6 +4823,7 @@ function decideConnection(policy, to, now) {
 
 
 
+
 async function admitExistingFlows(options) {
     const admitted = new Map();
     for (let round = 0; round < 2; round++) {
@@ -4793,18 +4840,25 @@ function recordExistingFlows(flows, options) {
         const decision = decideFlow(flow, options);
         const isDenied = decision.verdict === 'deny' && decision.by !== 'default';
         const rule = options.policy.rules[decision.rule - 1];
+        const hostname = options.proxy.nameOf(flow.dst);
+        const { protocol, dst: address, dstPort: port } = flow;
+        const refused = { name: hostname, address, protocol, port };
         options.logger.logExistingConnection({
             timestamp: options.timestamp,
             srcIp: address_printAddress(flow.src),
             dstIp: address_printAddress(flow.dst),
-            hostname: options.proxy.nameOf(flow.dst) ?? '',
+            hostname: hostname ?? '',
             dstPort: flow.dstPort,
             protocol: protocolName(flow.protocol),
             process: flow.comm,
             pid: flow.pid,
             matchedRule: rule?.text ?? '',
             autoAllowedType: rule?.autoAllowedType ?? '',
-            more: { origin: originName(flow.origin), uid: flow.uid },
+            more: {
+                origin: originName(flow.origin),
+                uid: flow.uid,
+                ...(isDenied && isExpectedFlow(options.policy, refused) ? { expected: true } : {}),
+            },
         }, isDenied && flow.scope !== SCOPE.RUNNER);
     }
 }
@@ -5730,6 +5784,7 @@ class LoaderChannel {
 
 
 
+
 const LOADER_FD = 3;
 const daemon_AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 const NAMES_A_LIFE = 1 << 20;
@@ -5844,6 +5899,7 @@ async function run(hello) {
             clockOffsetNs,
             ruleOf: (id) => policy.rules[id - 1],
             nameOfGrant: (id) => proxy.grants.nameOf(id),
+            isExpected: (flow) => isExpectedFlow(policy, flow),
             namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
         },
         known: past.known,

@@ -40508,7 +40508,7 @@ const parse_policy_KEYS = [
     'sudo-lockdown',
 ];
 const REFERENCE_KEYS = ['defaultAction', 'searchDomains', 'sudoLockdown'];
-const EXPECTED = { action: 'deny', takes: 'any', allowBroad: true };
+const EXPECTED_BLOCKS = { action: 'deny', takes: 'any', allowBroad: true };
 const EMPTY = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
 const VERSION_EXPECTED = '"version: 1" at the top of the policy file';
 function readVersion(reader, root, entry) {
@@ -40536,8 +40536,8 @@ function readExpected(reader, entry) {
     const nodes = (entry && reader.list(entry.value, 'targets')) ?? [];
     return nodes.flatMap((node) => {
         const scalar = reader.string(node, 'a host, an address or a CIDR');
-        const read = scalar && reader.text(scalar, (text) => parseEntry(text, EXPECTED));
-        return read === undefined ? [] : [draftOf(read, EXPECTED, reader.place(node.start))];
+        const read = scalar && reader.text(scalar, (text) => parseEntry(text, EXPECTED_BLOCKS));
+        return read === undefined ? [] : [draftOf(read, EXPECTED_BLOCKS, reader.place(node.start))];
     });
 }
 function checkLockdown(reader, entry) {
@@ -40638,10 +40638,11 @@ function contradictions(rules) {
 }
 function buildPolicy(inputs, document, environment) {
     const lists = parseInputs(inputs);
+    const expected = parseList(inputs.expectedBlocks, 'input expected-blocks', EXPECTED_BLOCKS);
     const suffixes = parseSearchDomains(inputs.searchDomains, 'input search-domains');
     const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
     const auto = autoAllowedRules({ ...inputs, ...environment });
-    const all = [...lists, suffixes, auto, parsed];
+    const all = [...lists, suffixes, expected, auto, parsed];
     const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
     const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
     const errors = all.flatMap((part) => part.errors);
@@ -40651,7 +40652,7 @@ function buildPolicy(inputs, document, environment) {
         default: parsed.file.default,
         rules: numbered([...user, ...auto.items]),
         searchDomains: [...new Set([...suffixes.items, ...parsed.file.searchDomains])],
-        expectedBlocks: numbered(parsed.file.expectedBlocks),
+        expectedBlocks: numbered([...expected.items, ...parsed.file.expectedBlocks]),
         ...(document === undefined ? {} : { hash: document.sha256 }),
     };
     return { policy, warnings };
@@ -40681,6 +40682,7 @@ function prepareSession(parts) {
         searchDomains: text('search-domains'),
         githubServiceHosts: text('github-service-hosts'),
         azureInfraHosts: text('azure-infra-hosts'),
+        expectedBlocks: text('expected-blocks'),
     }, document, { actionsUrls: parts.actionsUrls, serverUrl: parts.serverUrl });
     const warnings = built.warnings.map(renderProblem);
     const problems = 'errors' in built ? built.errors.map(renderProblem) : [];
@@ -40725,6 +40727,7 @@ const FIELDS = {
     artifactName: 'string',
     retentionDays: 'string',
     summary: 'boolean',
+    failOnBlock: 'boolean',
 };
 function isSavedSession(value) {
     if (typeof value !== 'object' || value === null)
@@ -41442,8 +41445,8 @@ const INPUTS = {
     'azure-infra-hosts': {},
     'allow-existing-connections': { only: 'true' },
     'on-unsupported': {},
-    'fail-on-block': { only: 'false' },
-    'expected-blocks': { only: '' },
+    'fail-on-block': {},
+    'expected-blocks': {},
     'sudo-lockdown': { only: 'false' },
     'sudo-allow-commands': { only: '' },
     'dns-upstream': {},
@@ -41485,9 +41488,11 @@ function readInputs(environment) {
     const onUnsupported = oneOf(texts, 'on-unsupported', ['fail', 'warn'], errors);
     if (errors.length > 0)
         return { kind: 'refused', errors };
-    const summary = texts.get('summary') === 'true';
-    const debug = texts.get('debug') === 'true';
-    return { kind: 'inputs', inputs: { texts, mode, onUnsupported, summary, debug } };
+    const is = (name) => texts.get(name) === 'true';
+    const failOnBlock = is('fail-on-block');
+    const summary = is('summary');
+    const debug = is('debug');
+    return { kind: 'inputs', inputs: { texts, mode, onUnsupported, failOnBlock, summary, debug } };
 }
 function oneOf(texts, name, words, errors) {
     const found = texts.get(name);
@@ -45370,6 +45375,7 @@ async function start(inputs, context, session, cgroup) {
         artifactName: inputs.texts.get('artifact-name') ?? '',
         retentionDays: inputs.texts.get('artifact-retention-days') ?? '',
         summary: inputs.summary,
+        failOnBlock: inputs.failOnBlock,
     };
     state.save(STATE_KEY, JSON.stringify(saved));
     log.info(enforcing
