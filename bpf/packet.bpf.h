@@ -172,7 +172,8 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 		call_remember(s, q, &d, p->generation);
 	}
 	r->mid_stream = e->proto == IPPROTO_TCP && !(e->tcp_flags & TCP_SYN);
-	if (!reported && !(q->scope == SCOPE_DAEMON && d.verdict == VERDICT_ALLOW) &&
+	/* the daemon's own questions to its upstream are no news */
+	if (!reported && !(q->scope == SCOPE_DAEMON && d.by == BY_DAEMON && d.verdict == VERDICT_ALLOW) &&
 	    flow_is_new(&k, &d, p, q->scope))
 		flow_emit(e, &d, s, r);
 	if (d.verdict != VERDICT_ALLOW)

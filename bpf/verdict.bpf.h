@@ -182,6 +182,8 @@ __noinline int verdict_for(const struct question *q, struct decision *d)
 		rule_for(q, &user, SCOPE_DAEMON, KIND_AUTO);
 		if (user.by && user.verdict)
 			return decided(d, VERDICT_ALLOW, BY_DAEMON);
+		if (local < 0 && grant_for(q, d, SCOPE_DAEMON, KIND_AUTO, now))
+			return decided(d, VERDICT_ALLOW, BY_AUTO_GRANT);
 		return local < 0 ? decided(d, VERDICT_DENY, BY_DAEMON) : decided(d, VERDICT_ALLOW, BY_LOCAL);
 	}
 	proof = proof_number(&q->dst);

@@ -6,6 +6,7 @@ import { type Address, addressKey, isIPv4 } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
 import { isExpectedFlow } from './core/policy/expected.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
+import type { SessionSettings } from './core/wire/session.ts';
 import { AuditLogger } from './daemon/audit-logger.ts';
 import { answerControl } from './daemon/control-server.ts';
 import type { DnsClient } from './daemon/dns-ports.ts';
@@ -14,6 +15,7 @@ import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
 import { dnsBlockedRecord } from './daemon/dns-record.ts';
 import { FlowPipeline } from './daemon/flow-pipeline.ts';
 import { gateSettings } from './daemon/gate-settings.ts';
+import { NotificationTracker, notifyOf } from './daemon/notification-tracker.ts';
 import { NO_PAST, type Past, readPast } from './daemon/past.ts';
 import { ProofEvents, type ProofLine, parseProofLine } from './daemon/proof.ts';
 import {
@@ -23,11 +25,13 @@ import {
   tamper,
 } from './daemon/session-records.ts';
 import { resumeSession, startSession } from './daemon/supervisor.ts';
+import { WebhookClient } from './daemon/webhook.ts';
 import { AuditFile, readLines } from './edge/host/audit-file.ts';
 import { after, every, nowMs, nowNs } from './edge/host/clock.ts';
 import { adoptDnsTcp } from './edge/host/dns-tcp.ts';
 import { adoptDnsUdp } from './edge/host/dns-udp.ts';
 import { UpstreamClient } from './edge/host/upstream.ts';
+import { postJson } from './edge/host/webhook-post.ts';
 import { LoaderChannel } from './edge/kernel/loader-channel.ts';
 
 const LOADER_FD = 3;
@@ -46,6 +50,7 @@ interface Served {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: DnsProxy;
+  readonly notifications: NotificationTracker | undefined;
   readonly timestamp: () => string;
 }
 
@@ -64,9 +69,8 @@ const channel = new LoaderChannel(LOADER_FD, {
     } else if (served !== undefined) {
       const { hello, ...parts } = served;
       const { mode } = hello.session;
-      answerControl(client, line, { loader: channel, mode, pid: process.pid, ...parts }).catch(
-        fail,
-      );
+      const own = { loader: channel, mode, pid: process.pid, after };
+      answerControl(client, line, { ...own, ...parts }).catch(fail);
     }
   },
   onNotice: (notice) => {
@@ -150,6 +154,17 @@ function buildProxy(
   });
 }
 
+function buildNotifications(
+  { notifyUrl: url, mode, job }: SessionSettings,
+  proxy: DnsProxy,
+): NotificationTracker | undefined {
+  if (url === undefined) return undefined;
+  const reach = (host: string, port: number) => proxy.reach(host, port);
+  return new NotificationTracker(new WebhookClient({ url, mode, job, reach, post: postJson }), {
+    after,
+  });
+}
+
 async function run(hello: Hello): Promise<void> {
   const { session } = hello;
   const { policy } = session;
@@ -167,6 +182,7 @@ async function run(hello: Hello): Promise<void> {
     mode: () => mode,
     lastName: past.restarts * NAMES_A_LIFE,
   });
+  const notifications = buildNotifications(session, proxy);
   const proof = new ProofEvents();
   const pipeline = new FlowPipeline({
     logger,
@@ -179,9 +195,10 @@ async function run(hello: Hello): Promise<void> {
     },
     known: past.known,
     onEvent: (event) => proof.note(event),
+    onRefused: (record) => notifyOf(record, notifications),
     nowMs,
   });
-  served = { hello, logger, pipeline, proxy, timestamp };
+  served = { hello, logger, pipeline, proxy, notifications, timestamp };
   every(HEARTBEAT_MS, () => channel.heartbeat());
   every(SWEEP_MS, () => {
     proxy.sweep();

@@ -13,7 +13,7 @@ import type { SessionSettings } from './core/wire/session.ts';
 import { type RawInputs, readInputs } from './edge/github/inputs.ts';
 import { type RunnerContext, readRunnerContext } from './edge/github/runner-context.ts';
 import { probeRootAccess } from './edge/github/sudo.ts';
-import { log, outputs, state } from './edge/github/workflow-commands.ts';
+import { log, maskSecret, outputs, state } from './edge/github/workflow-commands.ts';
 import { type CgroupChoice, cgroupMount, chooseCgroup } from './edge/host/cgroup.ts';
 import { readPolicyFile } from './edge/host/policy-file.ts';
 import { tryConnect, tryQuestion, trySend } from './edge/host/proof-attempts.ts';
@@ -167,6 +167,7 @@ async function main(): Promise<void> {
     return;
   }
   const { inputs } = read;
+  maskSecret(inputs.texts.get('notify-url') ?? '');
   outputs.set('mode', inputs.mode);
   const context = readRunnerContext(environment);
   const mount = cgroupMount();

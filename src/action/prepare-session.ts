@@ -2,6 +2,7 @@
 // runner has changed.
 import { buildPolicy } from '../core/policy/build-policy.ts';
 import type { PolicyDocument } from '../core/policy/document.ts';
+import { parseNotifyUrl } from '../core/policy/notify-url.ts';
 import { renderProblem } from '../core/policy/problem.ts';
 import { type JobFacts, type SessionSettings, SPEC_TIMES } from '../core/wire/session.ts';
 import type { MachineResolvers } from './ports.ts';
@@ -58,12 +59,17 @@ export function prepareSession(parts: SessionParts): PreparedSession {
   );
   const warnings = built.warnings.map(renderProblem);
   const problems = 'errors' in built ? built.errors.map(renderProblem) : [];
-  if ('errors' in built || 'errors' in resolvers) {
+  const notify = parseNotifyUrl(text('notify-url'));
+  if ('errors' in built || 'errors' in resolvers || 'error' in notify) {
     const errorsOf = (fault: 'input' | 'machine') =>
       'errors' in resolvers && resolvers.fault === fault ? resolvers.errors : [];
     return {
       kind: 'refused',
-      inputErrors: [...problems, ...errorsOf('input')],
+      inputErrors: [
+        ...problems,
+        ...errorsOf('input'),
+        ...('error' in notify ? [notify.error] : []),
+      ],
       machineErrors: errorsOf('machine'),
       warnings,
     };
@@ -85,6 +91,7 @@ export function prepareSession(parts: SessionParts): PreparedSession {
       nonce,
       job,
       ...configFile,
+      ...(notify.url === undefined ? {} : { notifyUrl: notify.url }),
       debug,
     },
   };

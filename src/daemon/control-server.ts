@@ -12,8 +12,13 @@ export interface ControlServerOptions {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: Sources['proxy'];
+  readonly notifications: Sources['notifications'];
+  readonly after: (ms: number) => Promise<void>;
   readonly timestamp: () => string;
 }
+
+/** How long a seal waits for notifications on their way; what is left is counted. */
+const LAST_NOTIFICATIONS_MS = 2000;
 
 function commandOf(line: string): string | undefined {
   try {
@@ -33,7 +38,7 @@ export async function answerControl(
   line: string,
   options: ControlServerOptions,
 ): Promise<void> {
-  const { loader, logger, pipeline, proxy, mode, pid } = options;
+  const { loader, logger, pipeline, proxy, notifications, mode, pid } = options;
   const command = commandOf(line);
   if (command !== 'status' && command !== 'seal') {
     loader.reply(client, {
@@ -42,7 +47,10 @@ export async function answerControl(
     return;
   }
   pipeline.flush();
-  const sources = { logger, pipeline, proxy, kernel: await loader.counters() };
+  if (command === 'seal' && notifications !== undefined) {
+    await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
+  }
+  const sources = { logger, pipeline, proxy, notifications, kernel: await loader.counters() };
   if (command === 'status') {
     loader.reply(client, {
       running: true,

@@ -49,6 +49,11 @@ export interface DnsProxy {
   handle(query: Uint8Array, client: DnsClient): Promise<Uint8Array | undefined>;
   /** Resolves names forward, A and AAAA, all at once, for at most `times.preresolveMs`. */
   preresolve(names: readonly string[]): Promise<void>;
+  /**
+   * Looks a host up and opens its addresses to the daemon itself on one TCP port; resolves when the
+   * kernel has it. Throws when the host has no address that may be used.
+   */
+  reach(host: string, port: number): Promise<readonly Address[]>;
   /** The name of an address: its latest live grant's, else its latest answer's. */
   nameOf(address: Address): string | undefined;
   /** Drops what has expired; to be called every few seconds. */

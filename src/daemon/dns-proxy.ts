@@ -23,6 +23,7 @@ import { canaryGrant, canaryRecords, localRecords, reverseRecord } from './local
 import { Lookups } from './lookups.ts';
 import { type KnownQuestion, NameJudge } from './name-judge.ts';
 import { preresolve } from './preresolve.ts';
+import { reachHost } from './reach-host.ts';
 import { Upstreams } from './upstreams.ts';
 
 const MAX_AT_WORK = 2048;
@@ -204,6 +205,12 @@ class SteeredDnsProxy implements DnsProxy {
       preresolve(names, this.#lookups, this.#judge),
       clock.after(times.preresolveMs),
     ]);
+  }
+
+  reach(host: string, port: number): Promise<readonly Address[]> {
+    const { clock, times, own } = this.#options;
+    const parts = { lookups: this.#lookups, keeper: this.#keeper, times, own };
+    return reachHost(host, port, { ...parts, nowMs: clock.nowMs() });
   }
 
   nameOf(address: Address): string | undefined {

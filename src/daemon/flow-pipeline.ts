@@ -13,6 +13,8 @@ export interface FlowPipelineOptions {
   /** Records found in the log at a restart: `recordKey` of each. */
   readonly known: ReadonlySet<string>;
   readonly onEvent: (event: FlowEvent) => void;
+  /** Every refusal, repeats too; what the log had before a restart is left out. */
+  readonly onRefused: (record: AuditEvent) => void;
   readonly nowMs: () => number;
 }
 
@@ -38,7 +40,7 @@ export class FlowPipeline {
 
   /** Takes a batch as the loader sends it; when it returns, the records are in the log or lost. */
   take(bytes: Uint8Array, resent: boolean): void {
-    const { logger, knowledge, known, onEvent, nowMs } = this.#options;
+    const { logger, knowledge, known, onEvent, onRefused, nowMs } = this.#options;
     const { events, undecodable } = decodeEvents(bytes);
     this.#undecodable += undecodable;
     const records: AuditEvent[] = [];
@@ -46,6 +48,7 @@ export class FlowPipeline {
       onEvent(event);
       const record = attribute(event, knowledge);
       if (resent && known.has(recordKey(record))) continue;
+      if (!event.allowed) onRefused(record);
       if (this.#coalescer.isFirst(event, record, nowMs())) records.push(record);
     }
     logger.logEvents(records);

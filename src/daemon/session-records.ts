@@ -13,6 +13,7 @@ import type { SessionSettings } from '../core/wire/session.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { DnsProxy } from './dns-proxy-options.ts';
 import type { FlowPipeline } from './flow-pipeline.ts';
+import type { NotificationTracker } from './notification-tracker.ts';
 
 const NEITHER = { would_deny: false, blocked: false } as const;
 
@@ -69,12 +70,18 @@ export interface Sources {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: DnsProxy;
+  /** Undefined without a webhook. */
+  readonly notifications: NotificationTracker | undefined;
   /** By enum counter. */
   readonly kernel: readonly number[];
 }
 
+function unsent(tracker: NotificationTracker | undefined): number {
+  return tracker === undefined ? 0 : tracker.failed + tracker.dropped + tracker.pending;
+}
+
 /** Everything that could not be kept or served, by name (I7). */
-export function losses({ logger, pipeline, proxy, kernel }: Sources): Totals {
+export function losses({ logger, pipeline, proxy, notifications, kernel }: Sources): Totals {
   const dns = proxy.totals();
   const { grantsRefused = 0, grantsEvicted = 0 } = dns;
   return {
@@ -90,6 +97,7 @@ export function losses({ logger, pipeline, proxy, kernel }: Sources): Totals {
     dns_overloaded: dns.overloaded,
     dns_unowned: dns.unowned,
     dns_servfail: dns.servfail,
+    notifications: unsent(notifications),
   };
 }
 

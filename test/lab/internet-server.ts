@@ -79,6 +79,11 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
     response.end(JSON.stringify(artifactCall(url.pathname)));
     return;
   }
+  if (url.pathname.startsWith('/hook')) {
+    appendFileSync(join(folder, 'uploads', 'hook.jsonl'), `${content.toString()}\n`);
+    response.end();
+    return;
+  }
   if (request.method === 'PUT') {
     const name = url.pathname.split('/').at(-1) ?? 'unnamed';
     const file = join(folder, 'uploads', name);

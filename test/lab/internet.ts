@@ -12,6 +12,7 @@ export const HOSTS: Readonly<Record<string, readonly string[]>> = {
   'evil.example.net': ['198.51.100.20'],
   'github.com': ['198.51.100.30'],
   'api.github.com': ['198.51.100.30'],
+  'hooks.example.com': ['198.51.100.50'],
   'results-receiver.actions.githubusercontent.com': ['198.51.100.40'],
   'productionresultssa7.blob.core.windows.net': ['198.51.100.41'],
 };

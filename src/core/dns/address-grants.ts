@@ -10,14 +10,17 @@ import type { Segment } from './segment.ts';
 /** An entry with at least this long to live needs no wait for its extension. */
 const SETTLED_MS = 2000;
 
+const TABLE_NAMES = ['user', 'auto', 'runner', 'daemon', 'denial'] as const;
+
 /** The tables of grants, in no order; the order they are asked in is verdict_for()'s. */
-export type Table = 'user' | 'auto' | 'runner' | 'denial';
+export type Table = (typeof TABLE_NAMES)[number];
 
 /** Scope and kind of each table (bpf/abi.h, enum scope and enum kind). */
 const TABLES: Readonly<Record<Table, { readonly scope: number; readonly kind: number }>> = {
   user: { scope: 0, kind: 0 },
   auto: { scope: 0, kind: 1 },
   runner: { scope: 1, kind: 2 },
+  daemon: { scope: 2, kind: 1 },
   denial: { scope: 0, kind: 3 },
 };
 
@@ -52,7 +55,7 @@ export function hold(
 
 function tableOf(entryKey: string): Table {
   const name = entryKey.slice(0, entryKey.indexOf('|'));
-  return name === 'user' || name === 'auto' || name === 'runner' ? name : 'denial';
+  return TABLE_NAMES.find((table) => table === name) ?? 'denial';
 }
 
 function sameEntry(a: GrantEntry, b: GrantEntry): boolean {

@@ -163,12 +163,17 @@ export class Grants {
 
   /** Names with a live grant on the pair, the latest first. */
   liveNames(address: Address, protocol: Protocol, port: number, nowMs: number): readonly string[] {
-    return this.#live(address, nowMs, (holding) => has(holding.pairs, protocol, port));
+    return this.#live(
+      address,
+      nowMs,
+      (holding) => holding.table !== 'daemon' && has(holding.pairs, protocol, port),
+    );
   }
 
   /** The name of the latest live grant of an address, for reverse questions. */
   latestName(address: Address, nowMs: number): string | undefined {
-    return this.#live(address, nowMs, (holding) => holding.table !== 'runner')[0];
+    const isForAll = ({ table }: Holding) => table !== 'runner' && table !== 'daemon';
+    return this.#live(address, nowMs, isForAll)[0];
   }
 
   /** Names with live grants, the latest first: what a round of forward look-ups asks again. */

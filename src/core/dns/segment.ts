@@ -11,7 +11,7 @@ import {
 } from '../net/pair-set.ts';
 
 /** Whose grant a segment becomes: the order they are asked in is verdict_for()'s. */
-export type SegmentKind = 'user' | 'auto' | 'runner';
+export type SegmentKind = 'user' | 'auto' | 'runner' | 'daemon';
 
 /** Pairs that one rule decides for a name. `key` is equal for equal segments. */
 export interface Segment {

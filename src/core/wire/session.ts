@@ -60,5 +60,7 @@ export interface SessionSettings {
   readonly nonce: string;
   readonly job: JobFacts;
   readonly configFile?: { readonly path: string; readonly sha256: string };
+  /** Where blocks are told; may hold a secret, so no record and no log has it. */
+  readonly notifyUrl?: string;
   readonly debug: boolean;
 }

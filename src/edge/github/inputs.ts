@@ -18,7 +18,7 @@ export const INPUTS: Readonly<Record<string, { readonly only?: string }>> = {
   'sudo-lockdown': { only: 'false' },
   'sudo-allow-commands': { only: '' },
   'dns-upstream': {},
-  'notify-url': { only: '' },
+  'notify-url': {},
   'artifact-name': {},
   'artifact-retention-days': {},
   summary: {},

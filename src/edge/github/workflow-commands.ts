@@ -19,6 +19,11 @@ export const log = {
   notice: (message: string): void => core.notice(consoleLine(message)),
 };
 
+/** Keeps a text out of every log of the job. */
+export function maskSecret(text: string): void {
+  if (text !== '') core.setSecret(text);
+}
+
 /** Outputs of the step. */
 export const outputs = {
   set: (name: string, value: string): void => core.setOutput(name, value),
