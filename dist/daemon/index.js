@@ -2053,7 +2053,10 @@ function tamper(timestamp, reason) {
 function dnsUpstreamDown(timestamp, upstreams, reason) {
     return { timestamp, event_type: 'dns_upstream_down', ...NEITHER, upstreams, reason };
 }
-function losses({ logger, pipeline, proxy, kernel }) {
+function unsent(tracker) {
+    return tracker === undefined ? 0 : tracker.failed + tracker.dropped + tracker.pending;
+}
+function losses({ logger, pipeline, proxy, notifications, kernel }) {
     const dns = proxy.totals();
     const { grantsRefused = 0, grantsEvicted = 0 } = dns;
     return {
@@ -2069,6 +2072,7 @@ function losses({ logger, pipeline, proxy, kernel }) {
         dns_overloaded: dns.overloaded,
         dns_unowned: dns.unowned,
         dns_servfail: dns.servfail,
+        notifications: unsent(notifications),
     };
 }
 function sessionEnded(timestamp, mode, sources) {
@@ -2090,6 +2094,7 @@ function sessionEnded(timestamp, mode, sources) {
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/control-server.js
 
+const LAST_NOTIFICATIONS_MS = 2000;
 function commandOf(line) {
     try {
         const value = JSON.parse(line);
@@ -2102,7 +2107,7 @@ function commandOf(line) {
     return undefined;
 }
 async function answerControl(client, line, options) {
-    const { loader, logger, pipeline, proxy, mode, pid } = options;
+    const { loader, logger, pipeline, proxy, notifications, mode, pid } = options;
     const command = commandOf(line);
     if (command !== 'status' && command !== 'seal') {
         loader.reply(client, {
@@ -2111,7 +2116,10 @@ async function answerControl(client, line, options) {
         return;
     }
     pipeline.flush();
-    const sources = { logger, pipeline, proxy, kernel: await loader.counters() };
+    if (command === 'seal' && notifications !== undefined) {
+        await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
+    }
+    const sources = { logger, pipeline, proxy, notifications, kernel: await loader.counters() };
     if (command === 'status') {
         loader.reply(client, {
             running: true,
@@ -2507,10 +2515,12 @@ function grantDelete(key) {
 
 
 const SETTLED_MS = 2000;
+const TABLE_NAMES = ['user', 'auto', 'runner', 'daemon', 'denial'];
 const TABLES = {
     user: { scope: 0, kind: 0 },
     auto: { scope: 0, kind: 1 },
     runner: { scope: 1, kind: 2 },
+    daemon: { scope: 2, kind: 1 },
     denial: { scope: 0, kind: 3 },
 };
 function hold(state, kept, item, claim) {
@@ -2524,7 +2534,7 @@ function hold(state, kept, item, claim) {
 }
 function tableOf(entryKey) {
     const name = entryKey.slice(0, entryKey.indexOf('|'));
-    return name === 'user' || name === 'auto' || name === 'runner' ? name : 'denial';
+    return TABLE_NAMES.find((table) => table === name) ?? 'denial';
 }
 function sameEntry(a, b) {
     return a.expiresAtMs === b.expiresAtMs && a.rule === b.rule && a.name === b.name;
@@ -2743,10 +2753,11 @@ class Grants {
         return this.#write(touched, nowMs).writes;
     }
     liveNames(address, protocol, port, nowMs) {
-        return this.#live(address, nowMs, (holding) => has(holding.pairs, protocol, port));
+        return this.#live(address, nowMs, (holding) => holding.table !== 'daemon' && has(holding.pairs, protocol, port));
     }
     latestName(address, nowMs) {
-        return this.#live(address, nowMs, (holding) => holding.table !== 'runner')[0];
+        const isForAll = ({ table }) => table !== 'runner' && table !== 'daemon';
+        return this.#live(address, nowMs, isForAll)[0];
     }
     grantedNames() {
         return [...this.#answered.keys()].reverse();
@@ -3906,6 +3917,58 @@ async function preresolve(names, lookups, judge) {
     await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
 
+;// CONCATENATED MODULE: ./build/ts/daemon/reach-host.js
+
+
+
+
+
+const NO_OPINION = { allow: [], deny: [], denied: emptyPairs(), deniesAll: false };
+function daemonSegment(port) {
+    const pairs = pairsOf([{ port, protocol: 'tcp' }], 'allow');
+    return segment({ kind: 'daemon', pairs, rule: 0, private: true });
+}
+async function reach_host_lookUp(name, type, port, parts) {
+    const { lookups, times, own, nowMs } = parts;
+    const { response } = await lookups.ask(name, type);
+    const question = {
+        name,
+        type,
+        allow: [daemonSegment(port)],
+        deny: [],
+        searchDomainOnly: false,
+        defaultAllow: false,
+        nowMs,
+        age: 0,
+        times,
+        own,
+        opinion: () => NO_OPINION,
+    };
+    return judgeAnswer(question, response);
+}
+async function reachHost(host, port, parts) {
+    const { keeper, nowMs, times } = parts;
+    const literal = parseAddress(host);
+    if (literal !== undefined) {
+        const grants = [{ address: literal, grants: [daemonSegment(port)], denials: [] }];
+        await keeper.open({ name: host, grants, expiresAtMs: nowMs + times.grantFloorMs, nowMs });
+        return [literal];
+    }
+    const name = host.toLowerCase().replace(/\.$/u, '');
+    const answers = await Promise.allSettled([TYPE.A, TYPE.AAAA].map((type) => reach_host_lookUp(name, type, port, parts)));
+    const addresses = [];
+    for (const answer of answers) {
+        if (answer.status === 'rejected' || answer.value.kind !== 'answer')
+            continue;
+        const { grants, expiresAtMs } = answer.value;
+        await keeper.open({ name, grants, expiresAtMs, nowMs });
+        addresses.push(...grants.map(({ address }) => address));
+    }
+    if (addresses.length === 0)
+        throw new Error(`no address of ${host} can be used`);
+    return addresses;
+}
+
 ;// CONCATENATED MODULE: ./build/ts/daemon/upstreams.js
 
 
@@ -4004,6 +4067,7 @@ class Upstreams {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/dns-proxy.js
+
 
 
 
@@ -4187,6 +4251,11 @@ class SteeredDnsProxy {
             preresolve(names, this.#lookups, this.#judge),
             clock.after(times.preresolveMs),
         ]);
+    }
+    reach(host, port) {
+        const { clock, times, own } = this.#options;
+        const parts = { lookups: this.#lookups, keeper: this.#keeper, times, own };
+        return reachHost(host, port, { ...parts, nowMs: clock.nowMs() });
     }
     nameOf(address) {
         const nowMs = this.#options.clock.nowMs();
@@ -4514,7 +4583,7 @@ class FlowPipeline {
         return this.#undecodable;
     }
     take(bytes, resent) {
-        const { logger, knowledge, known, onEvent, nowMs } = this.#options;
+        const { logger, knowledge, known, onEvent, onRefused, nowMs } = this.#options;
         const { events, undecodable } = decodeEvents(bytes);
         this.#undecodable += undecodable;
         const records = [];
@@ -4523,6 +4592,8 @@ class FlowPipeline {
             const record = attribute(event, knowledge);
             if (resent && known.has(recordKey(record)))
                 continue;
+            if (!event.allowed)
+                onRefused(record);
             if (this.#coalescer.isFirst(event, record, nowMs()))
                 records.push(record);
         }
@@ -4543,6 +4614,108 @@ function gateSettings(session) {
     ]));
     const { searchDomains } = policy;
     return { defaultAllow: policy.default === 'allow', searchDomains, localNames, nonce };
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/notification-tracker.js
+const MAX_KEYS = 10_000;
+const MAX_TRIES = 5;
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 60_000;
+function notification_tracker_keyOf(hostname, ip, port) {
+    return `${hostname === '' ? ip : hostname.toLowerCase()}:${port}`;
+}
+function notifyOf(record, tracker) {
+    if (tracker === undefined || record.reason === 'proof' || record.expected === true)
+        return;
+    const { dst_hostname: host = '', dst_ip: ip = '', dst_port: port = 0 } = record;
+    if (record.event_type === 'connection_blocked')
+        tracker.sendNotification(host, ip, port);
+    else if (record.event_type === 'protocol_blocked')
+        tracker.sendNotification(host, ip, 0);
+}
+class NotificationTracker {
+    #client;
+    #clock;
+    #destinations = new Map();
+    #queue = [];
+    #sending;
+    #failed = 0;
+    #dropped = 0;
+    constructor(client, clock) {
+        this.#client = client;
+        this.#clock = clock;
+    }
+    get failed() {
+        return this.#failed;
+    }
+    get dropped() {
+        return this.#dropped;
+    }
+    get pending() {
+        let pending = 0;
+        for (const { state } of this.#destinations.values()) {
+            if (state === 'waiting' || state === 'freed')
+                pending++;
+        }
+        return pending;
+    }
+    sendNotification(hostname, ip, port) {
+        const key = notification_tracker_keyOf(hostname, ip, port);
+        const known = this.#destinations.get(key);
+        if (known !== undefined) {
+            if (known.state === 'freed')
+                this.#enqueue(known);
+            return;
+        }
+        if (this.#destinations.size >= MAX_KEYS) {
+            this.#dropped++;
+            return;
+        }
+        const fresh = { hostname, ip, port, state: 'waiting', tries: 0 };
+        this.#destinations.set(key, fresh);
+        this.#enqueue(fresh);
+    }
+    async idle() {
+        while (this.#sending !== undefined)
+            await this.#sending;
+    }
+    #enqueue(destination) {
+        destination.state = 'waiting';
+        this.#queue.push(destination);
+        this.#sending ??= this.#drain().finally(() => {
+            this.#sending = undefined;
+        });
+    }
+    async #drain() {
+        for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+            await this.#send(next);
+        }
+    }
+    async #send(destination) {
+        const { hostname, ip, port } = destination;
+        destination.tries++;
+        try {
+            await this.#client.sendCargoWallBlockNotification(hostname, ip, port);
+            destination.state = 'done';
+        }
+        catch {
+            this.#free(destination);
+        }
+    }
+    #free(destination) {
+        const { tries } = destination;
+        if (tries >= MAX_TRIES) {
+            destination.state = 'failed';
+            this.#failed++;
+            return;
+        }
+        destination.state = 'freed';
+        const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1));
+        void this.#clock.after(wait).then(() => {
+            if (destination.state === 'freed' && destination.tries === tries)
+                this.#enqueue(destination);
+        });
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/past.js
@@ -5098,6 +5271,68 @@ async function resumeSession(options) {
     await proxy.preresolve(literalNames(session.policy));
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/report/sanitise.js
+function oneLine(text) {
+    return text
+        .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
+        .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+        .replaceAll('##[', '# #[');
+}
+function sanitise(text) {
+    return oneLine(text).replace(/:(?=:)/gu, ': ');
+}
+function consoleLine(text) {
+    return oneLine(text).replace(/^\s*::/u, ': :');
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/report/block-message.js
+
+function plain(text) {
+    return sanitise(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+function blockMessage({ hostname, ip, port, mode, job }) {
+    const host = hostname === '' ? ip : hostname;
+    const destination = port === 0 ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const did = mode === 'enforce' ? 'blocked' : 'would block';
+    const where = [job.repository, job.workflow, job.job].filter((part) => part !== '').join(' / ');
+    const address = hostname === '' || ip === '' ? '' : ` (${ip})`;
+    const text = `cargowall ${did} ${plain(destination)}${plain(address)} in ${plain(where)}`;
+    return JSON.stringify({
+        text,
+        event: mode === 'enforce' ? 'blocked' : 'would_deny',
+        hostname,
+        ip,
+        port,
+        mode,
+        repository: job.repository,
+        workflow: job.workflow,
+        job: job.job,
+        run_id: job.runId,
+        run_attempt: job.runAttempt,
+    });
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/webhook.js
+
+function portOf(url) {
+    if (url.port !== '')
+        return Number(url.port);
+    return url.protocol === 'https:' ? 443 : 80;
+}
+class WebhookClient {
+    #parts;
+    constructor(parts) {
+        this.#parts = parts;
+    }
+    async sendCargoWallBlockNotification(hostname, ip, port) {
+        const { mode, job, reach, post } = this.#parts;
+        const url = new URL(this.#parts.url);
+        const host = url.hostname.replace(/^\[|\]$/gu, '');
+        const addresses = await reach(host, portOf(url));
+        await post(url, addresses, blockMessage({ hostname, ip, port, mode, job }));
+    }
+}
+
 ;// CONCATENATED MODULE: external "node:fs"
 const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: ./build/ts/edge/host/audit-file.js
@@ -5478,6 +5713,71 @@ class UpstreamClient {
     }
 }
 
+;// CONCATENATED MODULE: external "node:http"
+const external_node_http_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:http");
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+;// CONCATENATED MODULE: external "node:tls"
+const external_node_tls_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:tls");
+;// CONCATENATED MODULE: ./build/ts/edge/host/webhook-post.js
+
+
+
+
+
+const TIMEOUT_MS = 10_000;
+const CA_BUNDLES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
+function machineCertificates() {
+    return CA_BUNDLES.flatMap((path) => {
+        try {
+            return [(0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8')];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+function lookupOf(addresses) {
+    const found = addresses.map((address) => ({
+        address: address_printAddress(address),
+        family: isIPv4(address) ? 4 : 6,
+    }));
+    return (_host, options, callback) => {
+        const [first] = found;
+        if (first === undefined)
+            callback(new Error('the webhook has no address'), '', 0);
+        else if (options.all === true)
+            callback(null, found);
+        else
+            callback(null, first.address, first.family);
+    };
+}
+function postJson(url, addresses, body) {
+    const isTls = url.protocol === 'https:';
+    return new Promise((resolve, reject) => {
+        const options = {
+            method: 'POST',
+            agent: false,
+            lookup: lookupOf(addresses),
+            signal: AbortSignal.timeout(TIMEOUT_MS),
+            headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+        };
+        const request = isTls
+            ? (0,external_node_https_namespaceObject.request)(url, { ...options, ca: [...external_node_tls_namespaceObject.rootCertificates, ...machineCertificates()] })
+            : (0,external_node_http_namespaceObject.request)(url, options);
+        request.on('error', reject);
+        request.on('response', (response) => {
+            const { statusCode = 0 } = response;
+            response.destroy();
+            if (statusCode >= 200 && statusCode < 300)
+                resolve();
+            else
+                reject(new Error(`the webhook answered ${statusCode}`));
+        });
+        request.end(body);
+    });
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/wire/frames.js
 const FRAME_HEADER = 12;
 const FRAME_MAX = 8 * 1024 * 1024;
@@ -5785,6 +6085,9 @@ class LoaderChannel {
 
 
 
+
+
+
 const LOADER_FD = 3;
 const daemon_AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 const NAMES_A_LIFE = 1 << 20;
@@ -5809,7 +6112,8 @@ const channel = new LoaderChannel(LOADER_FD, {
         else if (served !== undefined) {
             const { hello, ...parts } = served;
             const { mode } = hello.session;
-            answerControl(client, line, { loader: channel, mode, pid: process.pid, ...parts }).catch(fail);
+            const own = { loader: channel, mode, pid: process.pid, after: after };
+            answerControl(client, line, { ...own, ...parts }).catch(fail);
         }
     },
     onNotice: (notice) => {
@@ -5875,6 +6179,14 @@ function buildProxy({ session }, parts) {
         },
     });
 }
+function buildNotifications({ notifyUrl: url, mode, job }, proxy) {
+    if (url === undefined)
+        return undefined;
+    const reach = (host, port) => proxy.reach(host, port);
+    return new NotificationTracker(new WebhookClient({ url, mode, job, reach, post: postJson }), {
+        after: after,
+    });
+}
 async function run(hello) {
     const { session } = hello;
     const { policy } = session;
@@ -5892,6 +6204,7 @@ async function run(hello) {
         mode: () => mode,
         lastName: past.restarts * NAMES_A_LIFE,
     });
+    const notifications = buildNotifications(session, proxy);
     const proof = new ProofEvents();
     const pipeline = new FlowPipeline({
         logger,
@@ -5904,9 +6217,10 @@ async function run(hello) {
         },
         known: past.known,
         onEvent: (event) => proof.note(event),
+        onRefused: (record) => notifyOf(record, notifications),
         nowMs: nowMs,
     });
-    served = { hello, logger, pipeline, proxy, timestamp };
+    served = { hello, logger, pipeline, proxy, notifications, timestamp };
     every(HEARTBEAT_MS, () => channel.heartbeat());
     every(SWEEP_MS, () => {
         proxy.sweep();

@@ -40658,6 +40658,20 @@ function buildPolicy(inputs, document, environment) {
     return { policy, warnings };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/notify-url.js
+function parseNotifyUrl(text) {
+    if (text === '')
+        return { url: undefined };
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || !/^https?:$/u.test(url.protocol)) {
+        return { error: 'input notify-url: found no URL, expected https://host/path' };
+    }
+    if (url.username !== '' || url.password !== '') {
+        return { error: 'input notify-url: found a user or password before the host, expected none' };
+    }
+    return { url: url.href };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/wire/session.js
 const SPEC_TIMES = {
     grantFloorMs: 300_000,
@@ -40668,6 +40682,7 @@ const SPEC_TIMES = {
 };
 
 ;// CONCATENATED MODULE: ./build/ts/action/prepare-session.js
+
 
 
 
@@ -40686,11 +40701,16 @@ function prepareSession(parts) {
     }, document, { actionsUrls: parts.actionsUrls, serverUrl: parts.serverUrl });
     const warnings = built.warnings.map(renderProblem);
     const problems = 'errors' in built ? built.errors.map(renderProblem) : [];
-    if ('errors' in built || 'errors' in resolvers) {
+    const notify = parseNotifyUrl(text('notify-url'));
+    if ('errors' in built || 'errors' in resolvers || 'error' in notify) {
         const errorsOf = (fault) => 'errors' in resolvers && resolvers.fault === fault ? resolvers.errors : [];
         return {
             kind: 'refused',
-            inputErrors: [...problems, ...errorsOf('input')],
+            inputErrors: [
+                ...problems,
+                ...errorsOf('input'),
+                ...('error' in notify ? [notify.error] : []),
+            ],
             machineErrors: errorsOf('machine'),
             warnings,
         };
@@ -40711,6 +40731,7 @@ function prepareSession(parts) {
             nonce,
             job,
             ...configFile,
+            ...(notify.url === undefined ? {} : { notifyUrl: notify.url }),
             debug,
         },
     };
@@ -41450,7 +41471,7 @@ const INPUTS = {
     'sudo-lockdown': { only: 'false' },
     'sudo-allow-commands': { only: '' },
     'dns-upstream': {},
-    'notify-url': { only: '' },
+    'notify-url': {},
     'artifact-name': {},
     'artifact-retention-days': {},
     summary: {},
@@ -44266,7 +44287,7 @@ function exportVariable(name, val) {
  * ```
  */
 function core_setSecret(secret) {
-    issueCommand('add-mask', {}, secret);
+    command_issueCommand('add-mask', {}, secret);
 }
 /**
  * Prepends inputPath to the PATH (for this action and future actions)
@@ -44536,6 +44557,10 @@ const log = {
     fail: (message) => setFailed(consoleLine(message)),
     notice: (message) => notice(consoleLine(message)),
 };
+function maskSecret(text) {
+    if (text !== '')
+        core_setSecret(text);
+}
 const outputs = {
     set: (name, value) => setOutput(name, value),
 };
@@ -45390,6 +45415,7 @@ async function main() {
         return;
     }
     const { inputs } = read;
+    maskSecret(inputs.texts.get('notify-url') ?? '');
     outputs.set('mode', inputs.mode);
     const context = readRunnerContext(environment);
     const mount = cgroupMount();
