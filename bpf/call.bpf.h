@@ -92,7 +92,7 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 		s->asked_port = 0;
 	if (layer == LAYER_CONNECT && e.proto != IPPROTO_TCP)
 		return 1; /* connect() of a datagram socket sends nothing */
-	if (layer == LAYER_SENDMSG && d.by == BY_DEFAULT && is_noted(s, &q))
+	if (layer == LAYER_SENDMSG && d.by == BY_DEFAULT && !p->refuse_existing && is_noted(s, &q))
 		return 1; /* a datagram flow open before the flip */
 	if (c->mode == MODE_NOTING || d.by == BY_LOCAL || d.verdict == VERDICT_ALLOW)
 		return 1; /* an allowed flow is recorded by its first packet */

@@ -42,7 +42,8 @@ static __always_inline bool remembered(const struct socket_state *s, const struc
 
 /* A flow open before the flip; the runner's own go on whatever the rules say. */
 static __always_inline void admit_existing(struct decision *d, const struct flow_key *k,
-					   const struct socket_state *s, const struct question *q)
+					   const struct socket_state *s, const struct question *q,
+					   const struct policy_config *p)
 {
 	const struct flow_value *v = bpf_map_lookup_elem(&existing, k);
 
@@ -52,7 +53,7 @@ static __always_inline void admit_existing(struct decision *d, const struct flow
 		decided(d, VERDICT_ALLOW, BY_EXISTING);
 		return;
 	}
-	if (d->by != BY_DEFAULT)
+	if (d->by != BY_DEFAULT || p->refuse_existing)
 		return;
 	if (v || (s && is_noted(s, q)))
 		decided(d, VERDICT_ALLOW, BY_EXISTING);
@@ -161,7 +162,7 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 		return true;
 	flow_key_of(&k, e);
 	if (e->shape == SHAPE_OK) {
-		admit_existing(&d, &k, s, q);
+		admit_existing(&d, &k, s, q, p);
 		admit_continued(&d, &k, e, p);
 	} else {
 		decided(&d, VERDICT_DENY, BY_SHAPE);

@@ -1,5 +1,6 @@
 // The daemon: builds the edges, starts or resumes the session, serves until its channel ends.
 // Any error before green ends it, and the loader undoes the start; after green it is started again.
+import type { Knowledge } from './core/audit/attribute.ts';
 import { formatTimestamp } from './core/audit/timestamp.ts';
 import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
 import { type Address, addressKey, isIPv4 } from './core/net/address.ts';
@@ -15,6 +16,7 @@ import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
 import { dnsBlockedRecord } from './daemon/dns-record.ts';
 import { FlowPipeline } from './daemon/flow-pipeline.ts';
 import { gateSettings } from './daemon/gate-settings.ts';
+import { LateAllow } from './daemon/late-allow.ts';
 import { NotificationTracker, notifyOf } from './daemon/notification-tracker.ts';
 import { NO_PAST, type Past, readPast } from './daemon/past.ts';
 import { ProofEvents, type ProofLine, parseProofLine } from './daemon/proof.ts';
@@ -50,6 +52,7 @@ interface Served {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: DnsProxy;
+  readonly lateAllow: LateAllow;
   readonly notifications: NotificationTracker | undefined;
   readonly timestamp: () => string;
 }
@@ -146,7 +149,7 @@ function buildProxy(
     own: parts.isOwn,
     asker: askerOf,
     onBlocked: (blocked) => logger.logEvent(dnsBlockedRecord(blocked, policy, timestamp())),
-    onGranted: () => undefined,
+    onGranted: ({ addresses }) => served?.lateAllow.granted(addresses),
     onUpstreamDown: ({ servers, why }) => {
       const names = servers.map(({ address, port }) => `${address} port ${port}`);
       logger.logEvent(dnsUpstreamDown(timestamp(), names, why));
@@ -165,9 +168,38 @@ function buildNotifications(
   });
 }
 
+function buildLateAllow(
+  { policy, times }: SessionSettings,
+  proxy: DnsProxy,
+  logger: AuditLogger,
+): LateAllow {
+  return new LateAllow({
+    policy,
+    keepMs: times.lateAllowMs,
+    logger,
+    grants: proxy.grants,
+    lookAgain: (name) => proxy.lookAgain(name),
+    clock: { nowMs, after },
+  });
+}
+
+/** What records are made with. */
+function knowledgeOf(
+  { policy }: SessionSettings,
+  proxy: DnsProxy,
+  clockOffsetNs: bigint,
+): Knowledge {
+  return {
+    clockOffsetNs,
+    ruleOf: (id) => policy.rules[id - 1],
+    nameOfGrant: (id) => proxy.grants.nameOf(id),
+    isExpected: (flow) => isExpectedFlow(policy, flow),
+    namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
+  };
+}
+
 async function run(hello: Hello): Promise<void> {
   const { session } = hello;
-  const { policy } = session;
   const logger = new AuditLogger(new AuditFile(hello.audit), session.mode === 'audit');
   const past = readLog(hello, logger);
   const clockOffsetNs = past.clockOffsetNs ?? hello.realtimeNs - hello.monotonicNs;
@@ -183,22 +215,20 @@ async function run(hello: Hello): Promise<void> {
     lastName: past.restarts * NAMES_A_LIFE,
   });
   const notifications = buildNotifications(session, proxy);
+  const lateAllow = buildLateAllow(session, proxy, logger);
   const proof = new ProofEvents();
   const pipeline = new FlowPipeline({
     logger,
-    knowledge: {
-      clockOffsetNs,
-      ruleOf: (id) => policy.rules[id - 1],
-      nameOfGrant: (id) => proxy.grants.nameOf(id),
-      isExpected: (flow) => isExpectedFlow(policy, flow),
-      namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
-    },
+    knowledge: knowledgeOf(session, proxy, clockOffsetNs),
     known: past.known,
     onEvent: (event) => proof.note(event),
-    onRefused: (record) => notifyOf(record, notifications),
+    onRefused: (event, record) => {
+      lateAllow.refused(event, record);
+      notifyOf(record, notifications);
+    },
     nowMs,
   });
-  served = { hello, logger, pipeline, proxy, notifications, timestamp };
+  served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
   every(HEARTBEAT_MS, () => channel.heartbeat());
   every(SWEEP_MS, () => {
     proxy.sweep();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open flows of the machine's network namespace, with their owners where one is found. */
+/*
+ * Open flows with their owners where one is found: all of the machine's network namespace, and in
+ * other namespaces those of guarded processes.
+ */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -12,17 +15,33 @@
 
 #include "loader.h"
 
-#define FLOWS_MAX 4096
-
 struct open_flow {
 	char src[64], dst[64];
 	unsigned int sport, dport, proto, uid, scope, origin;
 	unsigned long inode;
+	uint64_t netns;
 	int pid;
+	bool other;
 };
 
-static struct open_flow list[FLOWS_MAX];
-static size_t count;
+static struct open_flow *list;
+static size_t count, room;
+
+/* Room for one more; NULL when there is no memory. */
+static struct open_flow *next_flow(void)
+{
+	if (count == room) {
+		size_t more = room ? room * 2 : 256;
+		struct open_flow *grown = realloc(list, more * sizeof(*list));
+
+		if (!grown)
+			return NULL;
+		list = grown;
+		room = more;
+	}
+	memset(&list[count], 0, sizeof(list[count]));
+	return &list[count];
+}
 
 static void address_text(const char *hex, char *text)
 {
@@ -39,7 +58,7 @@ static void address_text(const char *hex, char *text)
 }
 
 /* One table of /proc/net; states 01 to 03: established, SYN sent, SYN received (udp: 01). */
-static void read_table(const char *path, unsigned int proto)
+static void read_table(const char *path, unsigned int proto, uint64_t netns, bool other)
 {
 	char line[512], local[40], remote[40];
 	unsigned int lport, rport, state, uid;
@@ -48,14 +67,15 @@ static void read_table(const char *path, unsigned int proto)
 
 	if (!f)
 		return;
-	while (fgets(line, sizeof(line), f) && count < FLOWS_MAX) {
-		struct open_flow *o = &list[count];
+	while (fgets(line, sizeof(line), f)) {
+		struct open_flow *o = next_flow();
 
+		if (!o)
+			break;
 		if (sscanf(line, "%*u: %32[0-9A-F]:%x %32[0-9A-F]:%x %x %*s %*s %*s %u %*u %lu", local,
 			   &lport, remote, &rport, &state, &uid, &inode) != 7 ||
 		    state < 1 || state > 3 || !rport)
 			continue;
-		memset(o, 0, sizeof(*o));
 		address_text(local, o->src);
 		address_text(remote, o->dst);
 		o->sport = lport;
@@ -63,7 +83,9 @@ static void read_table(const char *path, unsigned int proto)
 		o->proto = proto;
 		o->uid = uid;
 		o->inode = inode;
-		o->origin = ORIGIN_SYSTEM;
+		o->netns = netns;
+		o->other = other;
+		o->origin = other ? ORIGIN_OTHER_NETNS : ORIGIN_SYSTEM;
 		count++;
 	}
 	fclose(f);
@@ -75,10 +97,10 @@ static void claim(pid_t pid, unsigned long inode)
 		struct process_key k = {.tgid = (uint32_t)pid};
 		struct process_value v;
 
-		if (list[i].inode != inode || list[i].pid)
+		if (list[i].inode != inode || list[i].pid || (list[i].other && !process_is_guarded(pid)))
 			continue;
 		list[i].pid = pid;
-		if (!bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v)) {
+		if (!list[i].other && !bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v)) {
 			list[i].scope = v.scope;
 			list[i].origin = v.origin;
 		}
@@ -135,29 +157,62 @@ static void print_comm(FILE *f, int pid)
 			fprintf(f, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
 }
 
+static void read_tables(uint64_t inode, bool other, void *arg)
+{
+	(void)arg;
+	read_table("/proc/thread-self/net/tcp", 6, inode, other);
+	read_table("/proc/thread-self/net/tcp6", 6, inode, other);
+	read_table("/proc/thread-self/net/udp", 17, inode, other);
+	read_table("/proc/thread-self/net/udp6", 17, inode, other);
+}
+
+/* Length over 16 bytes of the local prefix that holds the destination, or -1. */
+static int local_length(const char *text)
+{
+	struct local_key k = {.prefixlen = 128};
+	struct local_value v;
+
+	if (inet_pton(AF_INET6, text, k.addr.b) != 1) {
+		if (inet_pton(AF_INET, text, k.addr.b + 12) != 1)
+			return -1;
+		k.addr.b[10] = k.addr.b[11] = 0xff;
+	}
+	return bpf_map_lookup_elem(map_fds[M_LOCALS], &k, &v) ? -1 : (int)v.prefixlen;
+}
+
+static void print_flow(FILE *f, const struct open_flow *o, bool first)
+{
+	fprintf(f,
+		"%s{\"proto\":%u,\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u,\"pid\":%d,"
+		"\"uid\":%u,\"scope\":%u,\"origin\":%u,\"netns\":%llu,\"other\":%s,\"local\":%d,"
+		"\"comm\":\"",
+		first ? "" : ",", o->proto, o->src, o->sport, o->dst, o->dport, o->pid, o->uid, o->scope,
+		o->origin, (unsigned long long)o->netns, o->other ? "true" : "false",
+		o->other ? -1 : local_length(o->dst));
+	print_comm(f, o->pid);
+	fputs("\"}", f);
+}
+
 char *flows_list(size_t *size)
 {
 	char *text = NULL;
-	FILE *f = open_memstream(&text, size);
+	bool first = true;
+	FILE *f;
 
-	if (!f)
-		return NULL;
 	count = 0;
-	read_table("/proc/self/net/tcp", 6);
-	read_table("/proc/self/net/tcp6", 6);
-	read_table("/proc/self/net/udp", 17);
-	read_table("/proc/self/net/udp6", 17);
+	if (netns_each(read_tables, NULL))
+		return NULL;
 	if (count)
 		find_owners();
+	f = open_memstream(&text, size);
+	if (!f)
+		return NULL;
 	fputc('[', f);
 	for (size_t i = 0; i < count; i++) {
-		fprintf(f,
-			"%s{\"proto\":%u,\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u,"
-			"\"pid\":%d,\"uid\":%u,\"scope\":%u,\"origin\":%u,\"comm\":\"",
-			i ? "," : "", list[i].proto, list[i].src, list[i].sport, list[i].dst, list[i].dport,
-			list[i].pid, list[i].uid, list[i].scope, list[i].origin);
-		print_comm(f, list[i].pid);
-		fputs("\"}", f);
+		if (list[i].other && !list[i].pid)
+			continue; /* nobody guarded holds it */
+		print_flow(f, &list[i], first);
+		first = false;
 	}
 	fputc(']', f);
 	fclose(f);

@@ -19,6 +19,7 @@ enum frame_type {
 	FRAME_CONTROL = 6,
 	FRAME_COUNTERS = 7,
 	FRAME_NOTICE = 8,
+	FRAME_CLOSED = 9,
 	FRAME_APPLY = 32,
 	FRAME_FLIP = 33,
 	FRAME_EVENTS_WRITTEN = 34,
@@ -31,6 +32,7 @@ enum frame_type {
 	FRAME_PROVE_TC = 41,
 	FRAME_PIN = 42,
 	FRAME_GREEN = 43,
+	FRAME_CLOSE_FLOWS = 44,
 };
 
 struct frame {

@@ -132,11 +132,24 @@ bool network_leads_off(unsigned int ifindex);
 /* processes.c: who is the runner at start. */
 int processes_capture(const struct session *s);
 
-/* flows.c: open flows as a JSON array, malloc'd. */
+/* netns.c: visits the machine's namespace, then every other of a guarded process; 0 or -errno when
+ * there is no way back. */
+int netns_each(void (*visit)(uint64_t inode, bool other, void *arg), void *arg);
+uint64_t netns_of(const char *path);
+/* Whether a process is below the guarded cgroup. */
+bool process_is_guarded(int pid);
+
+/* flows.c: open flows as a JSON array, malloc'd; NULL when there is no way back. */
 char *flows_list(size_t *size);
+
+/* close.c: ends flows; 0 or -errno for each in `status`. -errno when there is no way back. */
+int flows_close(const struct open_flow_key *flows, size_t count, int32_t *status);
 
 /* daemon.c: start D; returns its pid, its channel in *channel. */
 pid_t daemon_start(const struct session *s, int *channel);
+
+/* serve.c: the session that is served. */
+const struct session *serve_session(void);
 
 /* serve.c: P2's loop; returns an exit code. */
 int serve(struct session *s, bool restarted);

@@ -176,6 +176,26 @@ static void go_green(const unsigned char *p, size_t size)
 	prctl(PR_SET_PDEATHSIG, 0);
 }
 
+/* Ends the flows of a CLOSE_FLOWS frame and says what came of each. */
+static void close_flows(const struct frame *f, const unsigned char *p)
+{
+	size_t count = f->length / sizeof(struct open_flow_key);
+	struct open_flow_key *flows = calloc(count ? count : 1, sizeof(*flows));
+	int32_t *status = calloc(count ? count : 1, sizeof(*status));
+
+	if (!flows || !status) {
+		exit_code = EXIT_FAILED;
+	} else {
+		memcpy(flows, p, count * sizeof(*flows));
+		if (flows_close(flows, count, status))
+			exit_code = EXIT_FAILED;
+		else
+			send_frame(FRAME_CLOSED, 0, f->seq, status, count * sizeof(*status));
+	}
+	free(flows);
+	free(status);
+}
+
 static void handle_frame(const struct frame *f, const unsigned char *p)
 {
 	uint64_t sums[COUNTER_SIZE];
@@ -210,9 +230,15 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		break;
 	case FRAME_LIST_FLOWS:
 		text = flows_list(&size);
-		send_frame(FRAME_FLOWS, 0, f->seq, text ? text : "[]", text ? size : 2);
+		if (!text)
+			exit_code = EXIT_FAILED; /* in whose network are we? never go on with a guess */
+		else
+			send_frame(FRAME_FLOWS, 0, f->seq, text, size);
 		free(text);
 		break;
+	case FRAME_CLOSE_FLOWS:
+		close_flows(f, p);
+		return;
 	case FRAME_CONTROL_REPLY:
 		control_reply(p, f->length);
 		break;
@@ -558,6 +584,11 @@ static void turn(struct pollfd *p, int signals, int watch)
 	if (channel >= 0 && stream_drain(channel))
 		kill(daemon_pid, SIGKILL);
 	end_hung_daemon();
+}
+
+const struct session *serve_session(void)
+{
+	return session;
 }
 
 int serve(struct session *s, bool restarted)

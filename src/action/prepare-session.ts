@@ -90,6 +90,7 @@ export function prepareSession(parts: SessionParts): PreparedSession {
       times: SPEC_TIMES,
       nonce,
       job,
+      allowExisting: text('allow-existing-connections') !== 'false',
       ...configFile,
       ...(notify.url === undefined ? {} : { notifyUrl: notify.url }),
       debug,

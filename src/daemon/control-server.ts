@@ -12,6 +12,7 @@ export interface ControlServerOptions {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: Sources['proxy'];
+  readonly lateAllow: Sources['lateAllow'];
   readonly notifications: Sources['notifications'];
   readonly after: (ms: number) => Promise<void>;
   readonly timestamp: () => string;
@@ -38,7 +39,7 @@ export async function answerControl(
   line: string,
   options: ControlServerOptions,
 ): Promise<void> {
-  const { loader, logger, pipeline, proxy, notifications, mode, pid } = options;
+  const { loader, logger, pipeline, proxy, lateAllow, notifications, mode, pid } = options;
   const command = commandOf(line);
   if (command !== 'status' && command !== 'seal') {
     loader.reply(client, {
@@ -50,7 +51,8 @@ export async function answerControl(
   if (command === 'seal' && notifications !== undefined) {
     await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
   }
-  const sources = { logger, pipeline, proxy, notifications, kernel: await loader.counters() };
+  const kernel = await loader.counters();
+  const sources = { logger, pipeline, proxy, lateAllow, notifications, kernel };
   if (command === 'status') {
     loader.reply(client, {
       running: true,

@@ -49,6 +49,8 @@ export interface DnsProxy {
   handle(query: Uint8Array, client: DnsClient): Promise<Uint8Array | undefined>;
   /** Resolves names forward, A and AAAA, all at once, for at most `times.preresolveMs`. */
   preresolve(names: readonly string[]): Promise<void>;
+  /** Resolves one name forward, never from the cache; failures are no errors. */
+  lookAgain(name: string): Promise<void>;
   /**
    * Looks a host up and opens its addresses to the daemon itself on one TCP port; resolves when the
    * kernel has it. Throws when the host has no address that may be used.

@@ -22,7 +22,7 @@ import { GrantKeeper } from './grant-keeper.ts';
 import { canaryGrant, canaryRecords, localRecords, reverseRecord } from './local-answers.ts';
 import { Lookups } from './lookups.ts';
 import { type KnownQuestion, NameJudge } from './name-judge.ts';
-import { preresolve } from './preresolve.ts';
+import { preresolve, resolveAgain } from './preresolve.ts';
 import { reachHost } from './reach-host.ts';
 import { Upstreams } from './upstreams.ts';
 
@@ -205,6 +205,10 @@ class SteeredDnsProxy implements DnsProxy {
       preresolve(names, this.#lookups, this.#judge),
       clock.after(times.preresolveMs),
     ]);
+  }
+
+  lookAgain(name: string): Promise<void> {
+    return resolveAgain(name, this.#lookups, this.#judge);
   }
 
   reach(host: string, port: number): Promise<readonly Address[]> {

@@ -14,7 +14,7 @@ export interface FlowPipelineOptions {
   readonly known: ReadonlySet<string>;
   readonly onEvent: (event: FlowEvent) => void;
   /** Every refusal, repeats too; what the log had before a restart is left out. */
-  readonly onRefused: (record: AuditEvent) => void;
+  readonly onRefused: (event: FlowEvent, record: AuditEvent) => void;
   readonly nowMs: () => number;
 }
 
@@ -44,14 +44,16 @@ export class FlowPipeline {
     const { events, undecodable } = decodeEvents(bytes);
     this.#undecodable += undecodable;
     const records: AuditEvent[] = [];
+    const refused: [FlowEvent, AuditEvent][] = [];
     for (const event of events) {
       onEvent(event);
       const record = attribute(event, knowledge);
       if (resent && known.has(recordKey(record))) continue;
-      if (!event.allowed) onRefused(record);
+      if (!event.allowed) refused.push([event, record]);
       if (this.#coalescer.isFirst(event, record, nowMs())) records.push(record);
     }
     logger.logEvents(records);
+    for (const [event, record] of refused) onRefused(event, record);
   }
 
   /** Writes what repeats have gathered; to be called every few seconds and before a seal. */

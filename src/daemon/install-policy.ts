@@ -23,6 +23,7 @@ export function compileSession(session: SessionSettings): readonly MapWrite[] {
       allowByDefault: policy.default === 'allow',
       wayOut,
       flowIdleMs: times.flowIdleMs,
+      allowExisting: session.allowExisting,
     }),
     ...compileUpstreams(upstreams),
     ...session.resolvers.map((text) => resolverWrite(needed(text))),

@@ -31,6 +31,16 @@ export class Lookups {
       this.#counters.shared++;
       return asking;
     }
+    return this.#share(name, type);
+  }
+
+  /** The same, but never from the cache. */
+  askAgain(name: string, type: number): Promise<HeldResponse> {
+    return this.#asking.get(`${type} ${name}`) ?? this.#share(name, type);
+  }
+
+  #share(name: string, type: number): Promise<HeldResponse> {
+    const key = `${type} ${name}`;
     const asked = this.#askAfresh(name, type).finally(() => this.#asking.delete(key));
     this.#asking.set(key, asked);
     return asked;

@@ -7,6 +7,8 @@ export interface Starter {
   apply(writes: readonly MapWrite[]): Promise<void>;
   flip(mode: number): Promise<void>;
   listFlows(): Promise<unknown>;
+  /** 0 or -errno for each struct open_flow_key. */
+  closeFlows(flows: Uint8Array): Promise<readonly number[]>;
   proveTc(): Promise<void>;
   pin(): Promise<void>;
 }

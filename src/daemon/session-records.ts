@@ -13,6 +13,7 @@ import type { SessionSettings } from '../core/wire/session.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { DnsProxy } from './dns-proxy-options.ts';
 import type { FlowPipeline } from './flow-pipeline.ts';
+import type { LateAllow } from './late-allow.ts';
 import type { NotificationTracker } from './notification-tracker.ts';
 
 const NEITHER = { would_deny: false, blocked: false } as const;
@@ -70,6 +71,7 @@ export interface Sources {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: DnsProxy;
+  readonly lateAllow: Pick<LateAllow, 'dropped' | 'skipped'>;
   /** Undefined without a webhook. */
   readonly notifications: NotificationTracker | undefined;
   /** By enum counter. */
@@ -81,7 +83,8 @@ function unsent(tracker: NotificationTracker | undefined): number {
 }
 
 /** Everything that could not be kept or served, by name (I7). */
-export function losses({ logger, pipeline, proxy, notifications, kernel }: Sources): Totals {
+export function losses(sources: Sources): Totals {
+  const { logger, pipeline, proxy, lateAllow, notifications, kernel } = sources;
   const dns = proxy.totals();
   const { grantsRefused = 0, grantsEvicted = 0 } = dns;
   return {
@@ -97,6 +100,8 @@ export function losses({ logger, pipeline, proxy, notifications, kernel }: Sourc
     dns_overloaded: dns.overloaded,
     dns_unowned: dns.unowned,
     dns_servfail: dns.servfail,
+    late_attempts: lateAllow.dropped,
+    late_names: lateAllow.skipped,
     notifications: unsent(notifications),
   };
 }

@@ -1,12 +1,12 @@
 // The order of a start (spec 10, design 1): maps before the flip (I1), the proxy before green (I3),
-// the proof before the pins. Whatever throws here ends the daemon, and so undoes the start.
+// the proof before the pins, the pins before denied flows are closed. Whatever throws here ends the daemon, and so undoes the start.
 import { formatTimestamp } from '../core/audit/timestamp.ts';
 import { MODE } from '../core/flow/layout.gen.ts';
 import { type Address, isIPv4 } from '../core/net/address.ts';
 import type { SessionSettings } from '../core/wire/session.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { DnsProxy } from './dns-proxy-options.ts';
-import { admitExistingFlows, recordExistingFlows } from './existing-flows.ts';
+import { admitExistingFlows, settleExistingFlows } from './existing-flows.ts';
 import { compileSession, literalNames } from './install-policy.ts';
 import type { Announcer, Starter } from './ports.ts';
 import type { ProofEvents, ProofLine } from './proof.ts';
@@ -58,15 +58,12 @@ export async function startSession(options: StartOptions): Promise<void> {
   await proxy.preresolve(names);
   const { upstreamFailures = 0 } = proxy.totals();
   note(`${names.length} literal names looked up, ${upstreamFailures} questions without an answer`);
-  const { policy } = session;
   const { pid } = options;
-  const existing = { loader, policy, proxy, own: options.isOwn, nowMs: clock.nowMs, pid };
+  const existing = { loader, session, proxy, own: options.isOwn, nowMs: clock.nowMs, pid };
   const flows = await admitExistingFlows(existing);
-  note(`${flows.length} open flows go on as they are`);
+  note(`${flows.length} open flows are listed`);
   await loader.flip(session.mode === 'enforce' ? MODE.ENFORCE : MODE.AUDIT);
   options.onFlipped();
-  const timestamp = formatTimestamp(clock.wallNs());
-  recordExistingFlows(flows, { ...existing, logger, timestamp });
   const { nonce } = session;
   const ipv6 = hasGlobalIPv6(options.own);
   const wanted = { refused: `${nonce}.invalid`, granted: `${nonce}.cargowall.internal`, ipv6 };
@@ -77,6 +74,8 @@ export async function startSession(options: StartOptions): Promise<void> {
   note('the wall refused a raw frame on every uplink');
   await proof.complete(clock.after);
   await loader.pin();
+  const timestamp = () => formatTimestamp(clock.wallNs());
+  await settleExistingFlows(flows, { ...existing, logger, timestamp });
   loader.green({ stage: 'green', pid, auditLog: AUDIT_LOG, control: CONTROL_SOCKET });
 }
 

@@ -168,7 +168,11 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
     /** Names with a live grant of TCP `port` on an address. */
     granted(address: string, port = 443) {
       const parsed = parseAddress(address) ?? new Uint8Array(16);
-      return proxy.grants.liveNames(parsed, 'tcp', port, clock.nowMs());
+      const tables = ['user', 'auto', 'runner'] as const;
+      const live = tables.map((table) =>
+        proxy.grants.live(table, parsed, 'tcp', port, clock.nowMs()),
+      );
+      return [...new Set(live.flatMap((grant) => grant?.name ?? []))];
     },
     /** Lets every step that needs nobody else run. */
     settle: () => new Promise<void>((resolve) => setImmediate(resolve)),

@@ -14,6 +14,7 @@ export interface SessionWishes extends PolicyWishes {
   readonly mode?: SessionSettings['mode'];
   readonly times?: Partial<SessionTimes>;
   readonly nonce?: string;
+  readonly allowExisting?: boolean;
 }
 
 /** The settings of a session in the lab. */
@@ -28,6 +29,7 @@ export function aSession(wishes: SessionWishes): SessionSettings {
     times: { ...SPEC_TIMES, ...wishes.times },
     nonce: wishes.nonce ?? '0123456789abcdef0123456789abcdef',
     job: { repository: 'a/b', workflow: 'test', job: 'test', runId: '1', runAttempt: '1' },
+    allowExisting: wishes.allowExisting ?? true,
     debug: false,
   };
 }

@@ -5,7 +5,7 @@ import { type Address, addressKey } from '../net/address.ts';
 import { has } from '../net/pair-set.ts';
 import type { Protocol } from '../net/protocol.ts';
 import type { MapWrite } from '../policy/map-write.ts';
-import { type AddressState, type Holding, hold, settle } from './address-grants.ts';
+import { type AddressState, type Holding, hold, settle, type Table } from './address-grants.ts';
 import type { AddressGrant } from './judge-answer.ts';
 import { NameIds } from './name-ids.ts';
 
@@ -161,13 +161,22 @@ export class Grants {
     return this.#write(touched, nowMs).writes;
   }
 
-  /** Names with a live grant on the pair, the latest first. */
-  liveNames(address: Address, protocol: Protocol, port: number, nowMs: number): readonly string[] {
-    return this.#live(
-      address,
-      nowMs,
-      (holding) => holding.table !== 'daemon' && has(holding.pairs, protocol, port),
+  /** The latest live holding of a table that covers the pair. */
+  live(
+    table: Table,
+    address: Address,
+    protocol: Protocol,
+    port: number,
+    nowMs: number,
+  ): { readonly name: string | undefined; readonly rule: number } | undefined {
+    const holdings = this.#addresses.get(addressKey(address))?.holdings.values() ?? [];
+    const found = [...holdings].findLast(
+      (holding) =>
+        holding.table === table &&
+        holding.expiresAtMs > nowMs &&
+        has(holding.pairs, protocol, port),
     );
+    return found && { name: this.#ids.nameOf(found.name), rule: found.rule };
   }
 
   /** The name of the latest live grant of an address, for reverse questions. */

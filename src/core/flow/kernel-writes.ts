@@ -16,6 +16,8 @@ export function policyWrite(policy: {
   readonly allowByDefault: boolean;
   readonly wayOut: WayOut | undefined;
   readonly flowIdleMs: number;
+  /** Flows open before the flip go on where no rule decides. */
+  readonly allowExisting: boolean;
 }): MapWrite {
   const value = new Uint8Array(SIZE.policy_config);
   const view = new DataView(value.buffer);
@@ -26,6 +28,7 @@ export function policyWrite(policy: {
     value.set(policy.wayOut.address, at.upstream);
     view.setUint16(at.upstream_port, policy.wayOut.port, true);
   }
+  view.setUint16(at.refuse_existing, policy.allowExisting ? 0 : 1, true);
   view.setBigUint64(at.flow_idle_ns, BigInt(policy.flowIdleMs) * 1_000_000n, true);
   return { map: WRITABLE_MAP.POLICY, op: 'update', key: new Uint8Array(4), value };
 }
@@ -36,15 +39,33 @@ export function resolverWrite(address: Address): MapWrite {
   return { map: WRITABLE_MAP.RESOLVERS, op: 'update', key, value: Uint8Array.of(1, 0, 0, 0) };
 }
 
-/** A flow open before the flip goes on as this one flow (spec 7). */
-export function existingWrite(flow: OpenFlow): MapWrite {
+/** struct flow_key */
+function flowKey(flow: OpenFlow): Uint8Array {
   const key = new Uint8Array(SIZE.flow_key);
-  const keyView = new DataView(key.buffer);
+  const view = new DataView(key.buffer);
   key.set(flow.src, OFFSET.flow_key.src);
   key.set(flow.dst, OFFSET.flow_key.dst);
-  keyView.setUint16(OFFSET.flow_key.sport, flow.srcPort, true);
-  keyView.setUint16(OFFSET.flow_key.dport, flow.dstPort, true);
-  keyView.setUint8(OFFSET.flow_key.proto, flow.protocol);
+  view.setUint16(OFFSET.flow_key.sport, flow.srcPort, true);
+  view.setUint16(OFFSET.flow_key.dport, flow.dstPort, true);
+  view.setUint8(OFFSET.flow_key.proto, flow.protocol);
+  return key;
+}
+
+/** struct open_flow_key of each: the payload of CLOSE_FLOWS. */
+export function encodeOpenFlows(flows: readonly OpenFlow[]): Uint8Array {
+  const size = SIZE.open_flow_key;
+  const bytes = new Uint8Array(size * flows.length);
+  const view = new DataView(bytes.buffer);
+  for (const [index, flow] of flows.entries()) {
+    bytes.set(flowKey(flow), index * size + OFFSET.open_flow_key.flow);
+    view.setBigUint64(index * size + OFFSET.open_flow_key.netns, BigInt(flow.netns), true);
+  }
+  return bytes;
+}
+
+/** A flow open before the flip goes on as this one flow (spec 7). */
+export function existingWrite(flow: OpenFlow): MapWrite {
+  const key = flowKey(flow);
   const value = new Uint8Array(SIZE.flow_value);
   const view = new DataView(value.buffer);
   view.setUint8(OFFSET.flow_value.verdict, VERDICT.ALLOW);

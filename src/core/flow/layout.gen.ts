@@ -17,6 +17,7 @@ export const SIZE = {
   cgroup_key: 8,
   cgroup_value: 8,
   flow_key: 40,
+  open_flow_key: 48,
   flow_value: 24,
   owner_key: 20,
   owner_value: 80,
@@ -128,6 +129,10 @@ export const OFFSET = {
     proto: 36,
     pad: 37
   },
+  open_flow_key: {
+    flow: 0,
+    netns: 40
+  },
   flow_value: {
     last_ns: 0,
     generation: 8,
@@ -179,7 +184,8 @@ export const OFFSET = {
     default_verdict: 4,
     upstream: 8,
     upstream_port: 24,
-    pad: 26,
+    refuse_existing: 26,
+    pad: 28,
     flow_idle_ns: 32
   }
 } as const;

@@ -16,12 +16,18 @@ export interface OpenFlow {
   readonly scope: number;
   /** enum origin */
   readonly origin: number;
+  /** Inode number of its network namespace. */
+  readonly netns: number;
+  /** Of another network namespace than the machine's. */
+  readonly isOtherNetns: boolean;
+  /** Length over 16 bytes of the local prefix that holds the destination. */
+  readonly localLength: number | undefined;
 }
 
-/** The same for the same protocol and endpoints. */
+/** The same for the same namespace, protocol and endpoints. */
 export function openFlowKey(flow: OpenFlow): string {
-  const { protocol, src, srcPort, dst, dstPort } = flow;
-  return `${protocol} ${addressKey(src)} ${srcPort} ${addressKey(dst)} ${dstPort}`;
+  const { netns, protocol, src, srcPort, dst, dstPort } = flow;
+  return `${netns} ${protocol} ${addressKey(src)} ${srcPort} ${addressKey(dst)} ${dstPort}`;
 }
 
 /** The loader's list; entries that can't be flows are left out and counted. */
@@ -56,5 +62,8 @@ function parseOpenFlow(entry: unknown): OpenFlow | undefined {
     comm: typeof comm === 'string' ? comm : '',
     scope: number('scope'),
     origin: number('origin'),
+    netns: number('netns'),
+    isOtherNetns: fields.get('other') === true,
+    localLength: number('local') < 0 ? undefined : number('local'),
   };
 }

@@ -8,7 +8,7 @@ export const FRAME_MAX = 8 * 1024 * 1024;
 /** Flag of EVENTS: sent before; may already be in the log. */
 export const RESENT = 1;
 
-/** Types of frames; up to 8 from the loader, from 32 on to it. */
+/** Types of frames; up to 31 from the loader, from 32 on to it. */
 export const FRAME = {
   HELLO: 1,
   ACK: 2,
@@ -18,6 +18,7 @@ export const FRAME = {
   CONTROL: 6,
   COUNTERS: 7,
   NOTICE: 8,
+  CLOSED: 9,
   APPLY: 32,
   FLIP: 33,
   EVENTS_WRITTEN: 34,
@@ -30,6 +31,7 @@ export const FRAME = {
   PROVE_TC: 41,
   PIN: 42,
   GREEN: 43,
+  CLOSE_FLOWS: 44,
 } as const;
 
 /** One frame. */

@@ -61,6 +61,13 @@ export function decodeAck(payload: Uint8Array): {
   return { status: view.getInt32(0, true), index: view.getUint32(4, true) };
 }
 
+/** The payload of CLOSED: 0 or -errno for each flow. */
+export function decodeStatuses(payload: Uint8Array): readonly number[] {
+  if (payload.length % 4 !== 0) throw new LoaderMessageError(`CLOSED of ${payload.length} bytes`);
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  return Array.from({ length: payload.length / 4 }, (_, index) => view.getInt32(index * 4, true));
+}
+
 /** A line over the control socket, or main's own (client 0). */
 export interface ControlLine {
   readonly client: number;

@@ -62,5 +62,7 @@ export interface SessionSettings {
   readonly configFile?: { readonly path: string; readonly sha256: string };
   /** Where blocks are told; may hold a secret, so no record and no log has it. */
   readonly notifyUrl?: string;
+  /** Flows open before the start go on where no rule decides (spec 7). */
+  readonly allowExisting: boolean;
   readonly debug: boolean;
 }

@@ -11,7 +11,7 @@ export const INPUTS: Readonly<Record<string, { readonly only?: string }>> = {
   'search-domains': {},
   'github-service-hosts': {},
   'azure-infra-hosts': {},
-  'allow-existing-connections': { only: 'true' },
+  'allow-existing-connections': {},
   'on-unsupported': {},
   'fail-on-block': {},
   'expected-blocks': {},

@@ -9,6 +9,7 @@ import {
   decodeControl,
   decodeCounters,
   decodeHello,
+  decodeStatuses,
   encodeApply,
   encodeControlReply,
   type Hello,
@@ -129,6 +130,11 @@ export class LoaderChannel {
   /** The open flows as parsed JSON. */
   async listFlows(): Promise<unknown> {
     return JSON.parse(new TextDecoder().decode(await this.#ask(FRAME.LIST_FLOWS, NO_BYTES)));
+  }
+
+  /** Ends open flows; 0 or -errno for each (struct open_flow_key in `flows`). */
+  async closeFlows(flows: Uint8Array): Promise<readonly number[]> {
+    return decodeStatuses(await this.#ask(FRAME.CLOSE_FLOWS, flows));
   }
 
   /** Counters of the kernel's, by enum counter. */

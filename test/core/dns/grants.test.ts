@@ -132,9 +132,9 @@ describe('a grant', () => {
       request('b.example', [ONE], { item: tcp([80]), expiresAtMs: 900_000 }),
     );
     expect(writes.map(read)).toMatchObject([{ port: 80, expiresMs: 900_000 }]);
-    expect(grants.liveNames(ONE, 'tcp', 443, 1000)).toEqual(['a.example']);
-    expect(grants.liveNames(ONE, 'tcp', 80, 1000)).toEqual(['b.example']);
-    expect(grants.liveNames(ONE, 'tcp', 443, 400_000)).toEqual([]);
+    expect(grants.live('user', ONE, 'tcp', 443, 1000)?.name).toBe('a.example');
+    expect(grants.live('user', ONE, 'tcp', 80, 1000)?.name).toBe('b.example');
+    expect(grants.live('user', ONE, 'tcp', 443, 400_000)).toBeUndefined();
     expect(grants.latestName(ONE, 1000)).toBe('b.example');
   });
 });
@@ -149,7 +149,7 @@ describe('a denial', () => {
       nowMs: 0,
     });
     expect(writes.map(read)).toMatchObject([{ kind: KIND.DENIAL, port: 443 }]);
-    expect(grants.liveNames(ONE, 'tcp', 443, 0)).toEqual([]);
+    expect(grants.live('user', ONE, 'tcp', 443, 0)).toBeUndefined();
   });
 
   test('makes no room for others, however many addresses its name has', () => {
@@ -172,7 +172,7 @@ describe('64 addresses of a name', () => {
   test('hold grants, the first of one long answer making room', () => {
     const grants = new Grants();
     grants.grant(request('ok.example', many));
-    const live = many.filter((address) => grants.liveNames(address, 'tcp', 443, 1).length > 0);
+    const live = many.filter((address) => grants.live('user', address, 'tcp', 443, 1));
     expect(live.map(printAddress)).toEqual(many.slice(6).map(printAddress));
     expect(grants.evicted).toBe(6);
   });
@@ -193,7 +193,7 @@ describe('64 addresses of a name', () => {
     grants.grant(request('other.example', many.slice(0, 1)));
     grants.grant(request('ok.example', many));
     const first = many[0] ?? ONE;
-    expect(grants.liveNames(first, 'tcp', 443, 1)).toEqual(['other.example']);
+    expect(grants.live('user', first, 'tcp', 443, 1)?.name).toBe('other.example');
   });
 });
 
@@ -211,7 +211,7 @@ describe('what ends', () => {
     const grants = new Grants();
     const change = grants.grant(request('ok.example', [ONE]));
     expect(change.undo(1).map(read)).toMatchObject([{ op: 'delete', port: 443 }]);
-    expect(grants.liveNames(ONE, 'tcp', 443, 2)).toEqual([]);
+    expect(grants.live('user', ONE, 'tcp', 443, 2)).toBeUndefined();
     expect(grants.grant(request('ok.example', [ONE], { nowMs: 3 })).opens).toBe(true);
   });
 
@@ -220,8 +220,8 @@ describe('what ends', () => {
     const refused = grants.grant(request('a.example', [ONE]));
     grants.grant(request('b.example', [ONE], { item: tcp([80]) }));
     refused.undo(1);
-    expect(grants.liveNames(ONE, 'tcp', 443, 2)).toEqual([]);
-    expect(grants.liveNames(ONE, 'tcp', 80, 2)).toEqual(['b.example']);
+    expect(grants.live('user', ONE, 'tcp', 443, 2)).toBeUndefined();
+    expect(grants.live('user', ONE, 'tcp', 80, 2)?.name).toBe('b.example');
   });
 });
 
