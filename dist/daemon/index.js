@@ -952,6 +952,7 @@ const SIZE = {
     cgroup_key: 8,
     cgroup_value: 8,
     flow_key: 40,
+    open_flow_key: 48,
     flow_value: 24,
     owner_key: 20,
     owner_value: 80,
@@ -1062,6 +1063,10 @@ const OFFSET = {
         proto: 36,
         pad: 37
     },
+    open_flow_key: {
+        flow: 0,
+        netns: 40
+    },
     flow_value: {
         last_ns: 0,
         generation: 8,
@@ -1113,7 +1118,8 @@ const OFFSET = {
         default_verdict: 4,
         upstream: 8,
         upstream_port: 24,
-        pad: 26,
+        refuse_existing: 26,
+        pad: 28,
         flow_idle_ns: 32
     }
 };
@@ -2056,7 +2062,8 @@ function dnsUpstreamDown(timestamp, upstreams, reason) {
 function unsent(tracker) {
     return tracker === undefined ? 0 : tracker.failed + tracker.dropped + tracker.pending;
 }
-function losses({ logger, pipeline, proxy, notifications, kernel }) {
+function losses(sources) {
+    const { logger, pipeline, proxy, lateAllow, notifications, kernel } = sources;
     const dns = proxy.totals();
     const { grantsRefused = 0, grantsEvicted = 0 } = dns;
     return {
@@ -2072,6 +2079,8 @@ function losses({ logger, pipeline, proxy, notifications, kernel }) {
         dns_overloaded: dns.overloaded,
         dns_unowned: dns.unowned,
         dns_servfail: dns.servfail,
+        late_attempts: lateAllow.dropped,
+        late_names: lateAllow.skipped,
         notifications: unsent(notifications),
     };
 }
@@ -2107,7 +2116,7 @@ function commandOf(line) {
     return undefined;
 }
 async function answerControl(client, line, options) {
-    const { loader, logger, pipeline, proxy, notifications, mode, pid } = options;
+    const { loader, logger, pipeline, proxy, lateAllow, notifications, mode, pid } = options;
     const command = commandOf(line);
     if (command !== 'status' && command !== 'seal') {
         loader.reply(client, {
@@ -2119,7 +2128,8 @@ async function answerControl(client, line, options) {
     if (command === 'seal' && notifications !== undefined) {
         await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
     }
-    const sources = { logger, pipeline, proxy, notifications, kernel: await loader.counters() };
+    const kernel = await loader.counters();
+    const sources = { logger, pipeline, proxy, lateAllow, notifications, kernel };
     if (command === 'status') {
         loader.reply(client, {
             running: true,
@@ -2752,8 +2762,12 @@ class Grants {
         }
         return this.#write(touched, nowMs).writes;
     }
-    liveNames(address, protocol, port, nowMs) {
-        return this.#live(address, nowMs, (holding) => holding.table !== 'daemon' && has(holding.pairs, protocol, port));
+    live(table, address, protocol, port, nowMs) {
+        const holdings = this.#addresses.get(addressKey(address))?.holdings.values() ?? [];
+        const found = [...holdings].findLast((holding) => holding.table === table &&
+            holding.expiresAtMs > nowMs &&
+            has(holding.pairs, protocol, port));
+        return found && { name: this.#ids.nameOf(found.name), rule: found.rule };
     }
     latestName(address, nowMs) {
         const isForAll = ({ table }) => table !== 'runner' && table !== 'daemon';
@@ -3360,6 +3374,13 @@ class Lookups {
             this.#counters.shared++;
             return asking;
         }
+        return this.#share(name, type);
+    }
+    askAgain(name, type) {
+        return this.#asking.get(`${type} ${name}`) ?? this.#share(name, type);
+    }
+    #share(name, type) {
+        const key = `${type} ${name}`;
         const asked = this.#askAfresh(name, type).finally(() => this.#asking.delete(key));
         this.#asking.set(key, asked);
         return asked;
@@ -3897,24 +3918,29 @@ class NameJudge {
 
 const AT_ONCE = 256;
 const NO_BYTES = new Uint8Array(0);
-async function lookUp(name, type, lookups, judge) {
+async function lookUp(name, type, ask, judge) {
     const question = { name, type, class: CLASS_IN, raw: NO_BYTES };
     const known = judge.know(question, true);
     if (known.decision.kind !== 'answer')
         return;
-    const { response } = await lookups.ask(name, type);
+    const { response } = await ask(name, type);
     const judged = judge.judge(known, response, 0);
     if (judged.kind === 'answer')
         await judge.admit(known, judged);
 }
 async function preresolve(names, lookups, judge) {
+    const ask = (name, type) => lookups.ask(name, type);
     const waiting = names.flatMap((name) => [TYPE.A, TYPE.AAAA].map((type) => ({ name, type })));
     const work = async () => {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-            await lookUp(next.name, next.type, lookups, judge).catch(() => undefined);
+            await lookUp(next.name, next.type, ask, judge).catch(() => undefined);
         }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+async function resolveAgain(name, lookups, judge) {
+    const ask = (of, type) => lookups.askAgain(of, type);
+    await Promise.allSettled([TYPE.A, TYPE.AAAA].map((type) => lookUp(name, type, ask, judge)));
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/reach-host.js
@@ -4252,6 +4278,9 @@ class SteeredDnsProxy {
             clock.after(times.preresolveMs),
         ]);
     }
+    lookAgain(name) {
+        return resolveAgain(name, this.#lookups, this.#judge);
+    }
     reach(host, port) {
         const { clock, times, own } = this.#options;
         const parts = { lookups: this.#lookups, keeper: this.#keeper, times, own };
@@ -4587,17 +4616,20 @@ class FlowPipeline {
         const { events, undecodable } = decodeEvents(bytes);
         this.#undecodable += undecodable;
         const records = [];
+        const refused = [];
         for (const event of events) {
             onEvent(event);
             const record = attribute(event, knowledge);
             if (resent && known.has(recordKey(record)))
                 continue;
             if (!event.allowed)
-                onRefused(record);
+                refused.push([event, record]);
             if (this.#coalescer.isFirst(event, record, nowMs()))
                 records.push(record);
         }
         logger.logEvents(records);
+        for (const [event, record] of refused)
+            onRefused(event, record);
     }
     flush() {
         this.#options.logger.logEvents(this.#coalescer.flush(this.#options.nowMs()));
@@ -4614,6 +4646,379 @@ function gateSettings(session) {
     ]));
     const { searchDomains } = policy;
     return { defaultAllow: policy.default === 'allow', searchDomains, localNames, nonce };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/audit/recent-blocks.js
+
+const MAX_ATTEMPTS = 4096;
+function recent_blocks_keyOf({ address, protocol, port }) {
+    return `${addressKey(address)} ${protocol} ${port}`;
+}
+class RecentBlocks {
+    #keepMs;
+    #attempts = new Map();
+    #keysOf = new Map();
+    #dropped = 0;
+    constructor(keepMs) {
+        this.#keepMs = keepMs;
+    }
+    get dropped() {
+        return this.#dropped;
+    }
+    note(attempt, nowMs) {
+        const key = recent_blocks_keyOf(attempt);
+        const ofAddress = addressKey(attempt.address);
+        this.#attempts.delete(key);
+        this.#attempts.set(key, { ...attempt, atMs: nowMs });
+        const keys = this.#keysOf.get(ofAddress) ?? new Set();
+        keys.add(key);
+        this.#keysOf.set(ofAddress, keys);
+        this.#makeRoom(nowMs);
+    }
+    #makeRoom(nowMs) {
+        for (const [key, oldest] of this.#attempts) {
+            const isOver = nowMs - oldest.atMs > this.#keepMs;
+            if (!isOver && this.#attempts.size <= MAX_ATTEMPTS)
+                break;
+            if (!isOver)
+                this.#dropped++;
+            this.#remove(key, oldest);
+        }
+    }
+    #remove(key, attempt) {
+        this.#attempts.delete(key);
+        const ofAddress = addressKey(attempt.address);
+        const keys = this.#keysOf.get(ofAddress);
+        keys?.delete(key);
+        if (keys?.size === 0)
+            this.#keysOf.delete(ofAddress);
+    }
+    take(address, isCovered, nowMs) {
+        const taken = [];
+        for (const key of [...(this.#keysOf.get(addressKey(address)) ?? [])]) {
+            const attempt = this.#attempts.get(key);
+            if (attempt === undefined)
+                continue;
+            const isOver = nowMs - attempt.atMs > this.#keepMs;
+            if (!isOver && !isCovered(attempt))
+                continue;
+            this.#remove(key, attempt);
+            if (!isOver)
+                taken.push(attempt);
+        }
+        return taken;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/forward-rounds.js
+const EVERY_MS = 30_000;
+const forward_rounds_MAX_NAMES = 200;
+const NAMES_A_SECOND = 50;
+class ForwardRounds {
+    #options;
+    #startedAtMs = Number.NEGATIVE_INFINITY;
+    #skipped = 0;
+    constructor(options) {
+        this.#options = options;
+    }
+    get skipped() {
+        return this.#skipped;
+    }
+    start() {
+        const { clock, names } = this.#options;
+        const nowMs = clock.nowMs();
+        if (nowMs - this.#startedAtMs < EVERY_MS)
+            return;
+        this.#startedAtMs = nowMs;
+        const all = [...new Set(names())];
+        this.#skipped += Math.max(0, all.length - forward_rounds_MAX_NAMES);
+        void this.#run(all.slice(0, forward_rounds_MAX_NAMES));
+    }
+    async #run(names) {
+        const { clock, look } = this.#options;
+        for (let at = 0; at < names.length; at += NAMES_A_SECOND) {
+            if (at > 0)
+                await clock.after(1000);
+            const some = names.slice(at, at + NAMES_A_SECOND);
+            await Promise.allSettled(some.map((name) => look(name)));
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/flow/kernel-writes.js
+
+function policyWrite(policy) {
+    const value = new Uint8Array(SIZE.policy_config);
+    const view = new DataView(value.buffer);
+    const at = OFFSET.policy_config;
+    view.setUint32(at.generation, policy.generation, true);
+    view.setUint32(at.default_verdict, policy.allowByDefault ? VERDICT.ALLOW : VERDICT.DENY, true);
+    if (policy.wayOut !== undefined) {
+        value.set(policy.wayOut.address, at.upstream);
+        view.setUint16(at.upstream_port, policy.wayOut.port, true);
+    }
+    view.setUint16(at.refuse_existing, policy.allowExisting ? 0 : 1, true);
+    view.setBigUint64(at.flow_idle_ns, BigInt(policy.flowIdleMs) * 1000000n, true);
+    return { map: WRITABLE_MAP.POLICY, op: 'update', key: new Uint8Array(4), value };
+}
+function resolverWrite(address) {
+    const key = address.slice();
+    return { map: WRITABLE_MAP.RESOLVERS, op: 'update', key, value: Uint8Array.of(1, 0, 0, 0) };
+}
+function flowKey(flow) {
+    const key = new Uint8Array(SIZE.flow_key);
+    const view = new DataView(key.buffer);
+    key.set(flow.src, OFFSET.flow_key.src);
+    key.set(flow.dst, OFFSET.flow_key.dst);
+    view.setUint16(OFFSET.flow_key.sport, flow.srcPort, true);
+    view.setUint16(OFFSET.flow_key.dport, flow.dstPort, true);
+    view.setUint8(OFFSET.flow_key.proto, flow.protocol);
+    return key;
+}
+function encodeOpenFlows(flows) {
+    const size = SIZE.open_flow_key;
+    const bytes = new Uint8Array(size * flows.length);
+    const view = new DataView(bytes.buffer);
+    for (const [index, flow] of flows.entries()) {
+        bytes.set(flowKey(flow), index * size + OFFSET.open_flow_key.flow);
+        view.setBigUint64(index * size + OFFSET.open_flow_key.netns, BigInt(flow.netns), true);
+    }
+    return bytes;
+}
+function existingWrite(flow) {
+    const key = flowKey(flow);
+    const value = new Uint8Array(SIZE.flow_value);
+    const view = new DataView(value.buffer);
+    view.setUint8(OFFSET.flow_value.verdict, VERDICT.ALLOW);
+    view.setUint8(OFFSET.flow_value.by, DECIDED_BY.EXISTING);
+    view.setUint16(OFFSET.flow_value.scope, flow.scope, true);
+    return { map: WRITABLE_MAP.EXISTING, op: 'update', key, value };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/kernel-entries.js
+const KERNEL = {
+    mapRules: 1,
+    kindUser: 0,
+    kindAuto: 1,
+    scopeEveryone: 0,
+    scopeRunner: 1,
+    scopeDaemon: 2,
+    scopePlatform: 3,
+    verdictDeny: 0,
+    verdictAllow: 1,
+    keySize: 28,
+    key: { prefixlen: 0, scope: 4, kind: 8, proto: 9, port: 10, addr: 12 },
+    valueSize: 8,
+    value: { rule: 0, verdict: 4, prefixlen: 5 },
+    headBits: 64,
+};
+function ruleWrite(entry) {
+    const key = new Uint8Array(KERNEL.keySize);
+    const keyView = new DataView(key.buffer);
+    keyView.setUint32(KERNEL.key.prefixlen, KERNEL.headBits + entry.key.length, true);
+    keyView.setUint32(KERNEL.key.scope, entry.scope, true);
+    keyView.setUint8(KERNEL.key.kind, entry.kind);
+    keyView.setUint8(KERNEL.key.proto, entry.proto);
+    keyView.setUint16(KERNEL.key.port, entry.port, true);
+    key.set(entry.key.address, KERNEL.key.addr);
+    const value = new Uint8Array(KERNEL.valueSize);
+    const valueView = new DataView(value.buffer);
+    valueView.setUint32(KERNEL.value.rule, entry.rule, true);
+    valueView.setUint8(KERNEL.value.verdict, entry.isAllow ? KERNEL.verdictAllow : KERNEL.verdictDeny);
+    valueView.setUint8(KERNEL.value.prefixlen, entry.length);
+    return { map: KERNEL.mapRules, op: 'update', key, value };
+}
+const kernel_entries_GRANTS_MAP = 2;
+const GRANT = {
+    keySize: 24,
+    key: { scope: 0, kind: 4, proto: 5, port: 6, addr: 8 },
+    valueSize: 16,
+    value: { expires: 0, rule: 8, name: 12 },
+};
+function encodeGrantKey(grant) {
+    const key = new Uint8Array(GRANT.keySize);
+    const view = new DataView(key.buffer);
+    view.setUint32(GRANT.key.scope, grant.scope, true);
+    view.setUint8(GRANT.key.kind, grant.kind);
+    view.setUint8(GRANT.key.proto, grant.proto);
+    view.setUint16(GRANT.key.port, grant.port, true);
+    key.set(grant.address, GRANT.key.addr);
+    return key;
+}
+function encodeGrantValue(grant) {
+    const value = new Uint8Array(GRANT.valueSize);
+    const view = new DataView(value.buffer);
+    view.setBigUint64(GRANT.value.expires, grant.expiresNs, true);
+    view.setUint32(GRANT.value.rule, grant.rule, true);
+    view.setUint32(GRANT.value.name, grant.name, true);
+    return value;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/compile.js
+
+
+
+
+
+const { tcp, udp, icmp, icmpv6 } = PROTOCOL_NUMBERS;
+function pairsOfItem(item, isV4) {
+    if (item.protocol === 'icmp')
+        return [{ proto: isV4 ? icmp : icmpv6, port: 0 }];
+    const protos = item.protocol === 'both' ? [tcp, udp] : [PROTOCOL_NUMBERS[item.protocol]];
+    return protos.map((proto) => ({ proto, port: item.port }));
+}
+function kernelPairs({ rule, prefix }) {
+    if (rule.ports !== null) {
+        return rule.ports.flatMap((item) => pairsOfItem(item, isIPv4Prefix(prefix)));
+    }
+    if (rule.action === 'deny')
+        return [{ proto: 0, port: 0 }];
+    return [tcp, udp].map((proto) => ({ proto, port: 0 }));
+}
+function scopesOf({ rule }) {
+    if (rule.autoAllowedType === undefined) {
+        return [{ scope: KERNEL.scopeEveryone, kind: KERNEL.kindUser }];
+    }
+    return [KERNEL.scopeRunner, KERNEL.scopePlatform].map((scope) => ({
+        scope,
+        kind: KERNEL.kindAuto,
+    }));
+}
+function entriesOf(address) {
+    const { rule, prefix } = address;
+    return scopesOf(address).flatMap((scope) => kernelPairs(address).flatMap((pair) => withoutMapped(prefix).map((key) => ({
+        ...scope,
+        ...pair,
+        key,
+        length: prefix.length,
+        rule: rule.id,
+        isAllow: rule.action === 'allow',
+    }))));
+}
+function entryKey({ scope, kind, proto, port, key }) {
+    return `${scope} ${kind} ${proto} ${port} ${key.length} ${addressKey(key.address)}`;
+}
+function compilePolicy(policy) {
+    const entries = new Map();
+    for (const entry of addressRules(policy).flatMap(entriesOf)) {
+        const key = entryKey(entry);
+        if (!entries.has(key))
+            entries.set(key, entry);
+    }
+    return [...entries.values()].map(ruleWrite);
+}
+function compileUpstreams(upstreams) {
+    return upstreams.flatMap(({ address, port }) => [udp, tcp].map((proto) => ruleWrite({
+        scope: KERNEL.scopeDaemon,
+        kind: KERNEL.kindAuto,
+        proto,
+        port,
+        key: prefixOf(address),
+        length: 128,
+        rule: 0,
+        isAllow: true,
+    })));
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/install-policy.js
+
+
+
+const GENERATION = 1;
+function compileSession(session) {
+    const { policy, times } = session;
+    const upstreams = session.upstreams.map(({ address, port }) => ({
+        address: needed(address),
+        port,
+    }));
+    const wayOut = upstreams[0];
+    return [
+        policyWrite({
+            generation: GENERATION,
+            allowByDefault: policy.default === 'allow',
+            wayOut,
+            flowIdleMs: times.flowIdleMs,
+            allowExisting: session.allowExisting,
+        }),
+        ...compileUpstreams(upstreams),
+        ...session.resolvers.map((text) => resolverWrite(needed(text))),
+        ...compilePolicy(policy),
+    ];
+}
+function needed(text) {
+    const address = parseAddress(text);
+    if (address === undefined)
+        throw new Error(`"${text}" in the session is no address`);
+    return address;
+}
+function literalNames(policy) {
+    const names = policy.rules.flatMap(({ action, target }) => action === 'allow' && target.kind === 'name' ? [target.name] : []);
+    return [...new Set(names)];
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/late-allow.js
+
+
+
+
+
+const FOR_ALL = ['user', 'auto'];
+const FOR_RUNNER = ['runner', ...FOR_ALL];
+class LateAllow {
+    #options;
+    #blocks;
+    #rounds;
+    constructor(options) {
+        const { policy, keepMs, grants, lookAgain, clock } = options;
+        this.#options = options;
+        this.#blocks = new RecentBlocks(keepMs);
+        const names = () => [...literalNames(policy), ...grants.grantedNames()];
+        this.#rounds = new ForwardRounds({ names, look: lookAgain, clock });
+    }
+    get dropped() {
+        return this.#blocks.dropped;
+    }
+    get skipped() {
+        return this.#rounds.skipped;
+    }
+    refused(event, record) {
+        const protocol = protocolOf(event.protocol);
+        if (event.by !== DECIDED_BY.DEFAULT || event.dst === undefined || protocol === undefined)
+            return;
+        const attempt = { address: event.dst, protocol, port: event.dstPort, record };
+        if (this.#write(attempt))
+            return;
+        this.#blocks.note(attempt, this.#options.clock.nowMs());
+        this.#rounds.start();
+    }
+    granted(addresses) {
+        const nowMs = this.#options.clock.nowMs();
+        for (const address of addresses) {
+            this.#blocks.take(address, (attempt) => this.#write(attempt), nowMs);
+        }
+    }
+    #write({ address, protocol, port, record }) {
+        const { grants, policy, logger, clock } = this.#options;
+        const tables = record.origin === 'runner' ? FOR_RUNNER : FOR_ALL;
+        const live = tables
+            .map((table) => grants.live(table, address, protocol, port, clock.nowMs()))
+            .find((grant) => grant !== undefined);
+        if (live === undefined)
+            return false;
+        const rule = policy.rules[live.rule - 1];
+        const { dst_hostnames: _names, expected: _expected, count: _count, ...attempt } = record;
+        logger.logEvent({
+            ...attempt,
+            event_type: 'connection_late_allowed',
+            dst_hostname: live.name ?? '',
+            matched_rule: rule?.text ?? '',
+            auto_allowed_type: rule?.autoAllowedType ?? '',
+            would_deny: false,
+            blocked: false,
+            decided_by: 'grant',
+        });
+        return true;
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/notification-tracker.js
@@ -4793,46 +5198,11 @@ function parseProofLine(line) {
     return { kind: 'failed', why };
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/flow/kernel-writes.js
-
-function policyWrite(policy) {
-    const value = new Uint8Array(SIZE.policy_config);
-    const view = new DataView(value.buffer);
-    const at = OFFSET.policy_config;
-    view.setUint32(at.generation, policy.generation, true);
-    view.setUint32(at.default_verdict, policy.allowByDefault ? VERDICT.ALLOW : VERDICT.DENY, true);
-    if (policy.wayOut !== undefined) {
-        value.set(policy.wayOut.address, at.upstream);
-        view.setUint16(at.upstream_port, policy.wayOut.port, true);
-    }
-    view.setBigUint64(at.flow_idle_ns, BigInt(policy.flowIdleMs) * 1000000n, true);
-    return { map: WRITABLE_MAP.POLICY, op: 'update', key: new Uint8Array(4), value };
-}
-function resolverWrite(address) {
-    const key = address.slice();
-    return { map: WRITABLE_MAP.RESOLVERS, op: 'update', key, value: Uint8Array.of(1, 0, 0, 0) };
-}
-function existingWrite(flow) {
-    const key = new Uint8Array(SIZE.flow_key);
-    const keyView = new DataView(key.buffer);
-    key.set(flow.src, OFFSET.flow_key.src);
-    key.set(flow.dst, OFFSET.flow_key.dst);
-    keyView.setUint16(OFFSET.flow_key.sport, flow.srcPort, true);
-    keyView.setUint16(OFFSET.flow_key.dport, flow.dstPort, true);
-    keyView.setUint8(OFFSET.flow_key.proto, flow.protocol);
-    const value = new Uint8Array(SIZE.flow_value);
-    const view = new DataView(value.buffer);
-    view.setUint8(OFFSET.flow_value.verdict, VERDICT.ALLOW);
-    view.setUint8(OFFSET.flow_value.by, DECIDED_BY.EXISTING);
-    view.setUint16(OFFSET.flow_value.scope, flow.scope, true);
-    return { map: WRITABLE_MAP.EXISTING, op: 'update', key, value };
-}
-
 ;// CONCATENATED MODULE: ./build/ts/core/flow/open-flow.js
 
 function openFlowKey(flow) {
-    const { protocol, src, srcPort, dst, dstPort } = flow;
-    return `${protocol} ${addressKey(src)} ${srcPort} ${addressKey(dst)} ${dstPort}`;
+    const { netns, protocol, src, srcPort, dst, dstPort } = flow;
+    return `${netns} ${protocol} ${addressKey(src)} ${srcPort} ${addressKey(dst)} ${dstPort}`;
 }
 function parseOpenFlows(value) {
     const entries = Array.isArray(value) ? value : [];
@@ -4863,6 +5233,9 @@ function parseOpenFlow(entry) {
         comm: typeof comm === 'string' ? comm : '',
         scope: number('scope'),
         origin: number('origin'),
+        netns: number('netns'),
+        isOtherNetns: fields.get('other') === true,
+        localLength: number('local') < 0 ? undefined : number('local'),
     };
 }
 
@@ -4997,6 +5370,7 @@ function decideConnection(policy, to, now) {
 
 
 
+const ENOENT = -2;
 async function admitExistingFlows(options) {
     const admitted = new Map();
     for (let round = 0; round < 2; round++) {
@@ -5008,210 +5382,71 @@ async function admitExistingFlows(options) {
     }
     return [...admitted.values()].filter((flow) => flow.pid !== options.pid);
 }
-function recordExistingFlows(flows, options) {
-    for (const flow of flows) {
-        const decision = decideFlow(flow, options);
-        const isDenied = decision.verdict === 'deny' && decision.by !== 'default';
-        const rule = options.policy.rules[decision.rule - 1];
-        const hostname = options.proxy.nameOf(flow.dst);
-        const { protocol, dst: address, dstPort: port } = flow;
-        const refused = { name: hostname, address, protocol, port };
-        options.logger.logExistingConnection({
-            timestamp: options.timestamp,
-            srcIp: address_printAddress(flow.src),
-            dstIp: address_printAddress(flow.dst),
-            hostname: hostname ?? '',
-            dstPort: flow.dstPort,
-            protocol: protocolName(flow.protocol),
-            process: flow.comm,
-            pid: flow.pid,
-            matchedRule: rule?.text ?? '',
-            autoAllowedType: rule?.autoAllowedType ?? '',
-            more: {
-                origin: originName(flow.origin),
-                uid: flow.uid,
-                ...(isDenied && isExpectedFlow(options.policy, refused) ? { expected: true } : {}),
-            },
-        }, isDenied && flow.scope !== SCOPE.RUNNER);
+async function settleExistingFlows(flows, options) {
+    const { session, loader } = options;
+    const judged = flows
+        .map((flow) => judge(flow, options))
+        .filter(({ decision }) => decision.by !== 'local');
+    const refused = judged.filter(({ isRefused }) => isRefused);
+    const isClosing = session.mode === 'enforce' && refused.length > 0;
+    const statuses = isClosing
+        ? await loader.closeFlows(encodeOpenFlows(refused.map(({ flow }) => flow)))
+        : [];
+    const timestamp = options.timestamp();
+    for (const one of judged) {
+        const status = statuses[refused.indexOf(one)] ?? 0;
+        const isOpen = status !== 0 && status !== ENOENT;
+        const reason = isOpen ? `refused but not closed: error ${-status}` : '';
+        record(one, reason, { ...options, timestamp });
     }
+}
+function judge(flow, options) {
+    const decision = decideFlow(flow, options);
+    const isDenied = decision.verdict === 'deny' && flow.scope !== SCOPE.RUNNER;
+    const isRefused = isDenied && (decision.by !== 'default' || !options.session.allowExisting);
+    return { flow, decision, isRefused };
+}
+function record({ flow, decision, isRefused }, reason, options) {
+    const { policy } = options.session;
+    const rule = policy.rules[decision.rule - 1];
+    const hostname = options.proxy.nameOf(flow.dst);
+    const { protocol, dst: address, dstPort: port } = flow;
+    const isExpected = isRefused && isExpectedFlow(policy, { name: hostname, address, protocol, port });
+    options.logger.logExistingConnection({
+        timestamp: options.timestamp,
+        srcIp: address_printAddress(flow.src),
+        dstIp: address_printAddress(flow.dst),
+        hostname: hostname ?? '',
+        dstPort: flow.dstPort,
+        protocol: protocolName(flow.protocol),
+        process: flow.comm,
+        pid: flow.pid,
+        matchedRule: rule?.text ?? '',
+        autoAllowedType: rule?.autoAllowedType ?? '',
+        more: {
+            origin: originName(flow.origin),
+            uid: flow.uid,
+            ...(isExpected ? { expected: true } : {}),
+            reason,
+        },
+    }, isRefused);
 }
 function decideFlow(flow, options) {
     const protocol = protocolOf(flow.protocol);
-    const isGranted = () => protocol !== undefined &&
-        options.proxy.grants.liveNames(flow.dst, protocol, flow.dstPort, options.nowMs()).length > 0;
-    return decideConnection(options.policy, {
+    const { grants } = options.proxy;
+    return decideConnection(options.session.policy, {
         address: flow.dst,
         protocol: flow.protocol,
         port: flow.dstPort,
         sender: flow.scope === SCOPE.RUNNER ? 'runner' : 'everyone',
-        isOtherNetns: false,
+        isOtherNetns: flow.isOtherNetns,
     }, {
-        localLength: () => undefined,
-        grant: (kind) => (kind !== 'denial' && isGranted() ? { rule: 0 } : undefined),
+        localLength: () => flow.localLength,
+        grant: (table) => protocol && grants.live(table, flow.dst, protocol, flow.dstPort, options.nowMs()),
         isDaemonGone: false,
         upstream: undefined,
         isResolver: () => false,
     });
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/kernel-entries.js
-const KERNEL = {
-    mapRules: 1,
-    kindUser: 0,
-    kindAuto: 1,
-    scopeEveryone: 0,
-    scopeRunner: 1,
-    scopeDaemon: 2,
-    scopePlatform: 3,
-    verdictDeny: 0,
-    verdictAllow: 1,
-    keySize: 28,
-    key: { prefixlen: 0, scope: 4, kind: 8, proto: 9, port: 10, addr: 12 },
-    valueSize: 8,
-    value: { rule: 0, verdict: 4, prefixlen: 5 },
-    headBits: 64,
-};
-function ruleWrite(entry) {
-    const key = new Uint8Array(KERNEL.keySize);
-    const keyView = new DataView(key.buffer);
-    keyView.setUint32(KERNEL.key.prefixlen, KERNEL.headBits + entry.key.length, true);
-    keyView.setUint32(KERNEL.key.scope, entry.scope, true);
-    keyView.setUint8(KERNEL.key.kind, entry.kind);
-    keyView.setUint8(KERNEL.key.proto, entry.proto);
-    keyView.setUint16(KERNEL.key.port, entry.port, true);
-    key.set(entry.key.address, KERNEL.key.addr);
-    const value = new Uint8Array(KERNEL.valueSize);
-    const valueView = new DataView(value.buffer);
-    valueView.setUint32(KERNEL.value.rule, entry.rule, true);
-    valueView.setUint8(KERNEL.value.verdict, entry.isAllow ? KERNEL.verdictAllow : KERNEL.verdictDeny);
-    valueView.setUint8(KERNEL.value.prefixlen, entry.length);
-    return { map: KERNEL.mapRules, op: 'update', key, value };
-}
-const kernel_entries_GRANTS_MAP = 2;
-const GRANT = {
-    keySize: 24,
-    key: { scope: 0, kind: 4, proto: 5, port: 6, addr: 8 },
-    valueSize: 16,
-    value: { expires: 0, rule: 8, name: 12 },
-};
-function encodeGrantKey(grant) {
-    const key = new Uint8Array(GRANT.keySize);
-    const view = new DataView(key.buffer);
-    view.setUint32(GRANT.key.scope, grant.scope, true);
-    view.setUint8(GRANT.key.kind, grant.kind);
-    view.setUint8(GRANT.key.proto, grant.proto);
-    view.setUint16(GRANT.key.port, grant.port, true);
-    key.set(grant.address, GRANT.key.addr);
-    return key;
-}
-function encodeGrantValue(grant) {
-    const value = new Uint8Array(GRANT.valueSize);
-    const view = new DataView(value.buffer);
-    view.setBigUint64(GRANT.value.expires, grant.expiresNs, true);
-    view.setUint32(GRANT.value.rule, grant.rule, true);
-    view.setUint32(GRANT.value.name, grant.name, true);
-    return value;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/compile.js
-
-
-
-
-
-const { tcp, udp, icmp, icmpv6 } = PROTOCOL_NUMBERS;
-function pairsOfItem(item, isV4) {
-    if (item.protocol === 'icmp')
-        return [{ proto: isV4 ? icmp : icmpv6, port: 0 }];
-    const protos = item.protocol === 'both' ? [tcp, udp] : [PROTOCOL_NUMBERS[item.protocol]];
-    return protos.map((proto) => ({ proto, port: item.port }));
-}
-function kernelPairs({ rule, prefix }) {
-    if (rule.ports !== null) {
-        return rule.ports.flatMap((item) => pairsOfItem(item, isIPv4Prefix(prefix)));
-    }
-    if (rule.action === 'deny')
-        return [{ proto: 0, port: 0 }];
-    return [tcp, udp].map((proto) => ({ proto, port: 0 }));
-}
-function scopesOf({ rule }) {
-    if (rule.autoAllowedType === undefined) {
-        return [{ scope: KERNEL.scopeEveryone, kind: KERNEL.kindUser }];
-    }
-    return [KERNEL.scopeRunner, KERNEL.scopePlatform].map((scope) => ({
-        scope,
-        kind: KERNEL.kindAuto,
-    }));
-}
-function entriesOf(address) {
-    const { rule, prefix } = address;
-    return scopesOf(address).flatMap((scope) => kernelPairs(address).flatMap((pair) => withoutMapped(prefix).map((key) => ({
-        ...scope,
-        ...pair,
-        key,
-        length: prefix.length,
-        rule: rule.id,
-        isAllow: rule.action === 'allow',
-    }))));
-}
-function entryKey({ scope, kind, proto, port, key }) {
-    return `${scope} ${kind} ${proto} ${port} ${key.length} ${addressKey(key.address)}`;
-}
-function compilePolicy(policy) {
-    const entries = new Map();
-    for (const entry of addressRules(policy).flatMap(entriesOf)) {
-        const key = entryKey(entry);
-        if (!entries.has(key))
-            entries.set(key, entry);
-    }
-    return [...entries.values()].map(ruleWrite);
-}
-function compileUpstreams(upstreams) {
-    return upstreams.flatMap(({ address, port }) => [udp, tcp].map((proto) => ruleWrite({
-        scope: KERNEL.scopeDaemon,
-        kind: KERNEL.kindAuto,
-        proto,
-        port,
-        key: prefixOf(address),
-        length: 128,
-        rule: 0,
-        isAllow: true,
-    })));
-}
-
-;// CONCATENATED MODULE: ./build/ts/daemon/install-policy.js
-
-
-
-const GENERATION = 1;
-function compileSession(session) {
-    const { policy, times } = session;
-    const upstreams = session.upstreams.map(({ address, port }) => ({
-        address: needed(address),
-        port,
-    }));
-    const wayOut = upstreams[0];
-    return [
-        policyWrite({
-            generation: GENERATION,
-            allowByDefault: policy.default === 'allow',
-            wayOut,
-            flowIdleMs: times.flowIdleMs,
-        }),
-        ...compileUpstreams(upstreams),
-        ...session.resolvers.map((text) => resolverWrite(needed(text))),
-        ...compilePolicy(policy),
-    ];
-}
-function needed(text) {
-    const address = parseAddress(text);
-    if (address === undefined)
-        throw new Error(`"${text}" in the session is no address`);
-    return address;
-}
-function literalNames(policy) {
-    const names = policy.rules.flatMap(({ action, target }) => action === 'allow' && target.kind === 'name' ? [target.name] : []);
-    return [...new Set(names)];
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/supervisor.js
@@ -5241,15 +5476,12 @@ async function startSession(options) {
     await proxy.preresolve(names);
     const { upstreamFailures = 0 } = proxy.totals();
     note(`${names.length} literal names looked up, ${upstreamFailures} questions without an answer`);
-    const { policy } = session;
     const { pid } = options;
-    const existing = { loader, policy, proxy, own: options.isOwn, nowMs: clock.nowMs, pid };
+    const existing = { loader, session, proxy, own: options.isOwn, nowMs: clock.nowMs, pid };
     const flows = await admitExistingFlows(existing);
-    note(`${flows.length} open flows go on as they are`);
+    note(`${flows.length} open flows are listed`);
     await loader.flip(session.mode === 'enforce' ? MODE.ENFORCE : MODE.AUDIT);
     options.onFlipped();
-    const timestamp = formatTimestamp(clock.wallNs());
-    recordExistingFlows(flows, { ...existing, logger, timestamp });
     const { nonce } = session;
     const ipv6 = hasGlobalIPv6(options.own);
     const wanted = { refused: `${nonce}.invalid`, granted: `${nonce}.cargowall.internal`, ipv6 };
@@ -5261,6 +5493,8 @@ async function startSession(options) {
     note('the wall refused a raw frame on every uplink');
     await proof.complete(clock.after);
     await loader.pin();
+    const timestamp = () => formatTimestamp(clock.wallNs());
+    await settleExistingFlows(flows, { ...existing, logger, timestamp });
     loader.green({ stage: 'green', pid, auditLog: AUDIT_LOG, control: CONTROL_SOCKET });
 }
 async function resumeSession(options) {
@@ -5791,6 +6025,7 @@ const FRAME = {
     CONTROL: 6,
     COUNTERS: 7,
     NOTICE: 8,
+    CLOSED: 9,
     APPLY: 32,
     FLIP: 33,
     EVENTS_WRITTEN: 34,
@@ -5803,6 +6038,7 @@ const FRAME = {
     PROVE_TC: 41,
     PIN: 42,
     GREEN: 43,
+    CLOSE_FLOWS: 44,
 };
 class FrameError extends Error {
     constructor(message) {
@@ -5909,6 +6145,12 @@ function decodeAck(payload) {
         throw new LoaderMessageError(`an ACK of ${payload.length} bytes`);
     const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
     return { status: view.getInt32(0, true), index: view.getUint32(4, true) };
+}
+function decodeStatuses(payload) {
+    if (payload.length % 4 !== 0)
+        throw new LoaderMessageError(`CLOSED of ${payload.length} bytes`);
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return Array.from({ length: payload.length / 4 }, (_, index) => view.getInt32(index * 4, true));
 }
 function decodeControl(payload) {
     if (payload.length < 12)
@@ -6040,6 +6282,9 @@ class LoaderChannel {
     async listFlows() {
         return JSON.parse(new TextDecoder().decode(await this.#ask(FRAME.LIST_FLOWS, loader_channel_NO_BYTES)));
     }
+    async closeFlows(flows) {
+        return decodeStatuses(await this.#ask(FRAME.CLOSE_FLOWS, flows));
+    }
     async counters() {
         return decodeCounters(await this.#ask(FRAME.GET_COUNTERS, loader_channel_NO_BYTES));
     }
@@ -6064,6 +6309,7 @@ class LoaderChannel {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon.js
+
 
 
 
@@ -6172,7 +6418,7 @@ function buildProxy({ session }, parts) {
         own: parts.isOwn,
         asker: askerOf,
         onBlocked: (blocked) => logger.logEvent(dnsBlockedRecord(blocked, policy, timestamp())),
-        onGranted: () => undefined,
+        onGranted: ({ addresses }) => served?.lateAllow.granted(addresses),
         onUpstreamDown: ({ servers, why }) => {
             const names = servers.map(({ address, port }) => `${address} port ${port}`);
             logger.logEvent(dnsUpstreamDown(timestamp(), names, why));
@@ -6187,9 +6433,27 @@ function buildNotifications({ notifyUrl: url, mode, job }, proxy) {
         after: after,
     });
 }
+function buildLateAllow({ policy, times }, proxy, logger) {
+    return new LateAllow({
+        policy,
+        keepMs: times.lateAllowMs,
+        logger,
+        grants: proxy.grants,
+        lookAgain: (name) => proxy.lookAgain(name),
+        clock: { nowMs: nowMs, after: after },
+    });
+}
+function knowledgeOf({ policy }, proxy, clockOffsetNs) {
+    return {
+        clockOffsetNs,
+        ruleOf: (id) => policy.rules[id - 1],
+        nameOfGrant: (id) => proxy.grants.nameOf(id),
+        isExpected: (flow) => isExpectedFlow(policy, flow),
+        namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
+    };
+}
 async function run(hello) {
     const { session } = hello;
-    const { policy } = session;
     const logger = new AuditLogger(new AuditFile(hello.audit), session.mode === 'audit');
     const past = readLog(hello, logger);
     const clockOffsetNs = past.clockOffsetNs ?? hello.realtimeNs - hello.monotonicNs;
@@ -6205,22 +6469,20 @@ async function run(hello) {
         lastName: past.restarts * NAMES_A_LIFE,
     });
     const notifications = buildNotifications(session, proxy);
+    const lateAllow = buildLateAllow(session, proxy, logger);
     const proof = new ProofEvents();
     const pipeline = new FlowPipeline({
         logger,
-        knowledge: {
-            clockOffsetNs,
-            ruleOf: (id) => policy.rules[id - 1],
-            nameOfGrant: (id) => proxy.grants.nameOf(id),
-            isExpected: (flow) => isExpectedFlow(policy, flow),
-            namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
-        },
+        knowledge: knowledgeOf(session, proxy, clockOffsetNs),
         known: past.known,
         onEvent: (event) => proof.note(event),
-        onRefused: (record) => notifyOf(record, notifications),
+        onRefused: (event, record) => {
+            lateAllow.refused(event, record);
+            notifyOf(record, notifications);
+        },
         nowMs: nowMs,
     });
-    served = { hello, logger, pipeline, proxy, notifications, timestamp };
+    served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
     every(HEARTBEAT_MS, () => channel.heartbeat());
     every(SWEEP_MS, () => {
         proxy.sweep();
