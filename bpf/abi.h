@@ -245,12 +245,6 @@ struct flow_key {
 	unsigned char pad[3];
 };
 
-/* A flow in the network namespace it was listed in, as the daemon names it to have it closed. */
-struct open_flow_key {
-	struct flow_key flow;
-	unsigned long long netns; /* inode number of the namespace */
-};
-
 /* Flows admitted before: `existing` (written by the daemon) and `flows` (written by TC, LRU). */
 struct flow_value {
 	unsigned long long last_ns;
@@ -342,7 +336,6 @@ ABI_SIZE(struct process_value, 16);
 ABI_SIZE(struct cgroup_key, 8);
 ABI_SIZE(struct cgroup_value, 8);
 ABI_SIZE(struct flow_key, 40);
-ABI_SIZE(struct open_flow_key, 48);
 ABI_SIZE(struct flow_value, 24);
 ABI_SIZE(struct owner_key, 20);
 ABI_SIZE(struct owner_value, 80);

@@ -142,6 +142,13 @@ bool process_is_guarded(int pid);
 /* flows.c: open flows as a JSON array, malloc'd; NULL when there is no way back. */
 char *flows_list(size_t *size);
 
+/* One flow of a CLOSE_FLOWS frame, in the namespace it was listed in (its inode number). */
+struct open_flow_key {
+	struct flow_key flow;
+	unsigned long long netns;
+};
+_Static_assert(sizeof(struct open_flow_key) == sizeof(struct flow_key) + 8, "open_flow_key");
+
 /* close.c: ends flows; 0 or -errno for each in `status`. -errno when there is no way back. */
 int flows_close(const struct open_flow_key *flows, size_t count, int32_t *status);
 

@@ -7,7 +7,7 @@ export interface Starter {
   apply(writes: readonly MapWrite[]): Promise<void>;
   flip(mode: number): Promise<void>;
   listFlows(): Promise<unknown>;
-  /** 0 or -errno for each struct open_flow_key. */
+  /** 0 or -errno for each flow of encodeOpenFlows. */
   closeFlows(flows: Uint8Array): Promise<readonly number[]>;
   proveTc(): Promise<void>;
   pin(): Promise<void>;

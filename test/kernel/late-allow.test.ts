@@ -69,7 +69,12 @@ test('in mode audit the attempt passes, and its refusal-to-be is taken back', as
   await guarded.guard({ mode: 'audit', allow: 'registry.example.com:443', times: TIMES });
   const { lab } = guarded;
   const isRefused = () =>
-    lab.run('grep', '-q', '"would_deny":true', '/run/cargowall/records/audit.jsonl').code === 0;
+    lab.run(
+      'grep',
+      '-q',
+      'connection_blocked.*"would_deny":true',
+      '/run/cargowall/records/audit.jsonl',
+    ).code === 0;
   await until(() => {
     expect(jobConnect(lab, REGISTRY)).toBe('connected');
     return isRefused();

@@ -51,14 +51,14 @@ function flowKey(flow: OpenFlow): Uint8Array {
   return key;
 }
 
-/** struct open_flow_key of each: the payload of CLOSE_FLOWS. */
+/** struct flow_key and the namespace's inode number (u64) of each: the payload of CLOSE_FLOWS. */
 export function encodeOpenFlows(flows: readonly OpenFlow[]): Uint8Array {
-  const size = SIZE.open_flow_key;
+  const size = SIZE.flow_key + 8;
   const bytes = new Uint8Array(size * flows.length);
   const view = new DataView(bytes.buffer);
   for (const [index, flow] of flows.entries()) {
-    bytes.set(flowKey(flow), index * size + OFFSET.open_flow_key.flow);
-    view.setBigUint64(index * size + OFFSET.open_flow_key.netns, BigInt(flow.netns), true);
+    bytes.set(flowKey(flow), index * size);
+    view.setBigUint64(index * size + SIZE.flow_key, BigInt(flow.netns), true);
   }
   return bytes;
 }

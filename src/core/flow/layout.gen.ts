@@ -17,7 +17,6 @@ export const SIZE = {
   cgroup_key: 8,
   cgroup_value: 8,
   flow_key: 40,
-  open_flow_key: 48,
   flow_value: 24,
   owner_key: 20,
   owner_value: 80,
@@ -128,10 +127,6 @@ export const OFFSET = {
     dport: 34,
     proto: 36,
     pad: 37
-  },
-  open_flow_key: {
-    flow: 0,
-    netns: 40
   },
   flow_value: {
     last_ns: 0,

@@ -132,7 +132,7 @@ export class LoaderChannel {
     return JSON.parse(new TextDecoder().decode(await this.#ask(FRAME.LIST_FLOWS, NO_BYTES)));
   }
 
-  /** Ends open flows; 0 or -errno for each (struct open_flow_key in `flows`). */
+  /** Ends open flows; 0 or -errno for each (`flows`: encodeOpenFlows). */
   async closeFlows(flows: Uint8Array): Promise<readonly number[]> {
     return decodeStatuses(await this.#ask(FRAME.CLOSE_FLOWS, flows));
   }
