@@ -952,7 +952,6 @@ const SIZE = {
     cgroup_key: 8,
     cgroup_value: 8,
     flow_key: 40,
-    open_flow_key: 48,
     flow_value: 24,
     owner_key: 20,
     owner_value: 80,
@@ -1062,10 +1061,6 @@ const OFFSET = {
         dport: 34,
         proto: 36,
         pad: 37
-    },
-    open_flow_key: {
-        flow: 0,
-        netns: 40
     },
     flow_value: {
         last_ns: 0,
@@ -4776,12 +4771,12 @@ function flowKey(flow) {
     return key;
 }
 function encodeOpenFlows(flows) {
-    const size = SIZE.open_flow_key;
+    const size = SIZE.flow_key + 8;
     const bytes = new Uint8Array(size * flows.length);
     const view = new DataView(bytes.buffer);
     for (const [index, flow] of flows.entries()) {
-        bytes.set(flowKey(flow), index * size + OFFSET.open_flow_key.flow);
-        view.setBigUint64(index * size + OFFSET.open_flow_key.netns, BigInt(flow.netns), true);
+        bytes.set(flowKey(flow), index * size);
+        view.setBigUint64(index * size + SIZE.flow_key, BigInt(flow.netns), true);
     }
     return bytes;
 }
