@@ -12,8 +12,12 @@ function found(node: DocumentNode): string {
   return node.kind === 'map' ? '{…}' : '[…]';
 }
 
-function keysExpected(key: string, known: readonly string[]): string {
-  const meant = nearest(key, known);
+function keysExpected(
+  key: string,
+  known: readonly string[],
+  others: Readonly<Record<string, string>>,
+): string {
+  const meant = Object.hasOwn(others, key) ? others[key] : nearest(key, known);
   const all = `one of the keys ${known.join(', ')}`;
   return meant === undefined ? all : `${all}. Did you mean "${meant}"?`;
 }
@@ -45,13 +49,17 @@ export class DocumentReader {
     return undefined;
   }
 
-  /** The entries of a map by key; unknown keys are errors. */
-  map(node: DocumentNode, known: readonly string[]): ReadonlyMap<string, MapEntry> | undefined {
+  /** The entries of a map by key; unknown keys are errors, `others` says what some of them mean. */
+  map(
+    node: DocumentNode,
+    known: readonly string[],
+    others: Readonly<Record<string, string>> = {},
+  ): ReadonlyMap<string, MapEntry> | undefined {
     if (node.kind !== 'map') return this.wrong(node, `a map with ${known.join(', ')}`);
     const entries = new Map<string, MapEntry>();
     for (const entry of node.entries) {
       if (known.includes(entry.key)) entries.set(entry.key, entry);
-      else this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known));
+      else this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known, others));
     }
     return entries;
   }

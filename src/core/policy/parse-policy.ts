@@ -1,20 +1,13 @@
-// A policy file of `version: 1` -> its parts, with every error.
+// A policy file -> its parts, with every error. `version: 1` is ours; the reference implementation's
+// shape is read by parse-reference.ts. The two never mix.
 import type { DocumentNode, MapEntry, PolicyDocument } from './document.ts';
 import { DocumentReader } from './document-reader.ts';
 import { type EntryKind, parseEntry } from './parse-entry.ts';
 import { draftOf, type RuleDraft } from './parse-list.ts';
+import { isReferenceShape, parseReferenceFile } from './parse-reference.ts';
 import { parseRuleNode } from './parse-rule-node.ts';
-import type { Action } from './policy.ts';
 import type { PolicyProblem } from './problem.ts';
-import { parseSearchDomain } from './search-domain.ts';
-
-/** What a policy file says. */
-export interface PolicyFile {
-  readonly default: Action;
-  readonly rules: readonly RuleDraft[];
-  readonly searchDomains: readonly string[];
-  readonly expectedBlocks: readonly RuleDraft[];
-}
+import { checkLockdown, type PolicyFile, readSearchDomains } from './read-parts.ts';
 
 /** The file's parts as far as they could be read, and every problem in the file's order. */
 export interface ParsedPolicyFile {
@@ -23,7 +16,8 @@ export interface ParsedPolicyFile {
   readonly warnings: readonly PolicyProblem[];
 }
 
-const KEYS = [
+/** The keys of a file. */
+export const FILE_KEYS = [
   'version',
   'default',
   'allow-broad',
@@ -32,7 +26,12 @@ const KEYS = [
   'expected-blocks',
   'sudo-lockdown',
 ] as const;
-const REFERENCE_KEYS = ['defaultAction', 'searchDomains', 'sudoLockdown'];
+/** The other shape's keys. */
+const OTHER_KEYS = {
+  defaultAction: 'default',
+  searchDomains: 'search-domains',
+  sudoLockdown: 'sudo-lockdown',
+};
 /** Entries of `expected-blocks`, in the file and in the input. */
 export const EXPECTED_BLOCKS: EntryKind = { action: 'deny', takes: 'any', allowBroad: true };
 const EMPTY: PolicyFile = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
@@ -56,15 +55,6 @@ function readRules(reader: DocumentReader, entry: MapEntry | undefined, allowBro
   return nodes.flatMap((node) => parseRuleNode(reader, node, allowBroad) ?? []);
 }
 
-function readSearchDomains(reader: DocumentReader, entry: MapEntry | undefined): readonly string[] {
-  const nodes = (entry && reader.list(entry.value, 'suffixes')) ?? [];
-  return nodes.flatMap((node) => {
-    const scalar = reader.string(node, 'a suffix');
-    const read = scalar && reader.text(scalar, parseSearchDomain);
-    return read === undefined ? [] : [read.name];
-  });
-}
-
 function readExpected(reader: DocumentReader, entry: MapEntry | undefined): readonly RuleDraft[] {
   const nodes = (entry && reader.list(entry.value, 'targets')) ?? [];
   return nodes.flatMap((node) => {
@@ -74,26 +64,8 @@ function readExpected(reader: DocumentReader, entry: MapEntry | undefined): read
   });
 }
 
-function checkLockdown(reader: DocumentReader, entry: MapEntry | undefined): void {
-  const keys = entry && reader.map(entry.value, ['enabled', 'allow-commands']);
-  const enabled = keys?.get('enabled');
-  if (enabled !== undefined && reader.boolean(enabled) === true) {
-    reader.fail(enabled.value.start, 'true', 'false: sudo-lockdown is not supported yet');
-  }
-  const commands = keys?.get('allow-commands');
-  for (const node of (commands && reader.list(commands.value, 'absolute paths')) ?? []) {
-    const path = reader.string(node, 'an absolute path');
-    if (path !== undefined && !path.text.startsWith('/')) reader.wrong(node, 'an absolute path');
-  }
-}
-
 function inOrder(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
   return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
-}
-
-function isReferenceShape(root: DocumentNode): boolean {
-  if (root.kind !== 'map' || root.entries.some((entry) => entry.key === 'version')) return false;
-  return root.entries.some((entry) => REFERENCE_KEYS.includes(entry.key));
 }
 
 function refused(reader: DocumentReader): ParsedPolicyFile {
@@ -111,13 +83,10 @@ export function parsePolicyFile(document: PolicyDocument): ParsedPolicyFile {
     return refused(reader);
   }
   if (isReferenceShape(root)) {
-    reader.wrong(
-      root,
-      `${VERSION_EXPECTED}, in the shape of docs/policy.md; others are not supported yet`,
-    );
-    return refused(reader);
+    const file = parseReferenceFile(reader, root);
+    return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
   }
-  const keys = reader.map(root, KEYS);
+  const keys = reader.map(root, FILE_KEYS, OTHER_KEYS);
   if (keys === undefined) return refused(reader);
   readVersion(reader, root, keys.get('version'));
   const allowBroad = reader.boolean(keys.get('allow-broad')) ?? false;
@@ -127,6 +96,6 @@ export function parsePolicyFile(document: PolicyDocument): ParsedPolicyFile {
     searchDomains: readSearchDomains(reader, keys.get('search-domains')),
     expectedBlocks: readExpected(reader, keys.get('expected-blocks')),
   };
-  checkLockdown(reader, keys.get('sudo-lockdown'));
+  checkLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands');
   return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
 }

@@ -4,15 +4,18 @@ import type { DocumentNode, MapEntry } from './document.ts';
 import type { DocumentReader } from './document-reader.ts';
 import { checkTarget, type EntryKind, PORT_53_MESSAGE } from './parse-entry.ts';
 import { draftOf, type RuleDraft } from './parse-list.ts';
-import { parsePort, parsePortItem } from './parse-ports.ts';
 import { cutEntry, parseTarget } from './parse-target.ts';
 import type { Action, Target } from './policy.ts';
 import { Fault } from './problem.ts';
+import { readPorts } from './read-ports.ts';
 
-const KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'] as const;
-const PORT_EXPECTED = 'a port, "443/tcp", { port: 443, protocol: tcp } or { protocol: icmp }';
+/** The keys of a rule. */
+export const RULE_KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'] as const;
+/** The other shape's keys. */
+const OTHER_KEYS = { type: 'host or cidr', value: 'host or cidr' };
 
-function parseBareTarget(text: string, kind: EntryKind) {
+/** A target without ports; throws Fault. */
+export function parseBareTarget(text: string, kind: EntryKind) {
   const blank = text.search(/\s/u);
   if (blank >= 0) throw new Fault(blank, text.slice(blank), 'a target without blanks');
   const { target: targetText, portsAt } = cutEntry(text);
@@ -26,60 +29,6 @@ function parseBareTarget(text: string, kind: EntryKind) {
     );
   }
   return { target, notes };
-}
-
-function readPortMap(reader: DocumentReader, node: DocumentNode): PortItem | undefined {
-  const keys = reader.map(node, ['port', 'protocol']);
-  if (keys === undefined) return undefined;
-  const protocol = readProtocol(reader, keys.get('protocol'));
-  const port = keys.get('port')?.value;
-  if (protocol === 'icmp') {
-    if (port === undefined) return { port: 0, protocol };
-    return reader.wrong(port, 'no port: ICMP has none');
-  }
-  if (port === undefined) {
-    reader.fail(node.end, '', 'a port');
-    return undefined;
-  }
-  if (port.kind !== 'scalar') return reader.wrong(port, 'a port');
-  const read = reader.text(port, (text) => ({ port: parsePort(text), notes: [] }));
-  return read && protocol && { port: read.port, protocol };
-}
-
-/** `both` when absent, undefined when wrong. */
-function readProtocol(
-  reader: DocumentReader,
-  entry: MapEntry | undefined,
-): PortItem['protocol'] | undefined {
-  if (entry === undefined) return 'both';
-  const node = entry.value;
-  const text = node.kind === 'scalar' && typeof node.value === 'string' ? node.value : '';
-  const known = text.toLowerCase();
-  if (known === 'tcp' || known === 'udp' || known === 'icmp') return known;
-  return reader.wrong(node, 'tcp, udp or icmp');
-}
-
-function readPort(reader: DocumentReader, node: DocumentNode): PortItem | undefined {
-  if (node.kind === 'map') return readPortMap(reader, node);
-  if (
-    node.kind !== 'scalar' ||
-    (typeof node.value !== 'number' && typeof node.value !== 'string')
-  ) {
-    return reader.wrong(node, PORT_EXPECTED);
-  }
-  return reader.text(node, (text) => ({ ...parsePortItem(text), notes: [] }));
-}
-
-function readPorts(
-  reader: DocumentReader,
-  entry: MapEntry | undefined,
-): readonly PortItem[] | null {
-  if (entry === undefined) return null;
-  const node = entry.value;
-  const nodes = node.kind === 'list' ? node.items : [node];
-  if (nodes.length === 0) reader.wrong(node, 'at least one port; leave "ports" out for every port');
-  const items = nodes.flatMap((item) => readPort(reader, item) ?? []);
-  return items.map(({ port, protocol }) => ({ port, protocol }));
 }
 
 function readTarget(
@@ -111,27 +60,37 @@ function checkPlainKeys(reader: DocumentReader, keys: ReadonlyMap<string, MapEnt
   }
 }
 
+/** Port 53 of a name opens nothing. */
+export function warnPort53(
+  reader: DocumentReader,
+  target: Target,
+  ports: readonly PortItem[] | null,
+  at: DocumentNode,
+): void {
+  const has53 = ports?.some((item) => item.port === 53) === true;
+  if (has53 && target.kind !== 'prefix') reader.warn(at.start, '53', PORT_53_MESSAGE);
+}
+
 /** One rule; undefined, with the errors noted, when it can't be used. */
 export function parseRuleNode(
   reader: DocumentReader,
   node: DocumentNode,
   allowBroad: boolean,
 ): RuleDraft | undefined {
-  const keys = reader.map(node, KEYS);
+  const keys = reader.map(node, RULE_KEYS, OTHER_KEYS);
   if (keys === undefined) return undefined;
   const action: Action = reader.oneOf(keys.get('action'), ['allow', 'deny']) ?? 'allow';
   const read = readTarget(reader, node, keys, { action, allowBroad });
   const portsEntry = keys.get('ports');
-  const ports = readPorts(reader, portsEntry);
+  const ports = readPorts(reader, portsEntry, {
+    onEmpty: (at) => reader.wrong(at, 'at least one port; leave "ports" out for every port'),
+  });
   checkPlainKeys(reader, keys);
   const reasonEntry = keys.get('reason');
   const reason = reasonEntry && reader.string(reasonEntry.value, 'a text');
   const isPrivate = reader.boolean(keys.get('private')) ?? false;
   if (read === undefined) return undefined;
-  const has53 = ports?.some((item) => item.port === 53) === true;
-  if (has53 && read.target.kind !== 'prefix') {
-    reader.warn(portsEntry?.value.start ?? node.start, '53', PORT_53_MESSAGE);
-  }
+  warnPort53(reader, read.target, ports, portsEntry?.value ?? node);
   const kind: EntryKind = { action, allowBroad, takes: 'any' };
   const draft = draftOf({ target: read.target, ports }, kind, reader.place(read.at.start));
   return {

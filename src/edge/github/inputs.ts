@@ -1,4 +1,5 @@
 import { nearest } from '../../core/policy/nearest.ts';
+import { hintFor } from './other-names.ts';
 
 /** Every input that action.yml declares, with the only value served when the rest isn't yet. */
 export const INPUTS: Readonly<Record<string, { readonly only?: string }>> = {
@@ -25,11 +26,6 @@ export const INPUTS: Readonly<Record<string, { readonly only?: string }>> = {
   'github-token': {},
   cgroup: {},
   debug: {},
-};
-
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  'fail-on-unsupported': 'on-unsupported',
-  'audit-summary': 'summary',
 };
 
 const BOOLEANS = [
@@ -107,15 +103,13 @@ function unknownInputs(environment: Readonly<Record<string, string | undefined>>
     if (!key.startsWith('INPUT_')) continue;
     const name = key.slice('INPUT_'.length).toLowerCase();
     if (Object.hasOwn(INPUTS, name)) continue;
-    const meant = didYouMean(name);
-    const hint = meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`;
-    errors.push(`input ${name}: unknown. ${hint}`);
+    errors.push(`input ${name}: unknown. ${didYouMean(name)}`);
   }
   return errors;
 }
 
-function didYouMean(name: string): string | undefined {
-  const dashed = name.replaceAll('_', '-');
-  if (Object.hasOwn(OTHER_NAMES, dashed)) return OTHER_NAMES[dashed];
-  return nearest(dashed, Object.keys(INPUTS));
+function didYouMean(name: string): string {
+  const dashed = name.replaceAll(/[_ ]/gu, '-');
+  const meant = nearest(dashed, Object.keys(INPUTS));
+  return hintFor(dashed) ?? (meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`);
 }

@@ -70,7 +70,7 @@ describe('buildPolicy', () => {
     ['# nothing\n', [[1, 1, '']]],
     ['rules: []\n', [[1, 10, '']]],
     ['version: 2\n', [[1, 10, '2']]],
-    ['defaultAction: deny\n', [[1, 1, '{…}']]],
+    ['version: 1\ndefaultAction: deny\n', [[2, 1, 'defaultAction']]],
     ['version: 1\nnope: 1\n', [[2, 1, 'nope']]],
     ['version: 1\nrules:\n- host: a.com\n  ports: []\n', [[4, 10, '[…]']]],
     ['version: 1\nrules:\n- host: a.com:443\n', [[3, 14, ':443']]],

@@ -1,0 +1,45 @@
+// Every policy the docs show is one the parser takes.
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { parseList } from '../../src/core/policy/parse-list.ts';
+import { parsePolicyFile } from '../../src/core/policy/parse-policy.ts';
+import { renderProblem } from '../../src/core/policy/problem.ts';
+import { parsePolicyText } from '../../src/edge/host/policy-file.ts';
+
+const FOLDER = new URL('../../docs/', import.meta.url);
+
+function blocks(language: string): readonly (readonly [string, string])[] {
+  const fence = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gmu');
+  return readdirSync(FOLDER)
+    .filter((name) => name.endsWith('.md'))
+    .flatMap((name) => {
+      const text = readFileSync(new URL(name, FOLDER), 'utf8');
+      return [...text.matchAll(fence)].map(
+        (match, index) => [`${name}, ${index + 1}`, match[1] ?? ''] as const,
+      );
+    });
+}
+
+describe('a policy file in the docs', () => {
+  const policies = blocks('yaml').filter(([, text]) =>
+    /^(version|defaultAction|rules):/mu.test(text),
+  );
+  test('there are some', () => expect(policies.length).toBeGreaterThan(2));
+
+  test.each(policies)('%s', (_name, text) => {
+    const document = parsePolicyText(new TextEncoder().encode(text), 'policy.yml');
+    const { errors, warnings } = parsePolicyFile(document);
+    expect([...errors, ...warnings].map(renderProblem)).toEqual([]);
+  });
+});
+
+describe('a list of entries in the docs', () => {
+  const lists = blocks('text').filter(([, text]) => !text.startsWith('$'));
+  test('there are some', () => expect(lists.length).toBeGreaterThan(1));
+
+  test.each(lists)('%s', (_name, text) => {
+    const kind = { action: 'allow', takes: 'any', allowBroad: false } as const;
+    const { errors, warnings } = parseList(text, 'input allowed-hosts', kind);
+    expect([...errors, ...warnings].map(renderProblem)).toEqual([]);
+  });
+});
