@@ -10776,7 +10776,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_process__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1708);
 /* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7975);
 /* harmony import */ var _core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4879);
-/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9670);
+/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(888);
 /* harmony import */ var _core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(184);
 /* harmony import */ var _core_policy_parse_subject_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5635);
 /* harmony import */ var _core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6430);
@@ -11364,7 +11364,7 @@ function runs(set) {
 
 /***/ }),
 
-/***/ 9670:
+/***/ 888:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -11702,8 +11702,8 @@ function found(node) {
         return node.text === '' ? 'null' : node.text;
     return node.kind === 'map' ? '{…}' : '[…]';
 }
-function keysExpected(key, known) {
-    const meant = nearest(key, known);
+function keysExpected(key, known, others) {
+    const meant = Object.hasOwn(others, key) ? others[key] : nearest(key, known);
     const all = `one of the keys ${known.join(', ')}`;
     return meant === undefined ? all : `${all}. Did you mean "${meant}"?`;
 }
@@ -11727,7 +11727,7 @@ class DocumentReader {
         this.fail(node.start, found(node), expected);
         return undefined;
     }
-    map(node, known) {
+    map(node, known, others = {}) {
         if (node.kind !== 'map')
             return this.wrong(node, `a map with ${known.join(', ')}`);
         const entries = new Map();
@@ -11735,7 +11735,7 @@ class DocumentReader {
             if (known.includes(entry.key))
                 entries.set(entry.key, entry);
             else
-                this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known));
+                this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known, others));
         }
         return entries;
     }
@@ -11785,34 +11785,18 @@ class DocumentReader {
     }
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/policy/parse-rule-node.js
+;// CONCATENATED MODULE: ./build/ts/core/policy/read-ports.js
 
-
-
-
-
-const KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'];
 const PORT_EXPECTED = 'a port, "443/tcp", { port: 443, protocol: tcp } or { protocol: icmp }';
-function parseBareTarget(text, kind) {
-    const blank = text.search(/\s/u);
-    if (blank >= 0)
-        throw new policy_problem/* Fault */.vC(blank, text.slice(blank), 'a target without blanks');
-    const { target: targetText, portsAt } = (0,parse_target/* cutEntry */.PL)(text);
-    const target = (0,parse_target/* parseTarget */.hu)(targetText);
-    const notes = checkTarget(target, targetText, kind);
-    if (portsAt !== undefined) {
-        throw new policy_problem/* Fault */.vC(portsAt - 1, text.slice(portsAt - 1), 'a target without ports: they go in "ports"');
-    }
-    return { target, notes };
-}
-function readPortMap(reader, node) {
+function readPortMap(reader, node, shape) {
     const keys = reader.map(node, ['port', 'protocol']);
     if (keys === undefined)
         return undefined;
-    const protocol = readProtocol(reader, keys.get('protocol'));
+    const protocol = readProtocol(reader, keys.get('protocol'), shape);
     const port = keys.get('port')?.value;
     if (protocol === 'icmp') {
-        if (port === undefined)
+        const isZero = shape.both !== undefined && port?.kind === 'scalar' && port.value === 0;
+        if (port === undefined || isZero)
             return { port: 0, protocol };
         return reader.wrong(port, 'no port: ICMP has none');
     }
@@ -11825,34 +11809,60 @@ function readPortMap(reader, node) {
     const read = reader.text(port, (text) => ({ port: (0,parse_ports/* parsePort */.pz)(text), notes: [] }));
     return read && protocol && { port: read.port, protocol };
 }
-function readProtocol(reader, entry) {
+function readProtocol(reader, entry, { both }) {
     if (entry === undefined)
         return 'both';
     const node = entry.value;
     const text = node.kind === 'scalar' && typeof node.value === 'string' ? node.value : '';
     const known = text.toLowerCase();
+    if (known === both)
+        return 'both';
     if (known === 'tcp' || known === 'udp' || known === 'icmp')
         return known;
-    return reader.wrong(node, 'tcp, udp or icmp');
+    const words = both === undefined ? 'tcp, udp or icmp' : `${both}, tcp, udp or icmp`;
+    return reader.wrong(node, words);
 }
-function readPort(reader, node) {
+function readPort(reader, node, shape) {
     if (node.kind === 'map')
-        return readPortMap(reader, node);
+        return readPortMap(reader, node, shape);
     if (node.kind !== 'scalar' ||
         (typeof node.value !== 'number' && typeof node.value !== 'string')) {
         return reader.wrong(node, PORT_EXPECTED);
     }
     return reader.text(node, (text) => ({ ...(0,parse_ports/* parsePortItem */.oZ)(text), notes: [] }));
 }
-function readPorts(reader, entry) {
+function readPorts(reader, entry, shape) {
     if (entry === undefined)
         return null;
     const node = entry.value;
     const nodes = node.kind === 'list' ? node.items : [node];
-    if (nodes.length === 0)
-        reader.wrong(node, 'at least one port; leave "ports" out for every port');
-    const items = nodes.flatMap((item) => readPort(reader, item) ?? []);
+    if (nodes.length === 0) {
+        shape.onEmpty(node);
+        return null;
+    }
+    const items = nodes.flatMap((item) => readPort(reader, item, shape) ?? []);
     return items.map(({ port, protocol }) => ({ port, protocol }));
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/parse-rule-node.js
+
+
+
+
+
+const RULE_KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'];
+const OTHER_KEYS = { type: 'host or cidr', value: 'host or cidr' };
+function parseBareTarget(text, kind) {
+    const blank = text.search(/\s/u);
+    if (blank >= 0)
+        throw new policy_problem/* Fault */.vC(blank, text.slice(blank), 'a target without blanks');
+    const { target: targetText, portsAt } = (0,parse_target/* cutEntry */.PL)(text);
+    const target = (0,parse_target/* parseTarget */.hu)(targetText);
+    const notes = checkTarget(target, targetText, kind);
+    if (portsAt !== undefined) {
+        throw new policy_problem/* Fault */.vC(portsAt - 1, text.slice(portsAt - 1), 'a target without ports: they go in "ports"');
+    }
+    return { target, notes };
 }
 function readTarget(reader, node, keys, kind) {
     const host = keys.get('host');
@@ -11876,24 +11886,28 @@ function checkPlainKeys(reader, keys) {
         reader.fail(steps.keyStart, 'steps', 'no rules per step: they are not supported yet');
     }
 }
+function warnPort53(reader, target, ports, at) {
+    const has53 = ports?.some((item) => item.port === 53) === true;
+    if (has53 && target.kind !== 'prefix')
+        reader.warn(at.start, '53', PORT_53_MESSAGE);
+}
 function parseRuleNode(reader, node, allowBroad) {
-    const keys = reader.map(node, KEYS);
+    const keys = reader.map(node, RULE_KEYS, OTHER_KEYS);
     if (keys === undefined)
         return undefined;
     const action = reader.oneOf(keys.get('action'), ['allow', 'deny']) ?? 'allow';
     const read = readTarget(reader, node, keys, { action, allowBroad });
     const portsEntry = keys.get('ports');
-    const ports = readPorts(reader, portsEntry);
+    const ports = readPorts(reader, portsEntry, {
+        onEmpty: (at) => reader.wrong(at, 'at least one port; leave "ports" out for every port'),
+    });
     checkPlainKeys(reader, keys);
     const reasonEntry = keys.get('reason');
     const reason = reasonEntry && reader.string(reasonEntry.value, 'a text');
     const isPrivate = reader.boolean(keys.get('private')) ?? false;
     if (read === undefined)
         return undefined;
-    const has53 = ports?.some((item) => item.port === 53) === true;
-    if (has53 && read.target.kind !== 'prefix') {
-        reader.warn(portsEntry?.value.start ?? node.start, '53', PORT_53_MESSAGE);
-    }
+    warnPort53(reader, read.target, ports, portsEntry?.value ?? node);
     const kind = { action, allowBroad, takes: 'any' };
     const draft = draftOf({ target: read.target, ports }, kind, reader.place(read.at.start));
     return {
@@ -11938,13 +11952,115 @@ function parseSearchDomains(text, source) {
     return { items, errors, warnings: [] };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/read-parts.js
+
+function readSearchDomains(reader, entry) {
+    const nodes = (entry && reader.list(entry.value, 'suffixes')) ?? [];
+    return nodes.flatMap((node) => {
+        const scalar = reader.string(node, 'a suffix');
+        const read = scalar && reader.text(scalar, parseSearchDomain);
+        return read === undefined ? [] : [read.name];
+    });
+}
+function checkLockdown(reader, entry, commandsKey) {
+    const keys = entry && reader.map(entry.value, ['enabled', commandsKey]);
+    const enabled = keys?.get('enabled');
+    if (enabled !== undefined && reader.boolean(enabled) === true) {
+        reader.fail(enabled.value.start, 'true', 'false: sudo-lockdown is not supported yet');
+    }
+    const commands = keys?.get(commandsKey);
+    for (const node of (commands && reader.list(commands.value, 'absolute paths')) ?? []) {
+        const path = reader.string(node, 'an absolute path');
+        if (path !== undefined && !path.text.startsWith('/'))
+            reader.wrong(node, 'an absolute path');
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/parse-reference.js
+
+
+
+
+const REFERENCE_FILE_KEYS = [
+    'rules',
+    'defaultAction',
+    'searchDomains',
+    'sudoLockdown',
+];
+const REFERENCE_RULE_KEYS = ['type', 'value', 'ports', 'action', 'autoAddedType'];
+const OTHER_FILE_KEYS = {
+    default: 'defaultAction',
+    'search-domains': 'searchDomains',
+    'sudo-lockdown': 'sudoLockdown',
+};
+const OTHER_RULE_KEYS = { host: 'type: hostname and value', cidr: 'type: cidr and value' };
+const OWN_RULE_KEYS = ['type', 'value', 'autoAddedType'];
+function hasReferenceRule(node) {
+    if (node.kind !== 'list')
+        return false;
+    return node.items.some((item) => item.kind === 'map' && item.entries.some(({ key }) => OWN_RULE_KEYS.includes(key)));
+}
+function isReferenceShape(root) {
+    if (root.kind !== 'map' || root.entries.some(({ key }) => key === 'version'))
+        return false;
+    return root.entries.some(({ key, value }) => (key === 'rules' && hasReferenceRule(value)) ||
+        (key !== 'rules' && REFERENCE_FILE_KEYS.some((own) => own === key)));
+}
+function readRule(reader, node) {
+    const keys = reader.map(node, REFERENCE_RULE_KEYS, OTHER_RULE_KEYS);
+    if (keys === undefined)
+        return undefined;
+    const action = reader.oneOf(keys.get('action'), ['allow', 'deny']) ?? 'allow';
+    const type = reader.oneOf(keys.get('type'), ['hostname', 'cidr']);
+    const portsEntry = keys.get('ports');
+    const ports = readPorts(reader, portsEntry, {
+        both: 'all',
+        onEmpty: (at) => reader.warn(at.start, '[]', 'an empty list of ports is every port'),
+    });
+    const autoAdded = keys.get('autoAddedType');
+    if (autoAdded !== undefined) {
+        const message = 'autoAddedType is ignored: what is auto-allowed is decided at the start';
+        reader.warn(autoAdded.keyStart, 'autoAddedType', message);
+    }
+    for (const key of ['type', 'value'])
+        if (!keys.has(key))
+            reader.fail(node.end, '', key);
+    const value = keys.get('value')?.value;
+    if (type === undefined || value === undefined)
+        return undefined;
+    const kind = {
+        action,
+        takes: type === 'hostname' ? 'hosts' : 'cidrs',
+        allowBroad: false,
+    };
+    const scalar = reader.string(value, type === 'hostname' ? 'a host' : 'an address or a CIDR');
+    const read = scalar && reader.text(scalar, (text) => parseBareTarget(text, kind));
+    if (read === undefined)
+        return undefined;
+    warnPort53(reader, read.target, ports, portsEntry?.value ?? node);
+    return draftOf({ target: read.target, ports }, kind, reader.place(value.start));
+}
+function parseReferenceFile(reader, root) {
+    const keys = reader.map(root, REFERENCE_FILE_KEYS, OTHER_FILE_KEYS);
+    const rules = keys?.get('rules');
+    const nodes = (rules && reader.list(rules.value, 'rules')) ?? [];
+    checkLockdown(reader, keys?.get('sudoLockdown'), 'allowCommands');
+    return {
+        default: reader.oneOf(keys?.get('defaultAction'), ['deny', 'allow']) ?? 'deny',
+        rules: nodes.flatMap((node) => readRule(reader, node) ?? []),
+        searchDomains: readSearchDomains(reader, keys?.get('searchDomains')),
+        expectedBlocks: [],
+    };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/parse-policy.js
 
 
 
 
 
-const parse_policy_KEYS = [
+
+const FILE_KEYS = [
     'version',
     'default',
     'allow-broad',
@@ -11953,7 +12069,11 @@ const parse_policy_KEYS = [
     'expected-blocks',
     'sudo-lockdown',
 ];
-const REFERENCE_KEYS = ['defaultAction', 'searchDomains', 'sudoLockdown'];
+const parse_policy_OTHER_KEYS = {
+    defaultAction: 'default',
+    searchDomains: 'search-domains',
+    sudoLockdown: 'sudo-lockdown',
+};
 const EXPECTED_BLOCKS = { action: 'deny', takes: 'any', allowBroad: true };
 const EMPTY = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
 const VERSION_EXPECTED = '"version: 1" at the top of the policy file';
@@ -11970,14 +12090,6 @@ function readRules(reader, entry, allowBroad) {
     const nodes = (entry && reader.list(entry.value, 'rules')) ?? [];
     return nodes.flatMap((node) => parseRuleNode(reader, node, allowBroad) ?? []);
 }
-function readSearchDomains(reader, entry) {
-    const nodes = (entry && reader.list(entry.value, 'suffixes')) ?? [];
-    return nodes.flatMap((node) => {
-        const scalar = reader.string(node, 'a suffix');
-        const read = scalar && reader.text(scalar, parseSearchDomain);
-        return read === undefined ? [] : [read.name];
-    });
-}
 function readExpected(reader, entry) {
     const nodes = (entry && reader.list(entry.value, 'targets')) ?? [];
     return nodes.flatMap((node) => {
@@ -11986,26 +12098,8 @@ function readExpected(reader, entry) {
         return read === undefined ? [] : [draftOf(read, EXPECTED_BLOCKS, reader.place(node.start))];
     });
 }
-function checkLockdown(reader, entry) {
-    const keys = entry && reader.map(entry.value, ['enabled', 'allow-commands']);
-    const enabled = keys?.get('enabled');
-    if (enabled !== undefined && reader.boolean(enabled) === true) {
-        reader.fail(enabled.value.start, 'true', 'false: sudo-lockdown is not supported yet');
-    }
-    const commands = keys?.get('allow-commands');
-    for (const node of (commands && reader.list(commands.value, 'absolute paths')) ?? []) {
-        const path = reader.string(node, 'an absolute path');
-        if (path !== undefined && !path.text.startsWith('/'))
-            reader.wrong(node, 'an absolute path');
-    }
-}
 function inOrder(problems) {
     return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
-}
-function isReferenceShape(root) {
-    if (root.kind !== 'map' || root.entries.some((entry) => entry.key === 'version'))
-        return false;
-    return root.entries.some((entry) => REFERENCE_KEYS.includes(entry.key));
 }
 function refused(reader) {
     return { file: EMPTY, errors: reader.errors, warnings: reader.warnings };
@@ -12021,10 +12115,10 @@ function parsePolicyFile(document) {
         return refused(reader);
     }
     if (isReferenceShape(root)) {
-        reader.wrong(root, `${VERSION_EXPECTED}, in the shape of docs/policy.md; others are not supported yet`);
-        return refused(reader);
+        const file = parseReferenceFile(reader, root);
+        return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
     }
-    const keys = reader.map(root, parse_policy_KEYS);
+    const keys = reader.map(root, FILE_KEYS, parse_policy_OTHER_KEYS);
     if (keys === undefined)
         return refused(reader);
     readVersion(reader, root, keys.get('version'));
@@ -12035,7 +12129,7 @@ function parsePolicyFile(document) {
         searchDomains: readSearchDomains(reader, keys.get('search-domains')),
         expectedBlocks: readExpected(reader, keys.get('expected-blocks')),
     };
-    checkLockdown(reader, keys.get('sudo-lockdown'));
+    checkLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands');
     return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
 }
 

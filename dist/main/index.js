@@ -40258,8 +40258,8 @@ function found(node) {
         return node.text === '' ? 'null' : node.text;
     return node.kind === 'map' ? '{…}' : '[…]';
 }
-function keysExpected(key, known) {
-    const meant = nearest(key, known);
+function keysExpected(key, known, others) {
+    const meant = Object.hasOwn(others, key) ? others[key] : nearest(key, known);
     const all = `one of the keys ${known.join(', ')}`;
     return meant === undefined ? all : `${all}. Did you mean "${meant}"?`;
 }
@@ -40283,7 +40283,7 @@ class DocumentReader {
         this.fail(node.start, found(node), expected);
         return undefined;
     }
-    map(node, known) {
+    map(node, known, others = {}) {
         if (node.kind !== 'map')
             return this.wrong(node, `a map with ${known.join(', ')}`);
         const entries = new Map();
@@ -40291,7 +40291,7 @@ class DocumentReader {
             if (known.includes(entry.key))
                 entries.set(entry.key, entry);
             else
-                this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known));
+                this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known, others));
         }
         return entries;
     }
@@ -40341,34 +40341,18 @@ class DocumentReader {
     }
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/policy/parse-rule-node.js
+;// CONCATENATED MODULE: ./build/ts/core/policy/read-ports.js
 
-
-
-
-
-const KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'];
-const parse_rule_node_PORT_EXPECTED = 'a port, "443/tcp", { port: 443, protocol: tcp } or { protocol: icmp }';
-function parseBareTarget(text, kind) {
-    const blank = text.search(/\s/u);
-    if (blank >= 0)
-        throw new Fault(blank, text.slice(blank), 'a target without blanks');
-    const { target: targetText, portsAt } = cutEntry(text);
-    const target = parseTarget(targetText);
-    const notes = checkTarget(target, targetText, kind);
-    if (portsAt !== undefined) {
-        throw new Fault(portsAt - 1, text.slice(portsAt - 1), 'a target without ports: they go in "ports"');
-    }
-    return { target, notes };
-}
-function readPortMap(reader, node) {
+const read_ports_PORT_EXPECTED = 'a port, "443/tcp", { port: 443, protocol: tcp } or { protocol: icmp }';
+function readPortMap(reader, node, shape) {
     const keys = reader.map(node, ['port', 'protocol']);
     if (keys === undefined)
         return undefined;
-    const protocol = readProtocol(reader, keys.get('protocol'));
+    const protocol = readProtocol(reader, keys.get('protocol'), shape);
     const port = keys.get('port')?.value;
     if (protocol === 'icmp') {
-        if (port === undefined)
+        const isZero = shape.both !== undefined && port?.kind === 'scalar' && port.value === 0;
+        if (port === undefined || isZero)
             return { port: 0, protocol };
         return reader.wrong(port, 'no port: ICMP has none');
     }
@@ -40381,34 +40365,60 @@ function readPortMap(reader, node) {
     const read = reader.text(port, (text) => ({ port: parsePort(text), notes: [] }));
     return read && protocol && { port: read.port, protocol };
 }
-function readProtocol(reader, entry) {
+function readProtocol(reader, entry, { both }) {
     if (entry === undefined)
         return 'both';
     const node = entry.value;
     const text = node.kind === 'scalar' && typeof node.value === 'string' ? node.value : '';
     const known = text.toLowerCase();
+    if (known === both)
+        return 'both';
     if (known === 'tcp' || known === 'udp' || known === 'icmp')
         return known;
-    return reader.wrong(node, 'tcp, udp or icmp');
+    const words = both === undefined ? 'tcp, udp or icmp' : `${both}, tcp, udp or icmp`;
+    return reader.wrong(node, words);
 }
-function readPort(reader, node) {
+function readPort(reader, node, shape) {
     if (node.kind === 'map')
-        return readPortMap(reader, node);
+        return readPortMap(reader, node, shape);
     if (node.kind !== 'scalar' ||
         (typeof node.value !== 'number' && typeof node.value !== 'string')) {
-        return reader.wrong(node, parse_rule_node_PORT_EXPECTED);
+        return reader.wrong(node, read_ports_PORT_EXPECTED);
     }
     return reader.text(node, (text) => ({ ...parsePortItem(text), notes: [] }));
 }
-function readPorts(reader, entry) {
+function readPorts(reader, entry, shape) {
     if (entry === undefined)
         return null;
     const node = entry.value;
     const nodes = node.kind === 'list' ? node.items : [node];
-    if (nodes.length === 0)
-        reader.wrong(node, 'at least one port; leave "ports" out for every port');
-    const items = nodes.flatMap((item) => readPort(reader, item) ?? []);
+    if (nodes.length === 0) {
+        shape.onEmpty(node);
+        return null;
+    }
+    const items = nodes.flatMap((item) => readPort(reader, item, shape) ?? []);
     return items.map(({ port, protocol }) => ({ port, protocol }));
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/parse-rule-node.js
+
+
+
+
+
+const RULE_KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'];
+const OTHER_KEYS = { type: 'host or cidr', value: 'host or cidr' };
+function parseBareTarget(text, kind) {
+    const blank = text.search(/\s/u);
+    if (blank >= 0)
+        throw new Fault(blank, text.slice(blank), 'a target without blanks');
+    const { target: targetText, portsAt } = cutEntry(text);
+    const target = parseTarget(targetText);
+    const notes = checkTarget(target, targetText, kind);
+    if (portsAt !== undefined) {
+        throw new Fault(portsAt - 1, text.slice(portsAt - 1), 'a target without ports: they go in "ports"');
+    }
+    return { target, notes };
 }
 function readTarget(reader, node, keys, kind) {
     const host = keys.get('host');
@@ -40432,24 +40442,28 @@ function checkPlainKeys(reader, keys) {
         reader.fail(steps.keyStart, 'steps', 'no rules per step: they are not supported yet');
     }
 }
+function warnPort53(reader, target, ports, at) {
+    const has53 = ports?.some((item) => item.port === 53) === true;
+    if (has53 && target.kind !== 'prefix')
+        reader.warn(at.start, '53', PORT_53_MESSAGE);
+}
 function parseRuleNode(reader, node, allowBroad) {
-    const keys = reader.map(node, KEYS);
+    const keys = reader.map(node, RULE_KEYS, OTHER_KEYS);
     if (keys === undefined)
         return undefined;
     const action = reader.oneOf(keys.get('action'), ['allow', 'deny']) ?? 'allow';
     const read = readTarget(reader, node, keys, { action, allowBroad });
     const portsEntry = keys.get('ports');
-    const ports = readPorts(reader, portsEntry);
+    const ports = readPorts(reader, portsEntry, {
+        onEmpty: (at) => reader.wrong(at, 'at least one port; leave "ports" out for every port'),
+    });
     checkPlainKeys(reader, keys);
     const reasonEntry = keys.get('reason');
     const reason = reasonEntry && reader.string(reasonEntry.value, 'a text');
     const isPrivate = reader.boolean(keys.get('private')) ?? false;
     if (read === undefined)
         return undefined;
-    const has53 = ports?.some((item) => item.port === 53) === true;
-    if (has53 && read.target.kind !== 'prefix') {
-        reader.warn(portsEntry?.value.start ?? node.start, '53', PORT_53_MESSAGE);
-    }
+    warnPort53(reader, read.target, ports, portsEntry?.value ?? node);
     const kind = { action, allowBroad, takes: 'any' };
     const draft = draftOf({ target: read.target, ports }, kind, reader.place(read.at.start));
     return {
@@ -40492,13 +40506,115 @@ function parseSearchDomains(text, source) {
     return { items, errors, warnings: [] };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/read-parts.js
+
+function readSearchDomains(reader, entry) {
+    const nodes = (entry && reader.list(entry.value, 'suffixes')) ?? [];
+    return nodes.flatMap((node) => {
+        const scalar = reader.string(node, 'a suffix');
+        const read = scalar && reader.text(scalar, parseSearchDomain);
+        return read === undefined ? [] : [read.name];
+    });
+}
+function checkLockdown(reader, entry, commandsKey) {
+    const keys = entry && reader.map(entry.value, ['enabled', commandsKey]);
+    const enabled = keys?.get('enabled');
+    if (enabled !== undefined && reader.boolean(enabled) === true) {
+        reader.fail(enabled.value.start, 'true', 'false: sudo-lockdown is not supported yet');
+    }
+    const commands = keys?.get(commandsKey);
+    for (const node of (commands && reader.list(commands.value, 'absolute paths')) ?? []) {
+        const path = reader.string(node, 'an absolute path');
+        if (path !== undefined && !path.text.startsWith('/'))
+            reader.wrong(node, 'an absolute path');
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/parse-reference.js
+
+
+
+
+const REFERENCE_FILE_KEYS = [
+    'rules',
+    'defaultAction',
+    'searchDomains',
+    'sudoLockdown',
+];
+const REFERENCE_RULE_KEYS = ['type', 'value', 'ports', 'action', 'autoAddedType'];
+const OTHER_FILE_KEYS = {
+    default: 'defaultAction',
+    'search-domains': 'searchDomains',
+    'sudo-lockdown': 'sudoLockdown',
+};
+const OTHER_RULE_KEYS = { host: 'type: hostname and value', cidr: 'type: cidr and value' };
+const OWN_RULE_KEYS = ['type', 'value', 'autoAddedType'];
+function hasReferenceRule(node) {
+    if (node.kind !== 'list')
+        return false;
+    return node.items.some((item) => item.kind === 'map' && item.entries.some(({ key }) => OWN_RULE_KEYS.includes(key)));
+}
+function isReferenceShape(root) {
+    if (root.kind !== 'map' || root.entries.some(({ key }) => key === 'version'))
+        return false;
+    return root.entries.some(({ key, value }) => (key === 'rules' && hasReferenceRule(value)) ||
+        (key !== 'rules' && REFERENCE_FILE_KEYS.some((own) => own === key)));
+}
+function readRule(reader, node) {
+    const keys = reader.map(node, REFERENCE_RULE_KEYS, OTHER_RULE_KEYS);
+    if (keys === undefined)
+        return undefined;
+    const action = reader.oneOf(keys.get('action'), ['allow', 'deny']) ?? 'allow';
+    const type = reader.oneOf(keys.get('type'), ['hostname', 'cidr']);
+    const portsEntry = keys.get('ports');
+    const ports = readPorts(reader, portsEntry, {
+        both: 'all',
+        onEmpty: (at) => reader.warn(at.start, '[]', 'an empty list of ports is every port'),
+    });
+    const autoAdded = keys.get('autoAddedType');
+    if (autoAdded !== undefined) {
+        const message = 'autoAddedType is ignored: what is auto-allowed is decided at the start';
+        reader.warn(autoAdded.keyStart, 'autoAddedType', message);
+    }
+    for (const key of ['type', 'value'])
+        if (!keys.has(key))
+            reader.fail(node.end, '', key);
+    const value = keys.get('value')?.value;
+    if (type === undefined || value === undefined)
+        return undefined;
+    const kind = {
+        action,
+        takes: type === 'hostname' ? 'hosts' : 'cidrs',
+        allowBroad: false,
+    };
+    const scalar = reader.string(value, type === 'hostname' ? 'a host' : 'an address or a CIDR');
+    const read = scalar && reader.text(scalar, (text) => parseBareTarget(text, kind));
+    if (read === undefined)
+        return undefined;
+    warnPort53(reader, read.target, ports, portsEntry?.value ?? node);
+    return draftOf({ target: read.target, ports }, kind, reader.place(value.start));
+}
+function parseReferenceFile(reader, root) {
+    const keys = reader.map(root, REFERENCE_FILE_KEYS, OTHER_FILE_KEYS);
+    const rules = keys?.get('rules');
+    const nodes = (rules && reader.list(rules.value, 'rules')) ?? [];
+    checkLockdown(reader, keys?.get('sudoLockdown'), 'allowCommands');
+    return {
+        default: reader.oneOf(keys?.get('defaultAction'), ['deny', 'allow']) ?? 'deny',
+        rules: nodes.flatMap((node) => readRule(reader, node) ?? []),
+        searchDomains: readSearchDomains(reader, keys?.get('searchDomains')),
+        expectedBlocks: [],
+    };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/parse-policy.js
 
 
 
 
 
-const parse_policy_KEYS = [
+
+const FILE_KEYS = [
     'version',
     'default',
     'allow-broad',
@@ -40507,7 +40623,11 @@ const parse_policy_KEYS = [
     'expected-blocks',
     'sudo-lockdown',
 ];
-const REFERENCE_KEYS = ['defaultAction', 'searchDomains', 'sudoLockdown'];
+const parse_policy_OTHER_KEYS = {
+    defaultAction: 'default',
+    searchDomains: 'search-domains',
+    sudoLockdown: 'sudo-lockdown',
+};
 const EXPECTED_BLOCKS = { action: 'deny', takes: 'any', allowBroad: true };
 const EMPTY = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
 const VERSION_EXPECTED = '"version: 1" at the top of the policy file';
@@ -40524,14 +40644,6 @@ function readRules(reader, entry, allowBroad) {
     const nodes = (entry && reader.list(entry.value, 'rules')) ?? [];
     return nodes.flatMap((node) => parseRuleNode(reader, node, allowBroad) ?? []);
 }
-function readSearchDomains(reader, entry) {
-    const nodes = (entry && reader.list(entry.value, 'suffixes')) ?? [];
-    return nodes.flatMap((node) => {
-        const scalar = reader.string(node, 'a suffix');
-        const read = scalar && reader.text(scalar, parseSearchDomain);
-        return read === undefined ? [] : [read.name];
-    });
-}
 function readExpected(reader, entry) {
     const nodes = (entry && reader.list(entry.value, 'targets')) ?? [];
     return nodes.flatMap((node) => {
@@ -40540,26 +40652,8 @@ function readExpected(reader, entry) {
         return read === undefined ? [] : [draftOf(read, EXPECTED_BLOCKS, reader.place(node.start))];
     });
 }
-function checkLockdown(reader, entry) {
-    const keys = entry && reader.map(entry.value, ['enabled', 'allow-commands']);
-    const enabled = keys?.get('enabled');
-    if (enabled !== undefined && reader.boolean(enabled) === true) {
-        reader.fail(enabled.value.start, 'true', 'false: sudo-lockdown is not supported yet');
-    }
-    const commands = keys?.get('allow-commands');
-    for (const node of (commands && reader.list(commands.value, 'absolute paths')) ?? []) {
-        const path = reader.string(node, 'an absolute path');
-        if (path !== undefined && !path.text.startsWith('/'))
-            reader.wrong(node, 'an absolute path');
-    }
-}
 function inOrder(problems) {
     return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
-}
-function isReferenceShape(root) {
-    if (root.kind !== 'map' || root.entries.some((entry) => entry.key === 'version'))
-        return false;
-    return root.entries.some((entry) => REFERENCE_KEYS.includes(entry.key));
 }
 function refused(reader) {
     return { file: EMPTY, errors: reader.errors, warnings: reader.warnings };
@@ -40575,10 +40669,10 @@ function parsePolicyFile(document) {
         return refused(reader);
     }
     if (isReferenceShape(root)) {
-        reader.wrong(root, `${VERSION_EXPECTED}, in the shape of docs/policy.md; others are not supported yet`);
-        return refused(reader);
+        const file = parseReferenceFile(reader, root);
+        return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
     }
-    const keys = reader.map(root, parse_policy_KEYS);
+    const keys = reader.map(root, FILE_KEYS, parse_policy_OTHER_KEYS);
     if (keys === undefined)
         return refused(reader);
     readVersion(reader, root, keys.get('version'));
@@ -40589,7 +40683,7 @@ function parsePolicyFile(document) {
         searchDomains: readSearchDomains(reader, keys.get('search-domains')),
         expectedBlocks: readExpected(reader, keys.get('expected-blocks')),
     };
-    checkLockdown(reader, keys.get('sudo-lockdown'));
+    checkLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands');
     return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
 }
 
@@ -41453,7 +41547,45 @@ async function startSession(session, loader, attempts, log) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/ts/edge/github/other-names.js
+const REFERENCE_NAMES = {
+    'fail-on-unsupported': { input: 'on-unsupported', hint: 'Its values are fail and warn' },
+    'audit-summary': { input: 'summary' },
+    'binary-path': { hint: 'Remove it: nothing is downloaded, the binaries are part of the action' },
+    'skip-actions-api': { hint: 'Remove it: the policy decides without the Actions API' },
+    'api-url': { hint: 'Remove it: no service is asked, the policy is in inputs and config-file' },
+    offline: { hint: 'Remove it: no service is asked' },
+    'job-id': { hint: 'Remove it: the job is known; artifact-name names the artifact' },
+};
+const PEER_NAMES = {
+    'egress-policy': { input: 'mode', hint: 'Its values are enforce and audit' },
+    'allowed-endpoints': { input: 'allowed-hosts' },
+    'allowed-domains': { input: 'allowed-hosts' },
+    'allow-domains': { input: 'allowed-hosts' },
+    'allowed-ips': { input: 'allowed-cidrs' },
+    'blocked-domains': { input: 'blocked-hosts' },
+    'block-domains': { input: 'blocked-hosts' },
+    'blocked-ips': { input: 'blocked-cidrs' },
+    policy: { input: 'config-file', hint: 'It takes the path of a file' },
+    'policy-file': { input: 'config-file' },
+    'dns-policy': { hint: 'Remove it: names that no rule allows are always refused' },
+    'disable-sudo': { input: 'sudo-lockdown' },
+    'disable-sudo-and-containers': { input: 'sudo-lockdown' },
+    'enable-sudo': { input: 'sudo-lockdown', hint: 'It is its opposite' },
+    'disable-telemetry': { hint: 'Remove it: there is no telemetry' },
+    audit: { input: 'mode', hint: 'Write mode: audit' },
+};
+const NAMES = new Map(Object.entries({ ...PEER_NAMES, ...REFERENCE_NAMES }));
+function hintFor(name) {
+    const known = NAMES.get(name);
+    if (known === undefined)
+        return undefined;
+    const meant = known.input === undefined ? '' : `Did you mean "${known.input}"?`;
+    return [meant, known.hint ?? ''].filter((part) => part !== '').join(' ');
+}
+
 ;// CONCATENATED MODULE: ./build/ts/edge/github/inputs.js
+
 
 const INPUTS = {
     mode: {},
@@ -41479,10 +41611,6 @@ const INPUTS = {
     'github-token': {},
     cgroup: {},
     debug: {},
-};
-const OTHER_NAMES = {
-    'fail-on-unsupported': 'on-unsupported',
-    'audit-summary': 'summary',
 };
 const BOOLEANS = [
     'allow-existing-connections',
@@ -41532,17 +41660,14 @@ function unknownInputs(environment) {
         const name = key.slice('INPUT_'.length).toLowerCase();
         if (Object.hasOwn(INPUTS, name))
             continue;
-        const meant = didYouMean(name);
-        const hint = meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`;
-        errors.push(`input ${name}: unknown. ${hint}`);
+        errors.push(`input ${name}: unknown. ${didYouMean(name)}`);
     }
     return errors;
 }
 function didYouMean(name) {
-    const dashed = name.replaceAll('_', '-');
-    if (Object.hasOwn(OTHER_NAMES, dashed))
-        return OTHER_NAMES[dashed];
-    return nearest(dashed, Object.keys(INPUTS));
+    const dashed = name.replaceAll(/[_ ]/gu, '-');
+    const meant = nearest(dashed, Object.keys(INPUTS));
+    return hintFor(dashed) ?? (meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`);
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/github/runner-context.js
