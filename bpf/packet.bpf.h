@@ -319,6 +319,18 @@ static __always_inline bool frame_is_processless(struct __sk_buff *skb, const st
 	return !sk || sk->family == AF_INET || sk->family == AF_INET6;
 }
 
+/* Who a frame is of when no call of its socket was seen: born before us, or outside our cgroup. */
+static __always_inline __u32 frame_scope(__u64 cgroup, const struct config *c)
+{
+	struct cgroup_key k = {.id = cgroup};
+	const struct cgroup_value *v;
+
+	if (c->daemon_cgroup && cgroup == c->daemon_cgroup)
+		return SCOPE_DAEMON;
+	v = cgroup ? bpf_map_lookup_elem(&cgroups, &k) : 0;
+	return v ? v->scope : SCOPE_EVERYONE;
+}
+
 static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 {
 	const struct config *c = config_get();
@@ -350,9 +362,7 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 	q.dst = e.dst;
 	q.port = e.dport;
 	q.proto = e.proto;
-	q.scope = s && s->known ? s->scope : SCOPE_EVERYONE;
-	if (c->daemon_cgroup && bpf_skb_cgroup_id(skb) == c->daemon_cgroup)
-		q.scope = SCOPE_DAEMON;
+	q.scope = s && s->known ? s->scope : frame_scope(bpf_skb_cgroup_id(skb), c);
 	if (proof_number(&e.dst))
 		count(COUNTER_TC_PROOF);
 	if (c->mode == MODE_NOTING) {

@@ -5,6 +5,7 @@ import { formatTimestamp } from './core/audit/timestamp.ts';
 import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
 import { type Address, addressKey, isIPv4 } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
+import { type Cloud, cloudOf, cloudSearchDomains } from './core/policy/cloud.ts';
 import { isExpectedFlow } from './core/policy/expected.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
@@ -32,6 +33,7 @@ import { AuditFile, readLines } from './edge/host/audit-file.ts';
 import { after, every, nowMs, nowNs } from './edge/host/clock.ts';
 import { adoptDnsTcp } from './edge/host/dns-tcp.ts';
 import { adoptDnsUdp } from './edge/host/dns-udp.ts';
+import { platformCgroups, readCloudFacts } from './edge/host/platform.ts';
 import { UpstreamClient } from './edge/host/upstream.ts';
 import { postJson } from './edge/host/webhook-post.ts';
 import { LoaderChannel } from './edge/kernel/loader-channel.ts';
@@ -40,6 +42,9 @@ const LOADER_FD = 3;
 const AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 /** Names one life of the daemon can number; its successor begins behind them. */
 const NAMES_A_LIFE = 1 << 20;
+/** The loader fixes the daemon's environment; the job's never gets here. */
+// biome-ignore lint/style/noProcessEnv: a root reads the environment once
+const CLOUD_PROVIDER = process.env['CARGOWALL_CLOUD_PROVIDER'] ?? '';
 const HEARTBEAT_MS = 1000;
 const SWEEP_MS = 5000;
 
@@ -183,6 +188,14 @@ function buildLateAllow(
   });
 }
 
+/** The session with the search domains of the cloud the machine is in. */
+function inCloud(hello: Hello, cloud: Cloud | undefined): Hello {
+  const { session } = hello;
+  const { policy } = session;
+  const searchDomains = [...new Set([...policy.searchDomains, ...cloudSearchDomains(cloud)])];
+  return { ...hello, session: { ...session, policy: { ...policy, searchDomains } } };
+}
+
 /** What records are made with. */
 function knowledgeOf(
   { policy }: SessionSettings,
@@ -198,7 +211,9 @@ function knowledgeOf(
   };
 }
 
-async function run(hello: Hello): Promise<void> {
+async function run(received: Hello): Promise<void> {
+  const cloud = cloudOf(readCloudFacts(CLOUD_PROVIDER));
+  const hello = inCloud(received, cloud);
   const { session } = hello;
   const logger = new AuditLogger(new AuditFile(hello.audit), session.mode === 'audit');
   const past = readLog(hello, logger);
@@ -237,6 +252,7 @@ async function run(hello: Hello): Promise<void> {
   const options = {
     session,
     own: hello.own,
+    platform: platformCgroups(),
     isOwn,
     loader: channel,
     proxy,
@@ -254,7 +270,7 @@ async function run(hello: Hello): Promise<void> {
     logger.logEvent(daemonRestarted(timestamp(), process.pid));
     await resumeSession(options);
   } else {
-    logger.logEvent(sessionStarted(session, timestamp(), clockOffsetNs));
+    logger.logEvent(sessionStarted(session, timestamp(), clockOffsetNs, cloud));
     await startSession(options);
   }
 }

@@ -1,5 +1,5 @@
 // The policy on its way to the kernel: everything that must be there before anything refuses (I1).
-import { policyWrite, resolverWrite } from '../core/flow/kernel-writes.ts';
+import { platformWrite, policyWrite, resolverWrite } from '../core/flow/kernel-writes.ts';
 import { type Address, parseAddress } from '../core/net/address.ts';
 import { compilePolicy, compileUpstreams } from '../core/policy/compile.ts';
 import type { MapWrite } from '../core/policy/map-write.ts';
@@ -9,8 +9,11 @@ import type { SessionSettings } from '../core/wire/session.ts';
 /** A session has one policy; a second one would be the next generation. */
 const GENERATION = 1;
 
-/** All entries of a session's policy. */
-export function compileSession(session: SessionSettings): readonly MapWrite[] {
+/** All entries of a session's policy; `platform`: ids of the platform agents' cgroups. */
+export function compileSession(
+  session: SessionSettings,
+  platform: readonly bigint[],
+): readonly MapWrite[] {
   const { policy, times } = session;
   const upstreams = session.upstreams.map(({ address, port }) => ({
     address: needed(address),
@@ -27,6 +30,7 @@ export function compileSession(session: SessionSettings): readonly MapWrite[] {
     }),
     ...compileUpstreams(upstreams),
     ...session.resolvers.map((text) => resolverWrite(needed(text))),
+    ...platform.map(platformWrite),
     ...compilePolicy(policy),
   ];
 }

@@ -9,6 +9,8 @@ import {
   type Totals,
 } from '../core/audit/event.ts';
 import { COUNTER } from '../core/flow/layout.gen.ts';
+import type { Cloud } from '../core/policy/cloud.ts';
+import { describeAutoAllowed } from '../core/policy/describe-auto-allowed.ts';
 import type { SessionSettings } from '../core/wire/session.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { DnsProxy } from './dns-proxy-options.ts';
@@ -23,6 +25,7 @@ export function sessionStarted(
   session: SessionSettings,
   timestamp: string,
   clockOffsetNs: bigint,
+  cloud: Cloud | undefined,
 ): SessionStarted {
   const { mode, policy, upstreams, configFile, job } = session;
   return {
@@ -37,6 +40,8 @@ export function sessionStarted(
       ? {}
       : { policy_file: configFile.path, policy_sha256: configFile.sha256 }),
     upstreams: upstreams.map(({ address, port }) => `${address} port ${port}`),
+    ...(cloud === undefined ? {} : { cloud }),
+    auto_allowed: describeAutoAllowed(policy),
     clock_offset_ns: clockOffsetNs.toString(),
     repository: job.repository,
     workflow: job.workflow,
@@ -125,5 +130,7 @@ export function sessionEnded(
     calls_steered: kernel[COUNTER.STEERED] ?? 0,
   };
   const lost = losses(sources);
-  return { timestamp, event_type: 'session_ended', ...NEITHER, mode, totals, lost };
+  const accounts = proxy.runnerAccounts();
+  const further = accounts.length === 0 ? {} : { runner_accounts: accounts };
+  return { timestamp, event_type: 'session_ended', ...NEITHER, mode, totals, ...further, lost };
 }

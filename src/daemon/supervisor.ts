@@ -18,6 +18,8 @@ const CONTROL_SOCKET = '/run/cargowall/control.sock';
 export interface StartOptions {
   readonly session: SessionSettings;
   readonly own: readonly Address[];
+  /** Ids of the platform agents' cgroups. */
+  readonly platform: readonly bigint[];
   readonly isOwn: (address: Address) => boolean;
   readonly loader: Starter & Announcer;
   readonly proxy: DnsProxy;
@@ -50,7 +52,7 @@ export async function startSession(options: StartOptions): Promise<void> {
   const note = (text: string) => {
     if (session.debug) loader.stage({ stage: 'note', text });
   };
-  const writes = compileSession(session);
+  const writes = compileSession(session, options.platform);
   await loader.apply(writes);
   note(`${writes.length} policy entries are in the kernel`);
   await options.listen();
@@ -81,11 +83,11 @@ export async function startSession(options: StartOptions): Promise<void> {
 
 /** After a restart by the loader: the kernel has gone on; names and answers are asked afresh. */
 export async function resumeSession(
-  options: Pick<StartOptions, 'session' | 'loader' | 'proxy' | 'listen' | 'onFlipped'>,
+  options: Pick<StartOptions, 'session' | 'platform' | 'loader' | 'proxy' | 'listen' | 'onFlipped'>,
 ): Promise<void> {
   const { session, loader, proxy } = options;
   options.onFlipped();
-  await loader.apply(compileSession(session));
+  await loader.apply(compileSession(session, options.platform));
   await options.listen();
   await proxy.preresolve(literalNames(session.policy));
 }

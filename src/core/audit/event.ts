@@ -73,6 +73,13 @@ interface SessionEventBase {
   readonly blocked: false;
 }
 
+/** Auto-allowed traffic of one type. */
+export interface AutoAllowed {
+  readonly type: string;
+  readonly whose: 'every step' | 'the runner' | 'the runner and the platform';
+  readonly targets: readonly string[];
+}
+
 /** The first record of a log. */
 export interface SessionStarted extends SessionEventBase {
   readonly event_type: 'session_started';
@@ -83,6 +90,10 @@ export interface SessionStarted extends SessionEventBase {
   readonly policy_file?: string;
   readonly policy_sha256?: string;
   readonly upstreams: readonly string[];
+  /** The cloud the machine is in, where one was detected. */
+  readonly cloud?: string;
+  /** What is auto-allowed, by type and for whom; targets with their ports. */
+  readonly auto_allowed?: readonly AutoAllowed[];
   /** What is added to a kernel time to make a wall time, ns, decimal. */
   readonly clock_offset_ns: string;
   readonly repository?: string;
@@ -98,6 +109,8 @@ export interface SessionEnded extends SessionEventBase {
   readonly mode: 'audit' | 'enforce';
   /** Records by type, and attempts. */
   readonly totals: Totals;
+  /** Further storage accounts that runner processes asked for. */
+  readonly runner_accounts?: readonly string[];
   /** Everything that could not be kept; all zero in a good run. */
   readonly lost: Totals;
 }

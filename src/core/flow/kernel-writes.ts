@@ -1,7 +1,7 @@
 // What the daemon writes once at a start besides rules: the policy record, resolvers, open flows.
 import type { Address } from '../net/address.ts';
 import type { MapWrite } from '../policy/map-write.ts';
-import { DECIDED_BY, OFFSET, SIZE, VERDICT, WRITABLE_MAP } from './layout.gen.ts';
+import { DECIDED_BY, OFFSET, SCOPE, SIZE, VERDICT, WRITABLE_MAP } from './layout.gen.ts';
 import type { OpenFlow } from './open-flow.ts';
 
 /** Where runner processes' port 53 goes while the daemon is gone. */
@@ -31,6 +31,15 @@ export function policyWrite(policy: {
   view.setUint16(at.refuse_existing, policy.allowExisting ? 0 : 1, true);
   view.setBigUint64(at.flow_idle_ns, BigInt(policy.flowIdleMs) * 1_000_000n, true);
   return { map: WRITABLE_MAP.POLICY, op: 'update', key: new Uint8Array(4), value };
+}
+
+/** Processes of this cgroup are the platform's (scope platform). */
+export function platformWrite(cgroup: bigint): MapWrite {
+  const key = new Uint8Array(SIZE.cgroup_key);
+  new DataView(key.buffer).setBigUint64(OFFSET.cgroup_key.id, cgroup, true);
+  const value = new Uint8Array(SIZE.cgroup_value);
+  new DataView(value.buffer).setUint32(OFFSET.cgroup_value.scope, SCOPE.PLATFORM, true);
+  return { map: WRITABLE_MAP.CGROUPS, op: 'update', key, value };
 }
 
 /** Port 53 of this address is steered wherever it lies. */

@@ -188,6 +188,25 @@ function allowedSections(report: Report): string[] {
   ];
 }
 
+/** What nobody asked for, whether or not it was used. */
+function autoAllowedRules(report: Report): string[] {
+  const groups = [...(report.started?.auto_allowed ?? [])];
+  const further = report.ended?.runner_accounts ?? [];
+  if (further.length > 0) {
+    const targets = further.map((name) => `=${name}:443/tcp`);
+    groups.push({ type: 'github_service', whose: 'the runner', targets });
+  }
+  if (groups.length === 0) return [];
+  const rows = groups.map(({ type, whose, targets }) => [
+    cell(type),
+    whose,
+    targets.map(code).join(' '),
+  ]);
+  return [
+    `<details><summary>What is auto-allowed</summary>\n\n${table(['type', 'for', 'what'], rows)}\n\n</details>`,
+  ];
+}
+
 function expectedSection(report: Report): string[] {
   const heads = ['destination', 'protocol', 'status', 'process', 'attempts', 'first seen'];
   return section('Expected blocks', heads, report.expected, (row) => [
@@ -258,6 +277,7 @@ export function renderSummary(report: Report, facts: SummaryFacts): string {
     ...expectedSection(report),
     ...allowedSections(report),
     ...existingSection(report),
+    ...autoAllowedRules(report),
     footer(report, facts),
   ]);
 }

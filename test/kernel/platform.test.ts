@@ -1,0 +1,116 @@
+// Metadata addresses (spec 6): open to runner processes and to the fixed services of the platform,
+// to nobody else, and taken away by a deny of the user's.
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Guarded } from '../lab/guarded.ts';
+import { cgroupMount, line } from '../lab/lab.ts';
+import type { SessionWishes } from '../lab/session.ts';
+
+const METADATA = '169.254.169.254';
+const WIRE_SERVER = '168.63.129.16';
+const SLICE = `${cgroupMount()}/system.slice`;
+const AGENT = `${SLICE}/walinuxagent.service`;
+const OTHER = `${SLICE}/cargowall-test.service`;
+const SERVE = `
+import socket, threading, subprocess
+for a in ['${METADATA}', '${WIRE_SERVER}']:
+    subprocess.run(['ip', 'addr', 'add', a + '/32', 'dev', 'lo'], check=True)
+def serve(a, p):
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind((a, p)); s.listen(8)
+    while True: s.accept()[0].close()
+for a, p in [('${METADATA}', 80), ('${METADATA}', 81), ('${WIRE_SERVER}', 80), ('${WIRE_SERVER}', 32526)]:
+    threading.Thread(target=serve, args=(a, p), daemon=True).start()
+import time; time.sleep(0.2)
+print('ready', flush=True)
+threading.Event().wait()
+`;
+/** Tries what it is told, and says what became of it. */
+const TRY = `
+import socket, sys
+print('ready', flush=True)
+for line in sys.stdin:
+    a, p = line.split()
+    s = socket.socket(); s.settimeout(1)
+    try: s.connect((a, int(p))); print('got connected', flush=True)
+    except OSError as e: print('got ' + type(e).__name__, flush=True)
+`;
+
+let guarded: Guarded;
+const made: string[] = [];
+beforeEach(async () => {
+  // parents first; what was there before stays
+  for (const path of [SLICE, AGENT, OTHER]) {
+    try {
+      mkdirSync(path);
+      made.unshift(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+  guarded = new Guarded('plat');
+  await guarded.open();
+  await guarded.lab.serve(SERVE);
+});
+afterEach(() => {
+  guarded.close();
+  for (const path of made.splice(0)) rmdirSync(path);
+});
+
+/** Starts a client in a cgroup, guards, and asks it to connect. */
+async function outcomes(cgroup: string, wishes: SessionWishes, targets: readonly string[]) {
+  const child = guarded.lab.spawn(['/usr/bin/python3', '-u', '-c', TRY], cgroup);
+  await line(child, 'ready');
+  await guarded.guard(wishes);
+  const said: string[] = [];
+  for (const target of targets) {
+    const answer = line(child, 'got');
+    child.stdin?.write(`${target}\n`);
+    said.push((await answer).replace('got ', ''));
+  }
+  child.stdin?.end();
+  await new Promise((resolve) => child.once('exit', resolve));
+  return said;
+}
+
+const TARGETS = [`${METADATA} 80`, `${WIRE_SERVER} 80`, `${WIRE_SERVER} 32526`, `${METADATA} 81`];
+
+describe('metadata addresses', () => {
+  test('are open to runner processes, on their ports', async () => {
+    const said = await outcomes(guarded.lab.work, {}, TARGETS);
+    expect(said).toEqual(['connected', 'connected', 'connected', 'PermissionError']);
+    const events = await guarded.events((all) => all.length >= 4);
+    const types = events.map(({ dst_ip, auto_allowed_type: type }) => [dst_ip, type ?? '']);
+    expect(types).toEqual([
+      [METADATA, 'cloud_metadata'],
+      [WIRE_SERVER, 'azure_infrastructure'],
+      [WIRE_SERVER, 'azure_infrastructure'],
+      [METADATA, ''],
+    ]);
+  });
+
+  test('are closed to the job', async () => {
+    const said = await outcomes(guarded.lab.job, {}, TARGETS);
+    expect(said).toEqual(Array(4).fill('PermissionError'));
+  });
+
+  test("are open to the platform's agents, known by their own cgroups", async () => {
+    const said = await outcomes(AGENT, {}, TARGETS);
+    expect(said).toEqual(['connected', 'connected', 'connected', 'TimeoutError']);
+  });
+
+  test('are closed to another service of the same slice', async () => {
+    const said = await outcomes(OTHER, {}, TARGETS.slice(0, 2));
+    expect(said).toEqual(['TimeoutError', 'TimeoutError']);
+  });
+
+  test('are closed to runner processes by a deny of the user', async () => {
+    const said = await outcomes(guarded.lab.work, { block: METADATA }, TARGETS.slice(0, 2));
+    expect(said).toEqual(['PermissionError', 'connected']);
+  });
+
+  test('are opened to the job by an allow of the user', async () => {
+    const wishes = { allow: `${METADATA}:80/tcp` };
+    const said = await outcomes(guarded.lab.job, wishes, TARGETS.slice(0, 2));
+    expect(said).toEqual(['connected', 'PermissionError']);
+  });
+});
