@@ -1324,6 +1324,27 @@ function protocolOf(number) {
     return undefined;
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/cloud.js
+const AZURE_CHASSIS = '7783-7084-3265-9085-8269-3286-77';
+const SUFFIXES = {
+    aws: ['compute.internal', 'ec2.internal'],
+    azure: ['internal.cloudapp.net'],
+    gcp: ['google.internal'],
+};
+function cloudOf({ provider, systemVendor, chassisAssetTag, }) {
+    const named = provider.trim().toLowerCase();
+    if (named !== '')
+        return named === 'aws' || named === 'azure' || named === 'gcp' ? named : undefined;
+    if (systemVendor.includes('Amazon EC2'))
+        return 'aws';
+    if (systemVendor.includes('Google'))
+        return 'gcp';
+    return chassisAssetTag.trim() === AZURE_CHASSIS ? 'azure' : undefined;
+}
+function cloudSearchDomains(cloud) {
+    return cloud === undefined ? [] : SUFFIXES[cloud];
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/net/cidr.js
 
 const IPV4_BITS = 96;
@@ -2018,11 +2039,42 @@ function isConnectionAllowed(type) {
     return type === 'connection_allowed' || type === 'connection_late_allowed';
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/describe-auto-allowed.js
+function portText({ port, protocol }) {
+    if (protocol === 'icmp')
+        return 'icmp';
+    return protocol === 'both' ? String(port) : `${port}/${protocol}`;
+}
+function targetText({ text, ports }) {
+    return ports === null ? text : `${text}:${ports.map(portText).join(';')}`;
+}
+function whoseOf(rule) {
+    if (rule.runnerHost === true)
+        return 'the runner';
+    return rule.target.kind === 'prefix' && rule.where.source === 'auto-allowed'
+        ? 'the runner and the platform'
+        : 'every step';
+}
+function describeAutoAllowed(policy) {
+    const groups = new Map();
+    for (const rule of policy.rules) {
+        const type = rule.autoAllowedType;
+        if (type === undefined)
+            continue;
+        const whose = whoseOf(rule);
+        const group = groups.get(`${type} ${whose}`) ?? { type, whose, targets: [] };
+        group.targets.push(targetText(rule));
+        groups.set(`${type} ${whose}`, group);
+    }
+    return [...groups.values()];
+}
+
 ;// CONCATENATED MODULE: ./build/ts/daemon/session-records.js
 
 
+
 const NEITHER = { would_deny: false, blocked: false };
-function sessionStarted(session, timestamp, clockOffsetNs) {
+function sessionStarted(session, timestamp, clockOffsetNs, cloud) {
     const { mode, policy, upstreams, configFile, job } = session;
     return {
         timestamp,
@@ -2036,6 +2088,8 @@ function sessionStarted(session, timestamp, clockOffsetNs) {
             ? {}
             : { policy_file: configFile.path, policy_sha256: configFile.sha256 }),
         upstreams: upstreams.map(({ address, port }) => `${address} port ${port}`),
+        ...(cloud === undefined ? {} : { cloud }),
+        auto_allowed: describeAutoAllowed(policy),
         clock_offset_ns: clockOffsetNs.toString(),
         repository: job.repository,
         workflow: job.workflow,
@@ -2093,7 +2147,9 @@ function sessionEnded(timestamp, mode, sources) {
         calls_steered: kernel[COUNTER.STEERED] ?? 0,
     };
     const lost = losses(sources);
-    return { timestamp, event_type: 'session_ended', ...NEITHER, mode, totals, lost };
+    const accounts = proxy.runnerAccounts();
+    const further = accounts.length === 0 ? {} : { runner_accounts: accounts };
+    return { timestamp, event_type: 'session_ended', ...NEITHER, mode, totals, ...further, lost };
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/control-server.js
@@ -4756,6 +4812,13 @@ function policyWrite(policy) {
     view.setBigUint64(at.flow_idle_ns, BigInt(policy.flowIdleMs) * 1000000n, true);
     return { map: WRITABLE_MAP.POLICY, op: 'update', key: new Uint8Array(4), value };
 }
+function platformWrite(cgroup) {
+    const key = new Uint8Array(SIZE.cgroup_key);
+    new DataView(key.buffer).setBigUint64(OFFSET.cgroup_key.id, cgroup, true);
+    const value = new Uint8Array(SIZE.cgroup_value);
+    new DataView(value.buffer).setUint32(OFFSET.cgroup_value.scope, SCOPE.PLATFORM, true);
+    return { map: WRITABLE_MAP.CGROUPS, op: 'update', key, value };
+}
 function resolverWrite(address) {
     const key = address.slice();
     return { map: WRITABLE_MAP.RESOLVERS, op: 'update', key, value: Uint8Array.of(1, 0, 0, 0) };
@@ -4920,7 +4983,7 @@ function compileUpstreams(upstreams) {
 
 
 const GENERATION = 1;
-function compileSession(session) {
+function compileSession(session, platform) {
     const { policy, times } = session;
     const upstreams = session.upstreams.map(({ address, port }) => ({
         address: needed(address),
@@ -4937,6 +5000,7 @@ function compileSession(session) {
         }),
         ...compileUpstreams(upstreams),
         ...session.resolvers.map((text) => resolverWrite(needed(text))),
+        ...platform.map(platformWrite),
         ...compilePolicy(policy),
     ];
 }
@@ -5463,7 +5527,7 @@ async function startSession(options) {
         if (session.debug)
             loader.stage({ stage: 'note', text });
     };
-    const writes = compileSession(session);
+    const writes = compileSession(session, options.platform);
     await loader.apply(writes);
     note(`${writes.length} policy entries are in the kernel`);
     await options.listen();
@@ -5495,7 +5559,7 @@ async function startSession(options) {
 async function resumeSession(options) {
     const { session, loader, proxy } = options;
     options.onFlipped();
-    await loader.apply(compileSession(session));
+    await loader.apply(compileSession(session, options.platform));
     await options.listen();
     await proxy.preresolve(literalNames(session.policy));
 }
@@ -5747,6 +5811,79 @@ function adoptDnsTcp(options) {
                 },
             });
         });
+    });
+}
+
+;// CONCATENATED MODULE: ./build/ts/edge/host/cgroup.js
+
+const CGROUP2_SUPER_MAGIC = 0x63677270;
+function readMounts() {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)('/proc/self/mounts', 'utf8');
+    }
+    catch {
+        return '';
+    }
+}
+function cgroupMount(mounts = readMounts()) {
+    for (const line of mounts.split('\n')) {
+        const [, path, type] = line.split(' ');
+        if (type === 'cgroup2' && path !== undefined)
+            return path;
+    }
+    return undefined;
+}
+function chooseCgroup(input, hosted, mount) {
+    if (input === 'root' || (input === 'auto' && hosted)) {
+        return { choice: { path: mount, root: true } };
+    }
+    if (input === 'auto') {
+        return {
+            error: 'input cgroup: "auto" means the whole machine on GitHub-hosted runners only. On this runner say "root", or the path of the cgroup2 directory that holds the job',
+        };
+    }
+    if (!input.startsWith('/')) {
+        return { error: `input cgroup: found "${input}", expected auto, root or an absolute path` };
+    }
+    if (!existsSync(input) || !statSync(input).isDirectory()) {
+        return { error: `input cgroup: ${input} is no directory. Name one below ${mount}` };
+    }
+    if (statfsSync(input).type !== CGROUP2_SUPER_MAGIC) {
+        return { error: `input cgroup: ${input} is not in cgroup2. Name a directory below ${mount}` };
+    }
+    return { choice: { path: input, root: false } };
+}
+
+;// CONCATENATED MODULE: ./build/ts/edge/host/platform.js
+
+
+const DMI = '/sys/class/dmi/id';
+const AGENTS = ['walinuxagent', 'systemd-networkd', 'cloud-init'];
+function readSmall(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8').trim();
+    }
+    catch {
+        return '';
+    }
+}
+function readCloudFacts(provider, read = readSmall) {
+    return {
+        provider,
+        systemVendor: read(`${DMI}/sys_vendor`),
+        chassisAssetTag: read(`${DMI}/chassis_asset_tag`),
+    };
+}
+function platformCgroups(mount = cgroupMount()) {
+    if (mount === undefined)
+        return [];
+    return AGENTS.flatMap((name) => {
+        try {
+            return [(0,external_node_fs_namespaceObject.statSync)(`${mount}/system.slice/${name}.service`, { bigint: true }).ino];
+        }
+        catch {
+            return [];
+        }
     });
 }
 
@@ -6329,9 +6466,12 @@ class LoaderChannel {
 
 
 
+
+
 const LOADER_FD = 3;
 const daemon_AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 const NAMES_A_LIFE = 1 << 20;
+const CLOUD_PROVIDER = process.env['CARGOWALL_CLOUD_PROVIDER'] ?? '';
 const HEARTBEAT_MS = 1000;
 const SWEEP_MS = 5000;
 const attempts = Promise.withResolvers();
@@ -6438,6 +6578,12 @@ function buildLateAllow({ policy, times }, proxy, logger) {
         clock: { nowMs: nowMs, after: after },
     });
 }
+function inCloud(hello, cloud) {
+    const { session } = hello;
+    const { policy } = session;
+    const searchDomains = [...new Set([...policy.searchDomains, ...cloudSearchDomains(cloud)])];
+    return { ...hello, session: { ...session, policy: { ...policy, searchDomains } } };
+}
 function knowledgeOf({ policy }, proxy, clockOffsetNs) {
     return {
         clockOffsetNs,
@@ -6447,7 +6593,9 @@ function knowledgeOf({ policy }, proxy, clockOffsetNs) {
         namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
     };
 }
-async function run(hello) {
+async function run(received) {
+    const cloud = cloudOf(readCloudFacts(CLOUD_PROVIDER));
+    const hello = inCloud(received, cloud);
     const { session } = hello;
     const logger = new AuditLogger(new AuditFile(hello.audit), session.mode === 'audit');
     const past = readLog(hello, logger);
@@ -6486,6 +6634,7 @@ async function run(hello) {
     const options = {
         session,
         own: hello.own,
+        platform: platformCgroups(),
         isOwn,
         loader: channel,
         proxy,
@@ -6504,7 +6653,7 @@ async function run(hello) {
         await resumeSession(options);
     }
     else {
-        logger.logEvent(sessionStarted(session, timestamp(), clockOffsetNs));
+        logger.logEvent(sessionStarted(session, timestamp(), clockOffsetNs, cloud));
         await startSession(options);
     }
 }
