@@ -22,6 +22,8 @@ class FakeUpstream {
   readonly down = new Set<string>();
   cutOverUdp = false;
   silent = false;
+  /** What becomes of a reply on its way. */
+  change: (reply: Uint8Array) => Uint8Array = (reply) => reply;
   readonly #answers = new Map<string, packet.Packet>();
 
   set(key: string, answers: packet.Answer[], more: packet.Packet = {}): void {
@@ -44,8 +46,9 @@ class FakeUpstream {
       questions: asked.questions ?? [],
       ...(cut ? { answers: [], flags: packet.TRUNCATED_RESPONSE } : {}),
     });
-    this.said.push(Uint8Array.from(reply));
-    return Uint8Array.from(reply);
+    const changed = this.change(Uint8Array.from(reply));
+    this.said.push(changed);
+    return changed;
   }
 }
 

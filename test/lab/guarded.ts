@@ -1,5 +1,5 @@
 // A lab under the real daemon: loader, programs and daemon as shipped, main's part played here.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
@@ -24,6 +24,18 @@ export class Guarded {
   /** What the internet has heard so far. */
   get heard(): readonly string[] {
     return this.#internet?.heard() ?? [];
+  }
+
+  /** The CA of the internet's servers, a PEM file. */
+  get ca(): string {
+    return join(this.#folder, 'ca.pem');
+  }
+
+  /** A folder the internet's servers serve as a host's root. */
+  site(host: string): string {
+    const folder = join(this.#folder, 'www', host);
+    mkdirSync(folder, { recursive: true });
+    return folder;
   }
 
   /** Opens lab and internet; the wall comes with `guard`. */

@@ -1,7 +1,7 @@
 // Runs inside the lab's internet: node internet-server.ts FOLDER. DNS from hosts.json, plain and
 // TLS web servers on every address, and the service of the runner: renewals, logs, artifacts.
 import { createSocket } from 'node:dgram';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp } from 'node:net';
@@ -77,6 +77,23 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   if (url.pathname.startsWith('/twirp/')) {
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(artifactCall(url.pathname)));
+    return;
+  }
+  const published = join(
+    folder,
+    'www',
+    url.hostname,
+    url.pathname,
+    url.pathname.endsWith('/') ? 'index.html' : '',
+  );
+  if (existsSync(published)) {
+    if (published.endsWith('.html')) response.setHeader('content-type', 'text/html');
+    response.end(readFileSync(published));
+    return;
+  }
+  if (existsSync(join(folder, 'www', url.hostname))) {
+    response.statusCode = 404;
+    response.end();
     return;
   }
   if (url.pathname.startsWith('/hook')) {
