@@ -1,32 +1,34 @@
 // npm run bench: figures of one run, as ratios to a baseline of the same run where there is one.
 // Two labs stand side by side, one guarded and one not, and take turns.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Guarded } from '../test/lab/guarded.ts';
 import { runWorkflow } from '../test/lab/harness.ts';
 import { Lab, OTHER4, SERVER4 } from '../test/lab/lab.ts';
+import { benchDns } from './dns.ts';
+import { median, residentKb, say } from './figures.ts';
+import { benchPolicy } from './policy.ts';
 
 const ROUNDS = 7;
 const ROUND_MS = 1000;
 const PORT = 9443;
+const BULK_PORT = 9444;
 const RULES = 1000;
 const CLIENT = resolve('build/bench/connect');
 const SINK = `
 import socket, threading
 l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 l.bind(('${SERVER4}', ${PORT})); l.listen(4096); print('ready', flush=True)
+def drain(at):
+    while True:
+        c, _ = at.accept()
+        while c.recv(1 << 20): pass
+b = socket.socket(); b.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+b.bind(('${SERVER4}', ${BULK_PORT})); b.listen(16)
+threading.Thread(target=drain, args=(b,), daemon=True).start()
 while True:
     c, _ = l.accept(); c.close()
 `;
-
-function median(values: readonly number[]): number {
-  return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function say(what: string, figure: string, goal = ''): void {
-  process.stdout.write(`${what.padEnd(46)} ${figure.padEnd(34)} ${goal}\n`);
-}
 
 function rate(lab: Lab): number {
   const done = lab.run(CLIENT, 'rate', SERVER4, String(PORT), String(ROUND_MS));
@@ -34,24 +36,30 @@ function rate(lab: Lab): number {
   return Number(done.stdout);
 }
 
+/** Gigabits a second of one connection, in turns with none. */
+function benchBulk(guarded: Guarded, plain: Lab): void {
+  const bulk = (lab: Lab) =>
+    Number(lab.run(CLIENT, 'bulk', SERVER4, String(BULK_PORT), String(ROUND_MS)).stdout);
+  const rounds = Array.from({ length: ROUNDS }, () => ({
+    none: bulk(plain),
+    ours: bulk(guarded.lab),
+  }));
+  const none = rounds.map((round) => round.none);
+  const noise = (Math.max(...none) - Math.min(...none)) / median(none);
+  const ratio = median(rounds.map((round) => round.ours / round.none));
+  say(
+    'bulk throughput, against none',
+    `${ratio.toFixed(2)} (noise of none ${(noise * 100).toFixed(0)} %)`,
+    'goal 0.99',
+  );
+}
+
 function policyOfRules(): string {
   const others = Array.from(
     { length: RULES - 1 },
     (_, index) => `10.${index >> 8}.${index & 255}.1:443`,
   );
-  return [`${SERVER4}:${PORT}`, ...others].join(',');
-}
-
-function residentKb(lab: Lab, cgroup: string): number {
-  const pids = readFileSync(`${lab.cgroup}/${cgroup}/cgroup.procs`, 'utf8')
-    .split('\n')
-    .filter(Boolean);
-  const field = cgroup.endsWith('loader') ? 'RssAnon' : 'VmRSS';
-  return pids
-    .map((pid) =>
-      new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')),
-    )
-    .reduce((sum, found) => sum + Number(found?.[1] ?? 0), 0);
+  return [`${SERVER4}:${PORT};${BULK_PORT}`, ...others].join(',');
 }
 
 async function benchConnects(guarded: Guarded, plain: Lab): Promise<void> {
@@ -73,6 +81,7 @@ async function benchConnects(guarded: Guarded, plain: Lab): Promise<void> {
     `${median(ratios).toFixed(2)} (noise of none ${(noise * 100).toFixed(0)} %)`,
     'goal 0.95',
   );
+  benchBulk(guarded, plain);
   const refused = guarded.run(CLIENT, 'refused', OTHER4, String(PORT), '20000');
   const [half = '', p99 = ''] = refused.stdout.trim().split(' ');
   say('refused connect, call to error', `p50 ${half} us, p99 ${p99} us`, 'goal p99 under 1000 us');
@@ -109,6 +118,8 @@ try {
   guarded.close();
   plain.close();
 }
+await benchPolicy();
+await benchDns();
 await benchSteps();
 process.stdout.write('\npacket programs, ns a run (the harness of the kernel included):\n');
 execFileSync('make', ['-s', '-C', 'bench/packet', 'run'], { stdio: 'inherit' });

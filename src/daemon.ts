@@ -67,7 +67,7 @@ const channel = new LoaderChannel(LOADER_FD, {
     run(hello).catch(fail);
   },
   onEvents: (bytes, resent, written) => {
-    served?.pipeline.take(bytes, resent);
+    served?.pipeline.processBlockedEvents(bytes, resent);
     written();
   },
   onControl: ({ client, line }) => {

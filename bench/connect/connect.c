@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * connect rate ADDRESS PORT MS: connections opened and closed a second.
+ * connect bulk ADDRESS PORT MS: gigabits a second of one connection.
  * connect refused ADDRESS PORT COUNT: microseconds from call to error, median and p99.
  */
 #include <arpa/inet.h>
@@ -80,6 +81,26 @@ static int refused(const struct sockaddr_in *to, int count)
 	return 0;
 }
 
+static int bulk(const struct sockaddr_in *to, double ms)
+{
+	static char block[1 << 16];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	double start = now_us(), sent = 0;
+
+	if (connect(fd, (const void *)to, sizeof(*to)))
+		return 1;
+	while (now_us() - start < ms * 1e3) {
+		ssize_t n = send(fd, block, sizeof(block), MSG_NOSIGNAL);
+
+		if (n < 0)
+			return 1;
+		sent += (double)n;
+	}
+	printf("%.2f\n", sent * 8 / (now_us() - start) / 1e3);
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET};
@@ -89,5 +110,7 @@ int main(int argc, char **argv)
 	to.sin_port = htons((unsigned short)atoi(argv[3]));
 	if (!strcmp(argv[1], "rate"))
 		return rate(&to, atof(argv[4]) * 1e3);
+	if (!strcmp(argv[1], "bulk"))
+		return bulk(&to, atof(argv[4]));
 	return refused(&to, atoi(argv[4]));
 }

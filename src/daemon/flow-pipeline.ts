@@ -39,7 +39,7 @@ export class FlowPipeline {
   }
 
   /** Takes a batch as the loader sends it; when it returns, the records are in the log or lost. */
-  take(bytes: Uint8Array, resent: boolean): void {
+  processBlockedEvents(bytes: Uint8Array, resent: boolean): void {
     const { logger, knowledge, known, onEvent, onRefused, nowMs } = this.#options;
     const { events, undecodable } = decodeEvents(bytes);
     this.#undecodable += undecodable;

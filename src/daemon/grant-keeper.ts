@@ -27,16 +27,20 @@ export class GrantKeeper {
     return this.#refused;
   }
 
-  /** Resolves when the kernel admits all the request says; throws when it refuses. */
-  async open(request: GrantRequest): Promise<void> {
+  /**
+   * Resolves when the kernel admits all the request says, to whether it opened anything; throws when
+   * the kernel refuses.
+   */
+  async open(request: GrantRequest): Promise<boolean> {
     const change = this.#grants.grant(request);
     if (change.opens) {
       await this.#openNow(change);
-      return;
+      return true;
     }
     if (change.writes.length > 0) this.#extend(change);
     // Somebody else's opening on its way may be what this answer stands on.
     if (this.#openings > 0) await this.#opening;
+    return false;
   }
 
   async #openNow(change: GrantChange): Promise<void> {

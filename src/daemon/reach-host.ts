@@ -5,7 +5,8 @@ import { type GrantTimes, judgeAnswer } from '../core/dns/judge-answer.ts';
 import type { Opinion } from '../core/dns/opinion.ts';
 import { segment } from '../core/dns/segment.ts';
 import { type Address, parseAddress } from '../core/net/address.ts';
-import { emptyPairs, pairsOf } from '../core/net/pair-set.ts';
+import { emptyPairs, type PortItem, pairsOf } from '../core/net/pair-set.ts';
+import { GrantUpdater } from './firewall-updater.ts';
 import type { GrantKeeper } from './grant-keeper.ts';
 import type { Lookups } from './lookups.ts';
 
@@ -20,8 +21,12 @@ export interface ReachParts {
 
 const NO_OPINION: Opinion = { allow: [], deny: [], denied: emptyPairs(), deniesAll: false };
 
+function onPort(port: number): readonly PortItem[] {
+  return [{ port, protocol: 'tcp' }];
+}
+
 function daemonSegment(port: number) {
-  const pairs = pairsOf([{ port, protocol: 'tcp' }], 'allow');
+  const pairs = pairsOf(onPort(port), 'allow');
   return segment({ kind: 'daemon', pairs, rule: 0, private: true });
 }
 
@@ -53,8 +58,13 @@ export async function reachHost(
   const { keeper, nowMs, times } = parts;
   const literal = parseAddress(host);
   if (literal !== undefined) {
-    const grants = [{ address: literal, grants: [daemonSegment(port)], denials: [] }];
-    await keeper.open({ name: host, grants, expiresAtMs: nowMs + times.grantFloorMs, nowMs });
+    const terms = {
+      name: host,
+      kind: 'daemon',
+      expiresAtMs: nowMs + times.grantFloorMs,
+      nowMs,
+    } as const;
+    await new GrantUpdater(keeper, terms).addIp(literal, 'allow', onPort(port));
     return [literal];
   }
   const name = host.toLowerCase().replace(/\.$/u, '');
@@ -65,8 +75,11 @@ export async function reachHost(
   for (const answer of answers) {
     if (answer.status === 'rejected' || answer.value.kind !== 'answer') continue;
     const { grants, expiresAtMs } = answer.value;
-    await keeper.open({ name, grants, expiresAtMs, nowMs });
-    addresses.push(...grants.map(({ address }) => address));
+    const updater = new GrantUpdater(keeper, { name, kind: 'daemon', expiresAtMs, nowMs });
+    for (const { address } of grants) {
+      await updater.addIp(address, 'allow', onPort(port));
+      addresses.push(address);
+    }
   }
   if (addresses.length === 0) throw new Error(`no address of ${host} can be used`);
   return addresses;

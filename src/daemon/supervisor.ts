@@ -52,9 +52,11 @@ export async function startSession(options: StartOptions): Promise<void> {
   const note = (text: string) => {
     if (session.debug) loader.stage({ stage: 'note', text });
   };
+  const startMs = clock.nowMs();
   const writes = compileSession(session, options.platform);
   await loader.apply(writes);
-  note(`${writes.length} policy entries are in the kernel`);
+  const tookMs = Math.round(clock.nowMs() - startMs);
+  note(`${writes.length} policy entries are in the kernel, ${tookMs} ms`);
   await options.listen();
   const names = literalNames(session.policy);
   await proxy.preresolve(names);

@@ -47,18 +47,21 @@ export class Guarded {
     this.lab.run('mount', '--bind', path, '/etc/resolv.conf');
   }
 
-  /** Starts a session, proves it as main does, and waits for green. */
-  async guard(wishes: SessionWishes): Promise<void> {
+  /** Starts a session, proves it as main does, and waits for green; what the loader said. */
+  async guard(wishes: SessionWishes): Promise<readonly string[]> {
     const { lab } = this;
     const worker = await startWorker(lab);
     const daemon = resolve('build/dist/daemon');
     const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0, { '--daemon': daemon }));
+    const said: string[] = [];
+    loader.stdout?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
     loader.stdin?.write(`${JSON.stringify(aSession(wishes))}\n`);
     const flipped = await line(loader, '"flipped"');
     const proved = lab.run(process.execPath, PROVE, flipped);
     if (proved.code !== 0) throw new Error(`the proof: ${proved.stdout}${proved.stderr}`);
     loader.stdin?.write(proved.stdout);
     await line(loader, '"green"');
+    return said.join('').split('\n');
   }
 
   /** Runs a command of the job, with the lab's resolver configuration. */

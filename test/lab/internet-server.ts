@@ -68,6 +68,21 @@ function artifactCall(path: string): unknown {
   return { ok: true, artifact_id: '1' };
 }
 
+/** Files of a host's site; a host with a site has nothing else. */
+function servePublished(url: URL, response: ServerResponse): boolean {
+  const site = join(folder, 'www', url.hostname);
+  if (!existsSync(site)) return false;
+  const path = join(site, url.pathname, url.pathname.endsWith('/') ? 'index.html' : '');
+  if (existsSync(path)) {
+    if (path.endsWith('.html')) response.setHeader('content-type', 'text/html');
+    response.end(readFileSync(path));
+  } else {
+    response.statusCode = 404;
+    response.end();
+  }
+  return true;
+}
+
 async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'lab'}`);
   const content = await body(request);
@@ -79,23 +94,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
     response.end(JSON.stringify(artifactCall(url.pathname)));
     return;
   }
-  const published = join(
-    folder,
-    'www',
-    url.hostname,
-    url.pathname,
-    url.pathname.endsWith('/') ? 'index.html' : '',
-  );
-  if (existsSync(published)) {
-    if (published.endsWith('.html')) response.setHeader('content-type', 'text/html');
-    response.end(readFileSync(published));
-    return;
-  }
-  if (existsSync(join(folder, 'www', url.hostname))) {
-    response.statusCode = 404;
-    response.end();
-    return;
-  }
+  if (servePublished(url, response)) return;
   if (url.pathname.startsWith('/hook')) {
     appendFileSync(join(folder, 'uploads', 'hook.jsonl'), `${content.toString()}\n`);
     response.end();

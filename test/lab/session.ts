@@ -14,6 +14,8 @@ export interface SessionWishes extends PolicyWishes {
   readonly mode?: SessionSettings['mode'];
   readonly times?: Partial<SessionTimes>;
   readonly nonce?: string;
+  readonly upstream?: SessionSettings['upstreams'][number];
+  readonly debug?: boolean;
   readonly allowExisting?: boolean;
 }
 
@@ -23,13 +25,13 @@ export function aSession(wishes: SessionWishes): SessionSettings {
     version: 1,
     mode: wishes.mode ?? 'enforce',
     policy: aSessionPolicy(wishes),
-    upstreams: [{ address: RESOLVER, port: 53 }],
+    upstreams: [wishes.upstream ?? { address: RESOLVER, port: 53 }],
     resolvers: [RESOLVER, '127.0.0.53', '127.0.0.54'],
     localNames: [{ name: 'machine.test', addresses: ['192.0.2.2'] }],
     times: { ...SPEC_TIMES, ...wishes.times },
     nonce: wishes.nonce ?? '0123456789abcdef0123456789abcdef',
     job: { repository: 'a/b', workflow: 'test', job: 'test', runId: '1', runAttempt: '1' },
     allowExisting: wishes.allowExisting ?? true,
-    debug: false,
+    debug: wishes.debug ?? false,
   };
 }

@@ -1,10 +1,10 @@
 // Bytes of the ring -> FlowEvent, by the layout generated from bpf/abi.h.
 import { type Address, addressFromNumber } from '../net/address.ts';
+import { type BpfBlockedEvent, decodeBlockedEvent } from './blocked-event.ts';
 import { decodeComm } from './comm.ts';
 import type { FlowEvent } from './flow-event.ts';
 import { OFFSET, SIZE } from './layout.gen.ts';
 
-const FLOW = OFFSET.blocked_event;
 const EXT = OFFSET.event_extension;
 const ABI_VERSION = 1;
 const NOT_IP = 255;
@@ -30,30 +30,31 @@ export function decodeEvents(bytes: Uint8Array): DecodedEvents {
 }
 
 function decodeEvent(bytes: Uint8Array): FlowEvent | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const version = view.getUint8(FLOW.ip_version);
-  const isV6 = version === 6;
-  // The contract: version 0 reads as 4.
-  if (!isV6 && version !== 4 && version !== 0) return undefined;
+  const flow = decodeBlockedEvent(bytes);
   const ext = SIZE.blocked_event;
-  if (view.getUint16(ext + EXT.version, true) !== ABI_VERSION) return undefined;
-  const protocol = view.getUint8(FLOW.ip_proto);
-  const hasPorts = protocol === TCP || protocol === UDP;
-  const address = (v4: number, v6: number) =>
-    protocol === NOT_IP ? undefined : addressAt(bytes, view, isV6 ? { v6 } : { v4 });
+  const view = new DataView(bytes.buffer, bytes.byteOffset + ext, SIZE.event_extension);
+  if (flow === undefined || view.getUint16(EXT.version, true) !== ABI_VERSION) return undefined;
+  const hasPorts = flow.ipProto === TCP || flow.ipProto === UDP;
   return {
-    monotonicNs: view.getBigUint64(FLOW.timestamp, true),
-    allowed: view.getUint8(FLOW.allowed) !== 0,
-    protocol,
-    src: address(FLOW.src_ip, FLOW.src_ip6),
-    dst: address(FLOW.dst_ip, FLOW.dst_ip6),
-    srcPort: hasPorts ? view.getUint16(FLOW.src_port, true) : 0,
-    dstPort: hasPorts ? view.getUint16(FLOW.dst_port, true) : 0,
-    pid: view.getUint32(FLOW.pid, true),
-    midStream: (view.getUint8(FLOW.pad1) & 1) !== 0,
-    ...decodeExtension(new DataView(bytes.buffer, bytes.byteOffset + ext, SIZE.event_extension)),
+    monotonicNs: flow.timestamp,
+    allowed: flow.allowed !== 0,
+    protocol: flow.ipProto,
+    src: addressOf(flow, flow.srcIp, flow.srcIp6),
+    dst: addressOf(flow, flow.dstIp, flow.dstIp6),
+    srcPort: hasPorts ? flow.srcPort : 0,
+    dstPort: hasPorts ? flow.dstPort : 0,
+    pid: flow.pid,
+    midStream: (flow.pad1 & 1) !== 0,
+    ...decodeExtension(view),
     comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + SIZE.event_extension)),
   };
+}
+
+/** One end of a flow; undefined for a frame that is not IP, and when all zero: not known yet. */
+function addressOf(flow: BpfBlockedEvent, v4: number, v6: Uint8Array): Address | undefined {
+  if (flow.ipProto === NOT_IP) return undefined;
+  if (flow.ipVersion === 4) return v4 === 0 ? undefined : addressFromNumber(v4);
+  return v6.every((byte) => byte === 0) ? undefined : v6;
 }
 
 function decodeExtension(view: DataView) {
@@ -70,18 +71,4 @@ function decodeExtension(view: DataView) {
     count: view.getUint32(EXT.count, true),
     cgroup: view.getBigUint64(EXT.cgroup, true),
   };
-}
-
-/** An address; undefined when it is all zero: a call has no source address yet. */
-function addressAt(
-  bytes: Uint8Array,
-  view: DataView,
-  where: { readonly v4: number } | { readonly v6: number },
-): Address | undefined {
-  if ('v4' in where) {
-    const number = view.getUint32(where.v4, true);
-    return number === 0 ? undefined : addressFromNumber(number);
-  }
-  const address = bytes.slice(where.v6, where.v6 + 16);
-  return address.every((byte) => byte === 0) ? undefined : address;
 }

@@ -53,11 +53,25 @@ const CLUSTER_SUFFIX = 'cluster.local';
 
 interface NameIndex {
   readonly names: ReadonlyMap<string, readonly Rule[]>;
-  readonly patterns: readonly Rule[];
+  /** By the labels behind the last wildcard, empty where there are none. */
+  readonly patterns: ReadonlyMap<string, readonly Rule[]>;
 }
 
 // Derived from an immutable policy and nothing else: remembering it changes no answer.
 const indexes = new WeakMap<Policy, NameIndex>();
+
+function patternsBySuffix(policy: Policy): ReadonlyMap<string, readonly Rule[]> {
+  const patterns = new Map<string, Rule[]>();
+  for (const rule of policy.rules) {
+    if (rule.target.kind !== 'pattern') continue;
+    const { labels } = rule.target;
+    const suffix = labels.slice(labels.findLastIndex(isWildcard) + 1).join('.');
+    const same = patterns.get(suffix);
+    if (same === undefined) patterns.set(suffix, [rule]);
+    else same.push(rule);
+  }
+  return patterns;
+}
 
 function indexOf(policy: Policy): NameIndex {
   const known = indexes.get(policy);
@@ -69,7 +83,7 @@ function indexOf(policy: Policy): NameIndex {
     if (same === undefined) names.set(rule.target.name, [rule]);
     else same.push(rule);
   }
-  const index = { names, patterns: policy.rules.filter((rule) => rule.target.kind === 'pattern') };
+  const index = { names, patterns: patternsBySuffix(policy) };
   indexes.set(policy, index);
   return index;
 }
@@ -106,20 +120,23 @@ function patternRank(rule: Rule, labels: readonly string[]): Rank {
   return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
 }
 
+function patternMatch(rule: Rule, labels: readonly string[]): readonly Match[] {
+  const { target } = rule;
+  if (target.kind !== 'pattern' || !matchesPattern(target.labels, labels)) return [];
+  return [{ rule, rank: patternRank(rule, target.labels) }];
+}
+
 function matchesOf(policy: Policy, form: string): readonly Match[] {
   const { names, patterns } = indexOf(policy);
   const labels = form.split('.');
   const found: Match[] = [];
-  for (let start = 0; start < labels.length; start++) {
-    for (const rule of names.get(labels.slice(start).join('.')) ?? []) {
+  for (let start = 0; start <= labels.length; start++) {
+    const suffix = labels.slice(start).join('.');
+    for (const rule of names.get(suffix) ?? []) {
       const isExact = rule.target.kind === 'name' && rule.target.exact;
       if (start === 0 || !isExact) found.push({ rule, rank: nameRank(rule, form) });
     }
-  }
-  for (const rule of patterns) {
-    if (rule.target.kind === 'pattern' && matchesPattern(rule.target.labels, labels)) {
-      found.push({ rule, rank: patternRank(rule, rule.target.labels) });
-    }
+    found.push(...(patterns.get(suffix) ?? []).flatMap((rule) => patternMatch(rule, labels)));
   }
   return found;
 }
