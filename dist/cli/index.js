@@ -11059,11 +11059,12 @@ function isRemoved(address, own) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   IY: () => (/* binding */ addressKey),
 /* harmony export */   SY: () => (/* binding */ printAddress),
 /* harmony export */   or: () => (/* binding */ parseAddress),
 /* harmony export */   wM: () => (/* binding */ isIPv4)
 /* harmony export */ });
-/* unused harmony exports addressFromNumber, addressKey, sameAddress */
+/* unused harmony exports addressFromNumber, sameAddress */
 const ADDRESS_SIZE = 16;
 const IPV4 = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
 const GROUP = /^[0-9a-fA-F]{1,4}$/;
@@ -11162,9 +11163,10 @@ function sameAddress(one, other) {
 /* harmony export */   A1: () => (/* binding */ parsePrefix),
 /* harmony export */   _C: () => (/* binding */ printPrefix),
 /* harmony export */   cY: () => (/* binding */ parsePrefixParts),
+/* harmony export */   dJ: () => (/* binding */ maskAddress),
 /* harmony export */   gR: () => (/* binding */ contains)
 /* harmony export */ });
-/* unused harmony exports maskAddress, isIPv4Prefix, covers, prefixOf, withoutMapped */
+/* unused harmony exports isIPv4Prefix, covers, prefixOf, withoutMapped */
 /* harmony import */ var _address_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3986);
 
 const IPV4_BITS = 96;
@@ -12212,7 +12214,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 });
 
 // EXTERNAL MODULE: ./build/ts/core/net/address.js
-var address = __nccwpck_require__(3986);
+var net_address = __nccwpck_require__(3986);
 // EXTERNAL MODULE: ./build/ts/core/net/pair-set.js
 var pair_set = __nccwpck_require__(9917);
 // EXTERNAL MODULE: ./build/ts/core/net/cidr.js
@@ -12232,26 +12234,47 @@ function protocol_protocolOf(number) {
 ;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
 
 
+
 const indexes = new WeakMap();
 function compareRules(a, b) {
     const byLength = b.prefix.length - a.prefix.length;
     const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
     return byLength || byAction || a.rule.id - b.rule.id;
 }
-function addressRules(policy) {
+function indexOf(policy) {
     const known = indexes.get(policy);
     if (known !== undefined)
         return known;
-    const rules = policy.rules.flatMap((rule) => {
+    const all = policy.rules.flatMap((rule) => {
         const prefix = rule.target.kind === 'prefix' ? (0,cidr/* parsePrefix */.A1)(rule.target.text) : undefined;
         return prefix === undefined ? [] : [{ rule, prefix }];
     });
-    rules.sort(compareRules);
-    indexes.set(policy, rules);
-    return rules;
+    all.sort(compareRules);
+    const byLength = new Map();
+    for (const one of all) {
+        const { length, address } = one.prefix;
+        const same = byLength.get(length) ?? new Map();
+        const key = (0,net_address/* addressKey */.IY)(address);
+        same.set(key, [...(same.get(key) ?? []), one]);
+        byLength.set(length, same);
+    }
+    const index = { all, byLength: [...byLength] };
+    indexes.set(policy, index);
+    return index;
+}
+function addressRules(policy) {
+    return indexOf(policy).all;
 }
 function decide_address_rulesContaining(policy, address, group) {
-    return addressRules(policy).filter(({ rule, prefix }) => (rule.autoAllowedType === undefined) === (group === 'user') && (0,cidr/* contains */.gR)(prefix, address));
+    const found = [];
+    for (const [length, prefixes] of indexOf(policy).byLength) {
+        for (const one of prefixes.get((0,net_address/* addressKey */.IY)((0,cidr/* maskAddress */.dJ)(address, length))) ?? []) {
+            const isOfGroup = (one.rule.autoAllowedType === undefined) === (group === 'user');
+            if (isOfGroup && (0,cidr/* contains */.gR)(one.prefix, address))
+                found.push(one);
+        }
+    }
+    return found;
 }
 function decide_address_decideAddress(policy, address, protocol, port, group = 'user') {
     return decide_address_rulesContaining(policy, address, group).find(({ rule }) => (0,pair_set/* has */.zy)((0,pair_set/* pairsOf */.fq)(rule.ports, rule.action), protocol, port));
@@ -12385,7 +12408,22 @@ var host_pattern = __nccwpck_require__(7364);
 
 const CLUSTER_SUFFIX = 'cluster.local';
 const decide_name_indexes = new WeakMap();
-function indexOf(policy) {
+function patternsBySuffix(policy) {
+    const patterns = new Map();
+    for (const rule of policy.rules) {
+        if (rule.target.kind !== 'pattern')
+            continue;
+        const { labels } = rule.target;
+        const suffix = labels.slice(labels.findLastIndex(host_pattern/* isWildcard */.z2) + 1).join('.');
+        const same = patterns.get(suffix);
+        if (same === undefined)
+            patterns.set(suffix, [rule]);
+        else
+            same.push(rule);
+    }
+    return patterns;
+}
+function decide_name_indexOf(policy) {
     const known = decide_name_indexes.get(policy);
     if (known !== undefined)
         return known;
@@ -12399,7 +12437,7 @@ function indexOf(policy) {
         else
             same.push(rule);
     }
-    const index = { names, patterns: policy.rules.filter((rule) => rule.target.kind === 'pattern') };
+    const index = { names, patterns: patternsBySuffix(policy) };
     decide_name_indexes.set(policy, index);
     return index;
 }
@@ -12434,21 +12472,24 @@ function patternRank(rule, labels) {
     const literals = labels.filter((label) => !(0,host_pattern/* isWildcard */.z2)(label)).length;
     return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
 }
+function patternMatch(rule, labels) {
+    const { target } = rule;
+    if (target.kind !== 'pattern' || !(0,host_pattern/* matchesPattern */.MT)(target.labels, labels))
+        return [];
+    return [{ rule, rank: patternRank(rule, target.labels) }];
+}
 function matchesOf(policy, form) {
-    const { names, patterns } = indexOf(policy);
+    const { names, patterns } = decide_name_indexOf(policy);
     const labels = form.split('.');
     const found = [];
-    for (let start = 0; start < labels.length; start++) {
-        for (const rule of names.get(labels.slice(start).join('.')) ?? []) {
+    for (let start = 0; start <= labels.length; start++) {
+        const suffix = labels.slice(start).join('.');
+        for (const rule of names.get(suffix) ?? []) {
             const isExact = rule.target.kind === 'name' && rule.target.exact;
             if (start === 0 || !isExact)
                 found.push({ rule, rank: nameRank(rule, form) });
         }
-    }
-    for (const rule of patterns) {
-        if (rule.target.kind === 'pattern' && (0,host_pattern/* matchesPattern */.MT)(rule.target.labels, labels)) {
-            found.push({ rule, rank: patternRank(rule, rule.target.labels) });
-        }
+        found.push(...(patterns.get(suffix) ?? []).flatMap((rule) => patternMatch(rule, labels)));
     }
     return found;
 }
@@ -12598,7 +12639,7 @@ function explain(policy, subject, pair, isGuarded) {
     const isHost = subject.kind === 'host';
     const judge = isHost ? nameJudge(policy, subject.host) : addressJudge(policy, subject.address);
     const common = {
-        ...(isHost ? { host: subject.host } : { address: (0,address/* printAddress */.SY)(subject.address) }),
+        ...(isHost ? { host: subject.host } : { address: (0,net_address/* printAddress */.SY)(subject.address) }),
         dns: isHost ? gate(policy, subject.host) : null,
         guarded: isHost ? null : isGuarded(subject.address),
         considered: judge.considered.map(explained),

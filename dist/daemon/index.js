@@ -1528,26 +1528,47 @@ function runs(set) {
 ;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
 
 
+
 const indexes = new WeakMap();
 function compareRules(a, b) {
     const byLength = b.prefix.length - a.prefix.length;
     const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
     return byLength || byAction || a.rule.id - b.rule.id;
 }
-function addressRules(policy) {
+function indexOf(policy) {
     const known = indexes.get(policy);
     if (known !== undefined)
         return known;
-    const rules = policy.rules.flatMap((rule) => {
+    const all = policy.rules.flatMap((rule) => {
         const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
         return prefix === undefined ? [] : [{ rule, prefix }];
     });
-    rules.sort(compareRules);
-    indexes.set(policy, rules);
-    return rules;
+    all.sort(compareRules);
+    const byLength = new Map();
+    for (const one of all) {
+        const { length, address } = one.prefix;
+        const same = byLength.get(length) ?? new Map();
+        const key = addressKey(address);
+        same.set(key, [...(same.get(key) ?? []), one]);
+        byLength.set(length, same);
+    }
+    const index = { all, byLength: [...byLength] };
+    indexes.set(policy, index);
+    return index;
+}
+function addressRules(policy) {
+    return indexOf(policy).all;
 }
 function rulesContaining(policy, address, group) {
-    return addressRules(policy).filter(({ rule, prefix }) => (rule.autoAllowedType === undefined) === (group === 'user') && contains(prefix, address));
+    const found = [];
+    for (const [length, prefixes] of indexOf(policy).byLength) {
+        for (const one of prefixes.get(addressKey(maskAddress(address, length))) ?? []) {
+            const isOfGroup = (one.rule.autoAllowedType === undefined) === (group === 'user');
+            if (isOfGroup && contains(one.prefix, address))
+                found.push(one);
+        }
+    }
+    return found;
 }
 function decideAddress(policy, address, protocol, port, group = 'user') {
     return rulesContaining(policy, address, group).find(({ rule }) => has(pairsOf(rule.ports, rule.action), protocol, port));
@@ -1704,7 +1725,22 @@ function printTarget(target) {
 
 const CLUSTER_SUFFIX = 'cluster.local';
 const decide_name_indexes = new WeakMap();
-function indexOf(policy) {
+function patternsBySuffix(policy) {
+    const patterns = new Map();
+    for (const rule of policy.rules) {
+        if (rule.target.kind !== 'pattern')
+            continue;
+        const { labels } = rule.target;
+        const suffix = labels.slice(labels.findLastIndex(isWildcard) + 1).join('.');
+        const same = patterns.get(suffix);
+        if (same === undefined)
+            patterns.set(suffix, [rule]);
+        else
+            same.push(rule);
+    }
+    return patterns;
+}
+function decide_name_indexOf(policy) {
     const known = decide_name_indexes.get(policy);
     if (known !== undefined)
         return known;
@@ -1718,7 +1754,7 @@ function indexOf(policy) {
         else
             same.push(rule);
     }
-    const index = { names, patterns: policy.rules.filter((rule) => rule.target.kind === 'pattern') };
+    const index = { names, patterns: patternsBySuffix(policy) };
     decide_name_indexes.set(policy, index);
     return index;
 }
@@ -1753,21 +1789,24 @@ function patternRank(rule, labels) {
     const literals = labels.filter((label) => !isWildcard(label)).length;
     return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
 }
+function patternMatch(rule, labels) {
+    const { target } = rule;
+    if (target.kind !== 'pattern' || !matchesPattern(target.labels, labels))
+        return [];
+    return [{ rule, rank: patternRank(rule, target.labels) }];
+}
 function matchesOf(policy, form) {
-    const { names, patterns } = indexOf(policy);
+    const { names, patterns } = decide_name_indexOf(policy);
     const labels = form.split('.');
     const found = [];
-    for (let start = 0; start < labels.length; start++) {
-        for (const rule of names.get(labels.slice(start).join('.')) ?? []) {
+    for (let start = 0; start <= labels.length; start++) {
+        const suffix = labels.slice(start).join('.');
+        for (const rule of names.get(suffix) ?? []) {
             const isExact = rule.target.kind === 'name' && rule.target.exact;
             if (start === 0 || !isExact)
                 found.push({ rule, rank: nameRank(rule, form) });
         }
-    }
-    for (const rule of patterns) {
-        if (rule.target.kind === 'pattern' && matchesPattern(rule.target.labels, labels)) {
-            found.push({ rule, rank: patternRank(rule, rule.target.labels) });
-        }
+        found.push(...(patterns.get(suffix) ?? []).flatMap((rule) => patternMatch(rule, labels)));
     }
     return found;
 }
@@ -3243,12 +3282,13 @@ class GrantKeeper {
         const change = this.#grants.grant(request);
         if (change.opens) {
             await this.#openNow(change);
-            return;
+            return true;
         }
         if (change.writes.length > 0)
             this.#extend(change);
         if (this.#openings > 0)
             await this.#opening;
+        return false;
     }
     async #openNow(change) {
         this.#openings++;
@@ -3994,15 +4034,39 @@ async function resolveAgain(name, lookups, judge) {
     await Promise.allSettled([TYPE.A, TYPE.AAAA].map((type) => lookUp(name, type, ask, judge)));
 }
 
+;// CONCATENATED MODULE: ./build/ts/daemon/firewall-updater.js
+
+
+class GrantUpdater {
+    #keeper;
+    #terms;
+    constructor(keeper, terms) {
+        this.#keeper = keeper;
+        this.#terms = terms;
+    }
+    addIp(ip, action, ports) {
+        const { name, kind, expiresAtMs, nowMs } = this.#terms;
+        const pairs = pairsOf(ports, action);
+        const own = [segment({ kind, pairs, rule: 0, private: true })];
+        const isAllow = action === 'allow';
+        const grant = { address: ip, grants: isAllow ? own : [], denials: isAllow ? [] : own };
+        return this.#keeper.open({ name, grants: [grant], expiresAtMs, nowMs });
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/ts/daemon/reach-host.js
 
 
 
 
 
+
 const NO_OPINION = { allow: [], deny: [], denied: emptyPairs(), deniesAll: false };
+function onPort(port) {
+    return [{ port, protocol: 'tcp' }];
+}
 function daemonSegment(port) {
-    const pairs = pairsOf([{ port, protocol: 'tcp' }], 'allow');
+    const pairs = pairsOf(onPort(port), 'allow');
     return segment({ kind: 'daemon', pairs, rule: 0, private: true });
 }
 async function reach_host_lookUp(name, type, port, parts) {
@@ -4027,8 +4091,13 @@ async function reachHost(host, port, parts) {
     const { keeper, nowMs, times } = parts;
     const literal = parseAddress(host);
     if (literal !== undefined) {
-        const grants = [{ address: literal, grants: [daemonSegment(port)], denials: [] }];
-        await keeper.open({ name: host, grants, expiresAtMs: nowMs + times.grantFloorMs, nowMs });
+        const terms = {
+            name: host,
+            kind: 'daemon',
+            expiresAtMs: nowMs + times.grantFloorMs,
+            nowMs,
+        };
+        await new GrantUpdater(keeper, terms).addIp(literal, 'allow', onPort(port));
         return [literal];
     }
     const name = host.toLowerCase().replace(/\.$/u, '');
@@ -4038,8 +4107,11 @@ async function reachHost(host, port, parts) {
         if (answer.status === 'rejected' || answer.value.kind !== 'answer')
             continue;
         const { grants, expiresAtMs } = answer.value;
-        await keeper.open({ name, grants, expiresAtMs, nowMs });
-        addresses.push(...grants.map(({ address }) => address));
+        const updater = new GrantUpdater(keeper, { name, kind: 'daemon', expiresAtMs, nowMs });
+        for (const { address } of grants) {
+            await updater.addIp(address, 'allow', onPort(port));
+            addresses.push(address);
+        }
     }
     if (addresses.length === 0)
         throw new Error(`no address of ${host} can be used`);
@@ -4573,11 +4645,36 @@ class Coalescer {
     }
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/flow/blocked-event.js
+
+const AT = OFFSET.blocked_event;
+function decodeBlockedEvent(bytes) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const version = view.getUint8(AT.ip_version);
+    if (version !== 0 && version !== 4 && version !== 6)
+        return undefined;
+    return {
+        ipVersion: version === 6 ? 6 : 4,
+        allowed: view.getUint8(AT.allowed),
+        ipProto: view.getUint8(AT.ip_proto),
+        pad1: view.getUint8(AT.pad1),
+        srcIp: view.getUint32(AT.src_ip, true),
+        dstIp: view.getUint32(AT.dst_ip, true),
+        srcPort: view.getUint16(AT.src_port, true),
+        dstPort: view.getUint16(AT.dst_port, true),
+        srcIp6: bytes.slice(AT.src_ip6, AT.src_ip6 + 16),
+        dstIp6: bytes.slice(AT.dst_ip6, AT.dst_ip6 + 16),
+        timestamp: view.getBigUint64(AT.timestamp, true),
+        pid: view.getUint32(AT.pid, true),
+        pad2: view.getUint32(AT.pad2, true),
+    };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/flow/decode.js
 
 
 
-const FLOW = OFFSET.blocked_event;
+
 const EXT = OFFSET.event_extension;
 const ABI_VERSION = 1;
 const decode_NOT_IP = 255;
@@ -4596,30 +4693,32 @@ function decodeEvents(bytes) {
     return { events, undecodable };
 }
 function decodeEvent(bytes) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const version = view.getUint8(FLOW.ip_version);
-    const isV6 = version === 6;
-    if (!isV6 && version !== 4 && version !== 0)
-        return undefined;
+    const flow = decodeBlockedEvent(bytes);
     const ext = SIZE.blocked_event;
-    if (view.getUint16(ext + EXT.version, true) !== ABI_VERSION)
+    const view = new DataView(bytes.buffer, bytes.byteOffset + ext, SIZE.event_extension);
+    if (flow === undefined || view.getUint16(EXT.version, true) !== ABI_VERSION)
         return undefined;
-    const protocol = view.getUint8(FLOW.ip_proto);
-    const hasPorts = protocol === decode_TCP || protocol === decode_UDP;
-    const address = (v4, v6) => protocol === decode_NOT_IP ? undefined : addressAt(bytes, view, isV6 ? { v6 } : { v4 });
+    const hasPorts = flow.ipProto === decode_TCP || flow.ipProto === decode_UDP;
     return {
-        monotonicNs: view.getBigUint64(FLOW.timestamp, true),
-        allowed: view.getUint8(FLOW.allowed) !== 0,
-        protocol,
-        src: address(FLOW.src_ip, FLOW.src_ip6),
-        dst: address(FLOW.dst_ip, FLOW.dst_ip6),
-        srcPort: hasPorts ? view.getUint16(FLOW.src_port, true) : 0,
-        dstPort: hasPorts ? view.getUint16(FLOW.dst_port, true) : 0,
-        pid: view.getUint32(FLOW.pid, true),
-        midStream: (view.getUint8(FLOW.pad1) & 1) !== 0,
-        ...decodeExtension(new DataView(bytes.buffer, bytes.byteOffset + ext, SIZE.event_extension)),
+        monotonicNs: flow.timestamp,
+        allowed: flow.allowed !== 0,
+        protocol: flow.ipProto,
+        src: addressOf(flow, flow.srcIp, flow.srcIp6),
+        dst: addressOf(flow, flow.dstIp, flow.dstIp6),
+        srcPort: hasPorts ? flow.srcPort : 0,
+        dstPort: hasPorts ? flow.dstPort : 0,
+        pid: flow.pid,
+        midStream: (flow.pad1 & 1) !== 0,
+        ...decodeExtension(view),
         comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + SIZE.event_extension)),
     };
+}
+function addressOf(flow, v4, v6) {
+    if (flow.ipProto === decode_NOT_IP)
+        return undefined;
+    if (flow.ipVersion === 4)
+        return v4 === 0 ? undefined : addressFromNumber(v4);
+    return v6.every((byte) => byte === 0) ? undefined : v6;
 }
 function decodeExtension(view) {
     return {
@@ -4635,14 +4734,6 @@ function decodeExtension(view) {
         count: view.getUint32(EXT.count, true),
         cgroup: view.getBigUint64(EXT.cgroup, true),
     };
-}
-function addressAt(bytes, view, where) {
-    if ('v4' in where) {
-        const number = view.getUint32(where.v4, true);
-        return number === 0 ? undefined : addressFromNumber(number);
-    }
-    const address = bytes.slice(where.v6, where.v6 + 16);
-    return address.every((byte) => byte === 0) ? undefined : address;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/flow-pipeline.js
@@ -4662,7 +4753,7 @@ class FlowPipeline {
     get undecodable() {
         return this.#undecodable;
     }
-    take(bytes, resent) {
+    processBlockedEvents(bytes, resent) {
         const { logger, knowledge, known, onEvent, onRefused, nowMs } = this.#options;
         const { events, undecodable } = decodeEvents(bytes);
         this.#undecodable += undecodable;
@@ -5527,9 +5618,11 @@ async function startSession(options) {
         if (session.debug)
             loader.stage({ stage: 'note', text });
     };
+    const startMs = clock.nowMs();
     const writes = compileSession(session, options.platform);
     await loader.apply(writes);
-    note(`${writes.length} policy entries are in the kernel`);
+    const tookMs = Math.round(clock.nowMs() - startMs);
+    note(`${writes.length} policy entries are in the kernel, ${tookMs} ms`);
     await options.listen();
     const names = literalNames(session.policy);
     await proxy.preresolve(names);
@@ -6481,7 +6574,7 @@ const channel = new LoaderChannel(LOADER_FD, {
         run(hello).catch(fail);
     },
     onEvents: (bytes, resent, written) => {
-        served?.pipeline.take(bytes, resent);
+        served?.pipeline.processBlockedEvents(bytes, resent);
         written();
     },
     onControl: ({ client, line }) => {

@@ -39750,7 +39750,7 @@ function printAddress(address) {
         return print(groups);
     return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
 }
-function addressKey(address) {
+function address_addressKey(address) {
     return String.fromCharCode(...address);
 }
 function address_sameAddress(one, other) {
@@ -39761,7 +39761,7 @@ function address_sameAddress(one, other) {
 
 const IPV4_BITS = 96;
 const MAPPED = address_parseAddress('::ffff:0.0.0.0') ?? new Uint8Array(16);
-function maskAddress(address, length) {
+function cidr_maskAddress(address, length) {
     return address.map((byte, index) => {
         const bits = Math.min(8, Math.max(0, length - index * 8));
         return byte & (0xff << (8 - bits)) & 0xff;
@@ -39771,7 +39771,7 @@ function isPrefixOfMapped(prefix) {
     return prefix.length < IPV4_BITS && matches(prefix, MAPPED);
 }
 function matches(prefix, address) {
-    const masked = maskAddress(address, prefix.length);
+    const masked = cidr_maskAddress(address, prefix.length);
     return masked.every((byte, index) => byte === prefix.address[index]);
 }
 function isIPv4Prefix(prefix) {
@@ -39796,7 +39796,7 @@ function parsePrefixParts(addressText, lengthText) {
         return { kind: 'length', limit };
     }
     const length = dotted ? IPV4_BITS + Number(lengthText) : Number(lengthText);
-    const masked = maskAddress(address, length);
+    const masked = cidr_maskAddress(address, length);
     if (masked.some((byte, index) => byte !== address[index])) {
         const corrected = length >= IPV4_BITS && address_isIPv4(masked)
             ? `${printAddress(masked)}/${length - IPV4_BITS}`
@@ -39825,7 +39825,7 @@ function withoutMapped(prefix) {
         return [prefix];
     const parts = [];
     for (let bit = prefix.length; bit < IPV4_BITS; bit++) {
-        const address = maskAddress(MAPPED, bit + 1);
+        const address = cidr_maskAddress(MAPPED, bit + 1);
         address[bit >> 3] = (address[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7));
         parts.push({ address, length: bit + 1 });
     }
@@ -44999,26 +44999,47 @@ function protocol_protocolOf(number) {
 ;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
 
 
+
 const indexes = new WeakMap();
 function compareRules(a, b) {
     const byLength = b.prefix.length - a.prefix.length;
     const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
     return byLength || byAction || a.rule.id - b.rule.id;
 }
-function decide_address_addressRules(policy) {
+function indexOf(policy) {
     const known = indexes.get(policy);
     if (known !== undefined)
         return known;
-    const rules = policy.rules.flatMap((rule) => {
+    const all = policy.rules.flatMap((rule) => {
         const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
         return prefix === undefined ? [] : [{ rule, prefix }];
     });
-    rules.sort(compareRules);
-    indexes.set(policy, rules);
-    return rules;
+    all.sort(compareRules);
+    const byLength = new Map();
+    for (const one of all) {
+        const { length, address } = one.prefix;
+        const same = byLength.get(length) ?? new Map();
+        const key = addressKey(address);
+        same.set(key, [...(same.get(key) ?? []), one]);
+        byLength.set(length, same);
+    }
+    const index = { all, byLength: [...byLength] };
+    indexes.set(policy, index);
+    return index;
+}
+function decide_address_addressRules(policy) {
+    return indexOf(policy).all;
 }
 function decide_address_rulesContaining(policy, address, group) {
-    return decide_address_addressRules(policy).filter(({ rule, prefix }) => (rule.autoAllowedType === undefined) === (group === 'user') && contains(prefix, address));
+    const found = [];
+    for (const [length, prefixes] of indexOf(policy).byLength) {
+        for (const one of prefixes.get(addressKey(maskAddress(address, length))) ?? []) {
+            const isOfGroup = (one.rule.autoAllowedType === undefined) === (group === 'user');
+            if (isOfGroup && contains(one.prefix, address))
+                found.push(one);
+        }
+    }
+    return found;
 }
 function decide_address_decideAddress(policy, address, protocol, port, group = 'user') {
     return decide_address_rulesContaining(policy, address, group).find(({ rule }) => has(pairsOf(rule.ports, rule.action), protocol, port));
