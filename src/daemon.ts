@@ -3,14 +3,16 @@
 import type { Knowledge } from './core/audit/attribute.ts';
 import { formatTimestamp } from './core/audit/timestamp.ts';
 import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
-import { type Address, addressKey, isIPv4 } from './core/net/address.ts';
+import { type Address, addressKey } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
 import { type Cloud, cloudOf, cloudSearchDomains } from './core/policy/cloud.ts';
 import { isExpectedFlow } from './core/policy/expected.ts';
+import type { Datagram } from './core/wire/datagrams.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { AuditLogger } from './daemon/audit-logger.ts';
 import { answerControl } from './daemon/control-server.ts';
+import { datagramServer } from './daemon/datagrams.ts';
 import type { DnsClient } from './daemon/dns-ports.ts';
 import { createDnsProxy } from './daemon/dns-proxy.ts';
 import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
@@ -32,7 +34,6 @@ import { WebhookClient } from './daemon/webhook.ts';
 import { AuditFile, readLines } from './edge/host/audit-file.ts';
 import { after, every, nowMs, nowNs } from './edge/host/clock.ts';
 import { adoptDnsTcp } from './edge/host/dns-tcp.ts';
-import { adoptDnsUdp } from './edge/host/dns-udp.ts';
 import { platformCgroups, readCloudFacts } from './edge/host/platform.ts';
 import { UpstreamClient } from './edge/host/upstream.ts';
 import { postJson } from './edge/host/webhook-post.ts';
@@ -59,6 +60,7 @@ interface Served {
   readonly proxy: DnsProxy;
   readonly lateAllow: LateAllow;
   readonly notifications: NotificationTracker | undefined;
+  readonly onQuestions: (datagrams: readonly Datagram[]) => void;
   readonly timestamp: () => string;
 }
 
@@ -70,6 +72,7 @@ const channel = new LoaderChannel(LOADER_FD, {
     served?.pipeline.processBlockedEvents(bytes, resent);
     written();
   },
+  onQuestions: (datagrams) => served?.onQuestions(datagrams),
   onControl: ({ client, line }) => {
     if (client === 0) {
       const word = parseProofLine(line);
@@ -107,6 +110,7 @@ function fail(error: unknown): void {
 }
 
 async function askerOf(client: DnsClient) {
+  if (client.asker !== undefined) return client.asker === 'unknown' ? undefined : client.asker;
   const proto = PROTOCOL_NUMBERS[client.proto];
   const key = encodeOwnerKey(client.address, client.port, proto);
   return decodeOwnerReply(await channel.owner(key));
@@ -115,13 +119,11 @@ async function askerOf(client: DnsClient) {
 async function listen(hello: Hello, proxy: DnsProxy): Promise<void> {
   const handle = (message: Uint8Array, client: DnsClient) => proxy.handle(message, client);
   await Promise.all(
-    hello.sockets.map(({ fd, proto, address }) => {
-      const options = { fd, local: address, handle, onError: fail };
-      return proto === 'tcp'
-        ? adoptDnsTcp(options)
-        : adoptDnsUdp({ ...options, ipv6: !isIPv4(address) });
-    }),
+    hello.sockets.map(({ fd, address }) =>
+      adoptDnsTcp({ fd, local: address, handle, onError: fail }),
+    ),
   );
+  channel.listen();
 }
 
 function readLog(hello: Hello, logger: AuditLogger): Past {
@@ -243,7 +245,8 @@ async function run(received: Hello): Promise<void> {
     },
     nowMs,
   });
-  served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
+  const onQuestions = datagramServer(hello, proxy, channel);
+  served = { hello, logger, pipeline, proxy, lateAllow, notifications, onQuestions, timestamp };
   every(HEARTBEAT_MS, () => channel.heartbeat());
   every(SWEEP_MS, () => {
     proxy.sweep();

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -17,8 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/sockios.h>
+
 #include <bpf/bpf.h>
 
+#include "dns.h"
 #include "frame.h"
 #include "loader.h"
 #include "stream.h"
@@ -26,12 +30,14 @@
 #define SO_NETNS_COOKIE 71
 #define CLIENTS_MAX 16
 #define RESTART_PAUSE_MS 200
+#define QUESTIONS_AT (7 + CLIENTS_MAX)
+#define QUESTIONS_WAITING (128 << 10) /* bytes the daemon has not read */
 
 static struct session *session;
 static struct config config_value;
 static int channel = -1;
 static pid_t daemon_pid;
-static bool restarting;
+static bool restarting, listening;
 static unsigned char *input;
 static size_t input_size;
 static struct {
@@ -76,21 +82,40 @@ static void status_line(const void *p, size_t size)
 		return;
 }
 
+/* Streams by descriptor, as daemon.c hands them over; datagrams by number. */
+static void hello_sockets(FILE *f)
+{
+	const char *between = "";
+	int next = 5;
+
+	for (size_t i = 0; i < session->socket_count; i++) {
+		if (!session->sockets[i].tcp)
+			continue;
+		fprintf(f, "%s{\"fd\":%d,\"address\":\"%s\"}", between, next++, session->sockets[i].address);
+		between = ",";
+	}
+	fprintf(f, "],\"datagrams\":[");
+	between = "";
+	for (size_t i = 0; i < session->socket_count; i++) {
+		if (session->sockets[i].tcp)
+			continue;
+		fprintf(f, "%s{\"socket\":%zu,\"address\":\"%s\"}", between, i, session->sockets[i].address);
+		between = ",";
+	}
+}
+
 static void hello(void)
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
-	int next = 5;
 
 	fprintf(f, "{\"abi\":%d,\"restarted\":%s,\"audit\":4,\"proxyPort\":%u,\"canaryPort\":%u,",
 		ABI_VERSION, restarting ? "true" : "false", session->proxy_port, session->canary_port);
 	fprintf(f, "\"monotonicNs\":\"%llu\",\"realtimeNs\":\"%llu\",\"hostNetns\":\"%llu\",\"sockets\":[",
 		(unsigned long long)now_ns(CLOCK_MONOTONIC), (unsigned long long)now_ns(CLOCK_REALTIME),
 		(unsigned long long)config_value.host_netns);
-	for (size_t i = 0; i < session->socket_count; i++)
-		fprintf(f, "%s{\"fd\":%d,\"proto\":\"%s\",\"address\":\"%s\"}", i ? "," : "", next++,
-			session->sockets[i].tcp ? "tcp" : "udp", session->sockets[i].address);
+	hello_sockets(f);
 	fprintf(f, "],\"own\":[");
 	for (size_t i = 0; i < own_count; i++) {
 		char a[64];
@@ -110,6 +135,7 @@ static int start_daemon(void)
 	int n;
 
 	input_size = 0;
+	listening = false;
 	daemon_pid = daemon_start(session, &channel);
 	if (daemon_pid < 0)
 		return daemon_pid;
@@ -239,6 +265,13 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 	case FRAME_CLOSE_FLOWS:
 		close_flows(f, p);
 		return;
+	case FRAME_LISTEN:
+		listening = true;
+		break;
+	case FRAME_ANSWERS:
+		if (dns_answer(session, p, f->length))
+			kill(daemon_pid, SIGKILL);
+		break;
 	case FRAME_CONTROL_REPLY:
 		control_reply(p, f->length);
 		break;
@@ -555,6 +588,23 @@ static void end_hung_daemon(void)
 	kill(daemon_pid, SIGKILL);
 }
 
+/* Questions wait in their sockets while nobody listens, or the daemon has plenty to read. */
+static bool may_take_questions(void)
+{
+	int unread = 0;
+
+	return channel >= 0 && listening && !ioctl(channel, SIOCOUTQ, &unread) && unread < QUESTIONS_WAITING;
+}
+
+static void take_questions(size_t i)
+{
+	static unsigned char questions[QUESTIONS_MAX];
+	size_t size = dns_take(session, i, questions);
+
+	if (size)
+		send_frame(FRAME_QUESTIONS, 0, 0, questions, size);
+}
+
 static void turn(struct pollfd *p, int signals, int watch)
 {
 	if (p[0].revents)
@@ -581,6 +631,9 @@ static void turn(struct pollfd *p, int signals, int watch)
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (clients[i].fd >= 0 && p[7 + i].revents)
 			read_client(i);
+	for (size_t i = 0; i < session->socket_count; i++)
+		if (p[QUESTIONS_AT + i].revents)
+			take_questions(i);
 	if (channel >= 0 && stream_drain(channel))
 		kill(daemon_pid, SIGKILL);
 	end_hung_daemon();
@@ -593,7 +646,8 @@ const struct session *serve_session(void)
 
 int serve(struct session *s, bool restarted)
 {
-	struct pollfd p[7 + CLIENTS_MAX];
+	struct pollfd p[QUESTIONS_AT + SOCKETS_MAX];
+	nfds_t count = (nfds_t)(QUESTIONS_AT + s->socket_count);
 	int signals, watch, code;
 	sigset_t set;
 
@@ -625,9 +679,12 @@ int serve(struct session *s, bool restarted)
 		p[6] = (struct pollfd){s->stdin_fd, POLLIN, 0};
 		for (int i = 0; i < CLIENTS_MAX; i++)
 			p[7 + i] = (struct pollfd){clients[i].fd, POLLIN, 0};
+		for (size_t i = 0; i < s->socket_count; i++)
+			p[QUESTIONS_AT + i] = (struct pollfd){s->sockets[i].tcp ? -1 : s->sockets[i].fd,
+							      may_take_questions() ? POLLIN : 0, 0};
 		/* 5 ms: allowed flows don't wake the reader; a full window waits for its ack */
 		p[2].events = stream_waiting() ? 0 : POLLIN;
-		if (poll(p, 7 + CLIENTS_MAX, stream_waiting() ? 50 : 5) < 0 && errno != EINTR)
+		if (poll(p, count, stream_waiting() ? 50 : 5) < 0 && errno != EINTR)
 			return EXIT_FAILED;
 		turn(p, signals, watch);
 	}

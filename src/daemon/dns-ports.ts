@@ -11,6 +11,8 @@ export interface DnsClient {
   readonly port: number;
   readonly proto: DnsProtocol;
   readonly local: Address;
+  /** The process behind it, where that came with the message; else the owner map is asked. */
+  readonly asker?: Asker | 'unknown';
 }
 
 /** The process behind a client, from the owner map; numbers as in bpf/abi.h. */

@@ -1,8 +1,7 @@
-// Adopts the UDP socket at descriptor 9 and the TCP listener at 10, as the daemon adopts the
+// Adopts the TCP listener at descriptor 10, as the daemon adopts the
 // loader's, and answers every message with what it heard and from whom; "silence" with nothing.
 import { parseAddress, printAddress } from '../../src/core/net/address.ts';
 import { adoptDnsTcp } from '../../src/edge/host/dns-tcp.ts';
-import { adoptDnsUdp } from '../../src/edge/host/dns-udp.ts';
 
 const local = parseAddress('127.0.0.1');
 const onError = (error) => {
@@ -15,6 +14,5 @@ async function handle(message, from) {
   return new TextEncoder().encode(`${text} from ${who}`);
 }
 
-await adoptDnsUdp({ fd: 9, local, ipv6: false, handle, onError });
 await adoptDnsTcp({ fd: 10, local, handle, onError });
 process.stdout.write('ready\n');

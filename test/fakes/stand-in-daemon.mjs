@@ -1,7 +1,6 @@
 // Speaks the loader's frames with the knowledge taken out: writes what its session lists, flips,
 // pins, turns green, and logs every event as one hex line. Tests of the loader need no more.
 
-import { createSocket } from 'node:dgram';
 import { closeSync, writeSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 
@@ -97,17 +96,11 @@ function addressBytes(text) {
 }
 
 /** Refuses a question of a known client, logs who asked what server; drops any other. */
-async function refuse(query, address, port, proto) {
-  const key = Buffer.alloc(20);
-  addressBytes(address).copy(key);
-  key.writeUInt16LE(port, 16);
-  key[18] = proto;
-  const reply = await ask(35, key);
-  if (reply.readInt32LE(0) !== 0) {
+function refuse(query, owner, proto) {
+  if (owner === undefined) {
     log('stranger');
     return undefined;
   }
-  const owner = reply.subarray(4);
   const asked = owner.subarray(32, 48).toString('hex');
   const comm = owner.subarray(64, 80).toString('latin1').split('\0')[0];
   log(`asker ${comm} ${owner.readUInt32LE(48) > 1} ${asked} ${owner.readUInt16LE(56)} ${proto}`);
@@ -117,30 +110,44 @@ async function refuse(query, address, port, proto) {
   return answer;
 }
 
-function serveUdp(fd, v6) {
-  const socket = createSocket(v6 ? 'udp6' : 'udp4');
-  socket.on('message', async (query, from) => {
-    const answer = await refuse(query, from.address, from.port, 17);
-    if (answer) socket.send(answer, from.port, from.address);
-  });
-  socket.bind({ fd });
+async function ownerOf(address, port, proto) {
+  const key = Buffer.alloc(20);
+  addressBytes(address).copy(key);
+  key.writeUInt16LE(port, 16);
+  key[18] = proto;
+  const reply = await ask(35, key);
+  return reply.readInt32LE(0) === 0 ? reply.subarray(4) : undefined;
+}
+
+/** Answers the datagrams of a QUESTIONS frame. */
+function serveDatagrams(payload) {
+  for (let at = 0; at < payload.length; ) {
+    const size = payload.readUInt16LE(at);
+    const owner = payload[at + 3] === 0 ? undefined : payload.subarray(at + 24, at + 104);
+    const answer = refuse(payload.subarray(at + 104, at + 104 + size), owner, 17);
+    if (answer) {
+      const head = Buffer.from(payload.subarray(at, at + 24));
+      head[3] = 0;
+      send(46, Buffer.concat([head, answer]));
+    }
+    at += 104 + size;
+  }
 }
 
 function serveTcp(fd) {
   createServer((client) => {
     client.on('error', () => client.destroy());
     client.once('data', async (query) => {
-      const answer = await refuse(query.subarray(2), client.remoteAddress, client.remotePort, 6);
+      const owner = await ownerOf(client.remoteAddress, client.remotePort, 6);
+      const answer = refuse(query.subarray(2), owner, 6);
       if (answer) client.end(Buffer.concat([query.subarray(0, 2), answer]));
     });
   }).listen({ fd });
 }
 
 function serve() {
-  for (const { fd, proto, address } of hello.sockets) {
-    if (proto === 'udp') serveUdp(fd, address.includes(':'));
-    else serveTcp(fd);
-  }
+  for (const { fd } of hello.sockets) serveTcp(fd);
+  send(45);
 }
 
 /** Echoes a request; one that carries map writes is answered once they are applied. */
@@ -161,6 +168,10 @@ function onFrame(type, seq, payload) {
     for (let at = 0; at < payload.length; at += 136)
       log(payload.subarray(at, at + 136).toString('hex'));
     send(34, Buffer.alloc(0), seq);
+    return;
+  }
+  if (type === 10) {
+    serveDatagrams(payload);
     return;
   }
   if (type === 8) {

@@ -11,6 +11,11 @@ import { NameIds } from './name-ids.ts';
 
 const MAX_ADDRESSES_OF_A_NAME = 64;
 
+/** Grants end on whole seconds, so that many answers in a second extend an entry once. */
+function wholeSecond(ms: number): number {
+  return Math.ceil(ms / 1000) * 1000;
+}
+
 /** What a request replaced, per address and holding; undefined where there was nothing. */
 type Before = Map<string, Map<string, Holding | undefined>>;
 
@@ -67,7 +72,7 @@ export class Grants {
       const state = this.#stateOf(key, address);
       const kept = before.get(key) ?? new Map<string, Holding | undefined>();
       before.set(key, kept);
-      const claim = { name: id, expiresAtMs: request.expiresAtMs };
+      const claim = { name: id, expiresAtMs: wholeSecond(request.expiresAtMs) };
       for (const item of grants) hold(state, kept, item, { ...claim, table: item.kind });
       for (const item of denials) hold(state, kept, item, { ...claim, table: 'denial' });
     }

@@ -26,18 +26,23 @@ export function encodeOwnerKey(src: Address, port: number, proto: number): Uint8
   return key;
 }
 
+/** struct owner_value */
+export function decodeOwnerValue(value: Uint8Array): Owner {
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  const at = OFFSET.owner_value;
+  return {
+    pid: view.getUint32(at.pid, true),
+    comm: decodeComm(value.subarray(at.comm, at.comm + 16)),
+    uid: view.getUint32(at.uid, true),
+    origin: view.getUint8(at.origin),
+    scope: view.getUint16(at.scope, true),
+    cgroup: view.getBigUint64(at.cgroup, true).toString(),
+  };
+}
+
 /** struct owner_value behind its i32 status; undefined when the sender is not known. */
 export function decodeOwnerReply(reply: Uint8Array): Owner | undefined {
   if (reply.length !== 4 + SIZE.owner_value) return undefined;
   const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
-  if (view.getInt32(0, true) !== 0) return undefined;
-  const at = OFFSET.owner_value;
-  return {
-    pid: view.getUint32(4 + at.pid, true),
-    comm: decodeComm(reply.subarray(4 + at.comm, 4 + at.comm + 16)),
-    uid: view.getUint32(4 + at.uid, true),
-    origin: view.getUint8(4 + at.origin),
-    scope: view.getUint16(4 + at.scope, true),
-    cgroup: view.getBigUint64(4 + at.cgroup, true).toString(),
-  };
+  return view.getInt32(0, true) === 0 ? decodeOwnerValue(reply.subarray(4)) : undefined;
 }

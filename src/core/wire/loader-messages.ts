@@ -3,10 +3,9 @@ import { type Address, parseAddress } from '../net/address.ts';
 import type { MapWrite } from '../policy/map-write.ts';
 import type { SessionSettings } from './session.ts';
 
-/** A proxy socket the loader has bound. */
+/** A listening stream socket of the proxy's, bound by the loader. */
 export interface InheritedSocket {
   readonly fd: number;
-  readonly proto: 'tcp' | 'udp';
   readonly address: Address;
 }
 
@@ -15,6 +14,8 @@ export interface Hello {
   readonly restarted: boolean;
   readonly audit: number;
   readonly sockets: readonly InheritedSocket[];
+  /** The loader's datagram sockets, by number. */
+  readonly datagrams: readonly { readonly socket: number; readonly address: Address }[];
   readonly own: readonly Address[];
   readonly monotonicNs: bigint;
   readonly realtimeNs: bigint;
@@ -103,7 +104,8 @@ export function decodeHello(payload: Uint8Array): Hello {
   const value = JSON.parse(new TextDecoder().decode(payload)) as {
     readonly restarted: boolean;
     readonly audit: number;
-    readonly sockets: readonly { fd: number; proto: 'tcp' | 'udp'; address: string }[];
+    readonly sockets: readonly { fd: number; address: string }[];
+    readonly datagrams: readonly { socket: number; address: string }[];
     readonly own: readonly string[];
     readonly monotonicNs: string;
     readonly realtimeNs: string;
@@ -111,9 +113,9 @@ export function decodeHello(payload: Uint8Array): Hello {
   };
   return {
     ...value,
-    sockets: value.sockets.map(({ fd, proto, address }) => ({
-      fd,
-      proto,
+    sockets: value.sockets.map(({ fd, address }) => ({ fd, address: neededAddress(address) })),
+    datagrams: value.datagrams.map(({ socket, address }) => ({
+      socket,
       address: neededAddress(address),
     })),
     own: value.own.map(neededAddress),

@@ -1,9 +1,8 @@
 // A DNS listener over TCP, bound by the loader and inherited by descriptor. Clients, their
 // questions at work and their idle time are bounded, so slow clients can't use it up.
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Address } from '../../core/net/address.ts';
+import { type Address, parseAddress } from '../../core/net/address.ts';
 import { DnsStream, framed } from './dns-stream.ts';
-import { type DnsHandler, type DnsSocket, remoteAddress } from './dns-udp.ts';
 
 const MAX_CLIENTS = 256;
 const MAX_AT_WORK = 32;
@@ -11,6 +10,36 @@ const IDLE_MS = 10_000;
 /** One message must be whole this long after its first byte, whatever else trickles. */
 const MESSAGE_MS = 10_000;
 const MAX_UNSENT = 256 * 1024;
+
+/** One message's way in and back. */
+export interface DnsArrival {
+  readonly address: Address;
+  readonly port: number;
+  readonly proto: 'tcp';
+  readonly local: Address;
+}
+
+/** Answers a message; undefined is silence. Must not reject. */
+export type DnsHandler = (
+  message: Uint8Array,
+  client: DnsArrival,
+) => Promise<Uint8Array | undefined>;
+
+/** An adopted socket. */
+export interface DnsSocket {
+  close(): void;
+}
+
+/** An IPv6 address of the kernel's may carry its interface. */
+function withoutZone(text: string): string {
+  const at = text.indexOf('%');
+  return at < 0 ? text : text.slice(0, at);
+}
+
+/** A remote's address; undefined when it can't be one. */
+function remoteAddress(text: string | undefined): Address | undefined {
+  return text === undefined ? undefined : parseAddress(withoutZone(text));
+}
 
 interface ListenerOptions {
   readonly fd: number;

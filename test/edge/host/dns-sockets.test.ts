@@ -9,7 +9,6 @@ import { encodeQuestion } from '../../../src/core/dns/answer.ts';
 import { parseAddress } from '../../../src/core/net/address.ts';
 import { DnsStream, framed } from '../../../src/edge/host/dns-stream.ts';
 import { adoptDnsTcp } from '../../../src/edge/host/dns-tcp.ts';
-import { adoptDnsUdp } from '../../../src/edge/host/dns-udp.ts';
 import { UpstreamClient } from '../../../src/edge/host/upstream.ts';
 
 const LOCAL = parseAddress('127.0.0.1') ?? new Uint8Array(16);
@@ -68,12 +67,12 @@ def give(kind, fd):
     if kind == socket.SOCK_STREAM: s.listen(16)
     os.dup2(s.fileno(), fd, inheritable=True)
     return s.getsockname()[1]
-print(give(socket.SOCK_DGRAM, 9), give(socket.SOCK_STREAM, 10), flush=True)
+print(give(socket.SOCK_STREAM, 10), flush=True)
 os.execv(sys.argv[1], [sys.argv[1], sys.argv[2]])
 `;
 
-/** A process that adopted a UDP and a TCP socket by descriptor; resolves when it serves them. */
-function adopter(): Promise<{ udp: number; tcp: number }> {
+/** A process that adopted a TCP socket by descriptor; resolves when it serves it. */
+function adopter(): Promise<{ tcp: number }> {
   const script = new URL('../../fakes/adopt-dns.mjs', import.meta.url).pathname;
   const child = spawn('/usr/bin/python3', ['-c', ADOPT, process.execPath, script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -85,8 +84,7 @@ function adopter(): Promise<{ udp: number; tcp: number }> {
     child.stdout.on('data', (part: Buffer) => {
       output += part.toString();
       const [ports = '', ready] = output.split('\n');
-      const [udp = 0, tcp = 0] = ports.split(' ').map(Number);
-      if (ready === 'ready') resolve({ udp, tcp });
+      if (ready === 'ready') resolve({ tcp: Number(ports) });
     });
   });
 }
@@ -96,20 +94,6 @@ function text(bytes: Uint8Array): string {
 }
 
 describe('sockets by descriptor', () => {
-  test('UDP answers from the address that was asked and names its client', async () => {
-    const { udp } = await adopter();
-    const client = await boundUdp();
-    closers.push(() => client.close());
-    const reply = new Promise<{ message: Buffer; from: RemoteInfo }>((resolve) => {
-      client.once('message', (message, from) => resolve({ message, from }));
-    });
-    client.send('silence', udp, '127.0.0.1');
-    client.send('ping', udp, '127.0.0.1');
-    const { message, from } = await reply;
-    expect(text(message)).toBe(`ping from 127.0.0.1 ${client.address().port} udp 127.0.0.1`);
-    expect(from).toMatchObject({ address: '127.0.0.1', port: udp });
-  });
-
   test('TCP answers several messages of one segment and one over many', async () => {
     const { tcp } = await adopter();
     const client = connect({ port: tcp, host: '127.0.0.1', noDelay: true });
@@ -143,14 +127,6 @@ describe('sockets by descriptor', () => {
   });
 
   test('what is no socket is rejected', async () => {
-    const udp = adoptDnsUdp({
-      fd: 0x7ffffff,
-      local: LOCAL,
-      ipv6: false,
-      handle: () => Promise.resolve(undefined),
-      onError: fail,
-    });
-    await expect(udp).rejects.toThrow();
     const tcp = adoptDnsTcp({
       fd: 0x7ffffff,
       local: LOCAL,
