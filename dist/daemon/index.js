@@ -1206,21 +1206,23 @@ function encodeOwnerKey(src, port, proto) {
     view.setUint8(OFFSET.owner_key.proto, proto);
     return key;
 }
+function decodeOwnerValue(value) {
+    const view = new DataView(value.buffer, value.byteOffset, value.length);
+    const at = OFFSET.owner_value;
+    return {
+        pid: view.getUint32(at.pid, true),
+        comm: decodeComm(value.subarray(at.comm, at.comm + 16)),
+        uid: view.getUint32(at.uid, true),
+        origin: view.getUint8(at.origin),
+        scope: view.getUint16(at.scope, true),
+        cgroup: view.getBigUint64(at.cgroup, true).toString(),
+    };
+}
 function decodeOwnerReply(reply) {
     if (reply.length !== 4 + SIZE.owner_value)
         return undefined;
     const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
-    if (view.getInt32(0, true) !== 0)
-        return undefined;
-    const at = OFFSET.owner_value;
-    return {
-        pid: view.getUint32(4 + at.pid, true),
-        comm: decodeComm(reply.subarray(4 + at.comm, 4 + at.comm + 16)),
-        uid: view.getUint32(4 + at.uid, true),
-        origin: view.getUint8(4 + at.origin),
-        scope: view.getUint16(4 + at.scope, true),
-        cgroup: view.getBigUint64(4 + at.cgroup, true).toString(),
-    };
+    return view.getInt32(0, true) === 0 ? decodeOwnerValue(reply.subarray(4)) : undefined;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/net/address.js
@@ -2242,6 +2244,27 @@ async function answerControl(client, line, options) {
     });
 }
 
+;// CONCATENATED MODULE: ./build/ts/daemon/datagrams.js
+
+function datagramServer(hello, proxy, answers) {
+    const locals = new Map(hello.datagrams.map(({ socket, address }) => [socket, address]));
+    const answerOne = async (datagram) => {
+        const { socket, address, port, owner, message } = datagram;
+        const local = locals.get(socket);
+        if (local === undefined)
+            return;
+        const asker = owner === undefined ? 'unknown' : decodeOwnerValue(owner);
+        const client = { address, port, proto: 'udp', local, asker };
+        const reply = await proxy.handle(message, client);
+        if (reply !== undefined)
+            answers.answer(datagram, reply);
+    };
+    return (datagrams) => {
+        for (const datagram of datagrams)
+            void answerOne(datagram);
+    };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/dns/codes.js
 const TYPE = {
     A: 1,
@@ -2726,6 +2749,9 @@ class NameIds {
 
 
 const MAX_ADDRESSES_OF_A_NAME = 64;
+function wholeSecond(ms) {
+    return Math.ceil(ms / 1000) * 1000;
+}
 class Grants {
     #ids;
     #addresses = new Map();
@@ -2751,7 +2777,7 @@ class Grants {
             const state = this.#stateOf(key, address);
             const kept = before.get(key) ?? new Map();
             before.set(key, kept);
-            const claim = { name: id, expiresAtMs: request.expiresAtMs };
+            const claim = { name: id, expiresAtMs: wholeSecond(request.expiresAtMs) };
             for (const item of grants)
                 hold(state, kept, item, { ...claim, table: item.kind });
             for (const item of denials)
@@ -5800,43 +5826,6 @@ function framed(message) {
     return frame;
 }
 
-;// CONCATENATED MODULE: external "node:dgram"
-const external_node_dgram_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dgram");
-;// CONCATENATED MODULE: ./build/ts/edge/host/dns-udp.js
-
-
-function withoutZone(text) {
-    const at = text.indexOf('%');
-    return at < 0 ? text : text.slice(0, at);
-}
-function remoteAddress(text) {
-    return text === undefined ? undefined : parseAddress(withoutZone(text));
-}
-async function answerOne(socket, handle, message, remote, local) {
-    const address = remoteAddress(remote.address);
-    if (address === undefined)
-        return;
-    const reply = await handle(message, { address, port: remote.port, proto: 'udp', local });
-    if (reply === undefined)
-        return;
-    socket.send(reply, remote.port, remote.address, () => undefined);
-}
-function adoptDnsUdp(options) {
-    const { fd, local, handle, onError } = options;
-    const socket = (0,external_node_dgram_namespaceObject.createSocket)({ type: options.ipv6 ? 'udp6' : 'udp4' });
-    return new Promise((resolve, reject) => {
-        socket.once('error', reject);
-        socket.on('message', (message, remote) => {
-            answerOne(socket, handle, message, remote, local).catch(onError);
-        });
-        socket.bind({ fd }, () => {
-            socket.off('error', reject);
-            socket.on('error', onError);
-            resolve({ close: () => socket.close() });
-        });
-    });
-}
-
 ;// CONCATENATED MODULE: ./build/ts/edge/host/dns-tcp.js
 
 
@@ -5846,6 +5835,13 @@ const dns_tcp_MAX_AT_WORK = 32;
 const dns_tcp_IDLE_MS = 10_000;
 const MESSAGE_MS = 10_000;
 const MAX_UNSENT = 256 * 1024;
+function withoutZone(text) {
+    const at = text.indexOf('%');
+    return at < 0 ? text : text.slice(0, at);
+}
+function remoteAddress(text) {
+    return text === undefined ? undefined : parseAddress(withoutZone(text));
+}
 function serve(socket, options) {
     const address = remoteAddress(socket.remoteAddress);
     const port = socket.remotePort;
@@ -5982,6 +5978,8 @@ function platformCgroups(mount = cgroupMount()) {
 
 ;// CONCATENATED MODULE: external "node:crypto"
 const external_node_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
+;// CONCATENATED MODULE: external "node:dgram"
+const external_node_dgram_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dgram");
 ;// CONCATENATED MODULE: ./build/ts/edge/host/upstream.js
 
 
@@ -6237,6 +6235,126 @@ function postJson(url, addresses, body) {
     });
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/wire/loader-messages.js
+
+class LoaderMessageError extends Error {
+    constructor(message) {
+        super(message);
+        this.name = 'LoaderMessageError';
+    }
+}
+const APPLY_HEAD = 8;
+const OP_UPDATE = 1;
+const OP_DELETE = 2;
+function encodeApply(writes) {
+    const size = writes.reduce((sum, one) => sum + APPLY_HEAD + one.key.length + one.value.length, 0);
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    let at = 0;
+    for (const { op, map, key, value } of writes) {
+        view.setUint8(at, op === 'update' ? OP_UPDATE : OP_DELETE);
+        view.setUint8(at + 1, map);
+        view.setUint16(at + 2, key.length, true);
+        view.setUint16(at + 4, value.length, true);
+        bytes.set(key, at + APPLY_HEAD);
+        bytes.set(value, at + APPLY_HEAD + key.length);
+        at += APPLY_HEAD + key.length + value.length;
+    }
+    return bytes;
+}
+function decodeAck(payload) {
+    if (payload.length !== 8)
+        throw new LoaderMessageError(`an ACK of ${payload.length} bytes`);
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return { status: view.getInt32(0, true), index: view.getUint32(4, true) };
+}
+function decodeStatuses(payload) {
+    if (payload.length % 4 !== 0)
+        throw new LoaderMessageError(`CLOSED of ${payload.length} bytes`);
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return Array.from({ length: payload.length / 4 }, (_, index) => view.getInt32(index * 4, true));
+}
+function decodeControl(payload) {
+    if (payload.length < 12)
+        throw new LoaderMessageError(`a CONTROL of ${payload.length} bytes`);
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return { client: view.getUint32(0, true), line: new TextDecoder().decode(payload.subarray(12)) };
+}
+function encodeControlReply(client, line) {
+    const text = new TextEncoder().encode(line);
+    const bytes = new Uint8Array(4 + text.length);
+    new DataView(bytes.buffer).setUint32(0, client, true);
+    bytes.set(text, 4);
+    return bytes;
+}
+function decodeCounters(payload) {
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return Array.from({ length: Math.floor(payload.length / 8) }, (_, index) => Number(view.getBigUint64(index * 8, true)));
+}
+function decodeHello(payload) {
+    const value = JSON.parse(new TextDecoder().decode(payload));
+    return {
+        ...value,
+        sockets: value.sockets.map(({ fd, address }) => ({ fd, address: neededAddress(address) })),
+        datagrams: value.datagrams.map(({ socket, address }) => ({
+            socket,
+            address: neededAddress(address),
+        })),
+        own: value.own.map(neededAddress),
+        monotonicNs: BigInt(value.monotonicNs),
+        realtimeNs: BigInt(value.realtimeNs),
+    };
+}
+function neededAddress(text) {
+    const address = parseAddress(text);
+    if (address === undefined)
+        throw new LoaderMessageError(`"${text}" is no address`);
+    return address;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/wire/datagrams.js
+
+const HEAD = { size: 0, socket: 2, found: 3, port: 4, peer: 8 };
+const ANSWER_HEAD = 24;
+const OWNER_AT = 24;
+const DATAGRAM_HEAD = 104;
+function decodeDatagrams(payload) {
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    const datagrams = [];
+    let at = 0;
+    while (at < payload.length) {
+        const end = at + DATAGRAM_HEAD;
+        const size = end <= payload.length ? view.getUint16(at + HEAD.size, true) : 0;
+        if (end + size > payload.length)
+            throw new LoaderMessageError('QUESTIONS that are cut off');
+        const isFound = payload[at + HEAD.found] !== 0;
+        datagrams.push({
+            socket: view.getUint8(at + HEAD.socket),
+            port: view.getUint16(at + HEAD.port, true),
+            address: payload.slice(at + HEAD.peer, at + HEAD.peer + 16),
+            owner: isFound ? payload.slice(at + OWNER_AT, end) : undefined,
+            message: payload.slice(end, end + size),
+        });
+        at = end + size;
+    }
+    return datagrams;
+}
+function encodeAnswers(answers) {
+    const size = answers.reduce((sum, { message }) => sum + ANSWER_HEAD + message.length, 0);
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    let at = 0;
+    for (const { to, message } of answers) {
+        view.setUint16(at + HEAD.size, message.length, true);
+        view.setUint8(at + HEAD.socket, to.socket);
+        view.setUint16(at + HEAD.port, to.port, true);
+        bytes.set(to.address, at + HEAD.peer);
+        bytes.set(message, at + ANSWER_HEAD);
+        at += ANSWER_HEAD + message.length;
+    }
+    return bytes;
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/wire/frames.js
 const FRAME_HEADER = 12;
 const FRAME_MAX = 8 * 1024 * 1024;
@@ -6251,6 +6369,7 @@ const FRAME = {
     COUNTERS: 7,
     NOTICE: 8,
     CLOSED: 9,
+    QUESTIONS: 10,
     APPLY: 32,
     FLIP: 33,
     EVENTS_WRITTEN: 34,
@@ -6264,6 +6383,8 @@ const FRAME = {
     PIN: 42,
     GREEN: 43,
     CLOSE_FLOWS: 44,
+    LISTEN: 45,
+    ANSWERS: 46,
 };
 class FrameError extends Error {
     constructor(message) {
@@ -6338,84 +6459,8 @@ function checkedLength(length) {
     return length;
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/wire/loader-messages.js
-
-class LoaderMessageError extends Error {
-    constructor(message) {
-        super(message);
-        this.name = 'LoaderMessageError';
-    }
-}
-const APPLY_HEAD = 8;
-const OP_UPDATE = 1;
-const OP_DELETE = 2;
-function encodeApply(writes) {
-    const size = writes.reduce((sum, one) => sum + APPLY_HEAD + one.key.length + one.value.length, 0);
-    const bytes = new Uint8Array(size);
-    const view = new DataView(bytes.buffer);
-    let at = 0;
-    for (const { op, map, key, value } of writes) {
-        view.setUint8(at, op === 'update' ? OP_UPDATE : OP_DELETE);
-        view.setUint8(at + 1, map);
-        view.setUint16(at + 2, key.length, true);
-        view.setUint16(at + 4, value.length, true);
-        bytes.set(key, at + APPLY_HEAD);
-        bytes.set(value, at + APPLY_HEAD + key.length);
-        at += APPLY_HEAD + key.length + value.length;
-    }
-    return bytes;
-}
-function decodeAck(payload) {
-    if (payload.length !== 8)
-        throw new LoaderMessageError(`an ACK of ${payload.length} bytes`);
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return { status: view.getInt32(0, true), index: view.getUint32(4, true) };
-}
-function decodeStatuses(payload) {
-    if (payload.length % 4 !== 0)
-        throw new LoaderMessageError(`CLOSED of ${payload.length} bytes`);
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return Array.from({ length: payload.length / 4 }, (_, index) => view.getInt32(index * 4, true));
-}
-function decodeControl(payload) {
-    if (payload.length < 12)
-        throw new LoaderMessageError(`a CONTROL of ${payload.length} bytes`);
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return { client: view.getUint32(0, true), line: new TextDecoder().decode(payload.subarray(12)) };
-}
-function encodeControlReply(client, line) {
-    const text = new TextEncoder().encode(line);
-    const bytes = new Uint8Array(4 + text.length);
-    new DataView(bytes.buffer).setUint32(0, client, true);
-    bytes.set(text, 4);
-    return bytes;
-}
-function decodeCounters(payload) {
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return Array.from({ length: Math.floor(payload.length / 8) }, (_, index) => Number(view.getBigUint64(index * 8, true)));
-}
-function decodeHello(payload) {
-    const value = JSON.parse(new TextDecoder().decode(payload));
-    return {
-        ...value,
-        sockets: value.sockets.map(({ fd, proto, address }) => ({
-            fd,
-            proto,
-            address: neededAddress(address),
-        })),
-        own: value.own.map(neededAddress),
-        monotonicNs: BigInt(value.monotonicNs),
-        realtimeNs: BigInt(value.realtimeNs),
-    };
-}
-function neededAddress(text) {
-    const address = parseAddress(text);
-    if (address === undefined)
-        throw new LoaderMessageError(`"${text}" is no address`);
-    return address;
-}
-
 ;// CONCATENATED MODULE: ./build/ts/edge/kernel/loader-channel.js
+
 
 
 
@@ -6433,6 +6478,7 @@ class LoaderChannel {
     #reader = new FrameReader();
     #waiting = new Map();
     #listener;
+    #answers = [];
     #sequence = 0;
     constructor(fd, listener) {
         this.#listener = listener;
@@ -6460,6 +6506,9 @@ class LoaderChannel {
                 this.#listener.onEvents(frame.payload, (frame.flags & RESENT) !== 0, written);
                 return;
             }
+            case FRAME.QUESTIONS:
+                this.#listener.onQuestions(decodeDatagrams(frame.payload));
+                return;
             case FRAME.CONTROL:
                 this.#listener.onControl(decodeControl(frame.payload));
                 return;
@@ -6474,6 +6523,10 @@ class LoaderChannel {
         }
     }
     #send(type, seq, payload) {
+        if (this.#socket.writableCorked === 0) {
+            this.#socket.cork();
+            process.nextTick(() => this.#socket.uncork());
+        }
         this.#socket.write(encodeFrame(type, seq, payload));
     }
     #next() {
@@ -6503,6 +6556,17 @@ class LoaderChannel {
     }
     owner(key) {
         return this.#ask(FRAME.OWNER, key);
+    }
+    listen() {
+        this.#send(FRAME.LISTEN, this.#next(), loader_channel_NO_BYTES);
+    }
+    answer(to, message) {
+        this.#answers.push({ to, message });
+        if (this.#answers.length > 1)
+            return;
+        queueMicrotask(() => {
+            this.#send(FRAME.ANSWERS, this.#next(), encodeAnswers(this.#answers.splice(0)));
+        });
     }
     async listFlows() {
         return JSON.parse(new TextDecoder().decode(await this.#ask(FRAME.LIST_FLOWS, loader_channel_NO_BYTES)));
@@ -6577,6 +6641,7 @@ const channel = new LoaderChannel(LOADER_FD, {
         served?.pipeline.processBlockedEvents(bytes, resent);
         written();
     },
+    onQuestions: (datagrams) => served?.onQuestions(datagrams),
     onControl: ({ client, line }) => {
         if (client === 0) {
             const word = parseProofLine(line);
@@ -6612,18 +6677,16 @@ function fail(error) {
     setImmediate(() => process.exit(1));
 }
 async function askerOf(client) {
+    if (client.asker !== undefined)
+        return client.asker === 'unknown' ? undefined : client.asker;
     const proto = PROTOCOL_NUMBERS[client.proto];
     const key = encodeOwnerKey(client.address, client.port, proto);
     return decodeOwnerReply(await channel.owner(key));
 }
 async function listen(hello, proxy) {
     const handle = (message, client) => proxy.handle(message, client);
-    await Promise.all(hello.sockets.map(({ fd, proto, address }) => {
-        const options = { fd, local: address, handle, onError: fail };
-        return proto === 'tcp'
-            ? adoptDnsTcp(options)
-            : adoptDnsUdp({ ...options, ipv6: !isIPv4(address) });
-    }));
+    await Promise.all(hello.sockets.map(({ fd, address }) => adoptDnsTcp({ fd, local: address, handle, onError: fail })));
+    channel.listen();
 }
 function readLog(hello, logger) {
     if (!hello.restarted)
@@ -6718,7 +6781,8 @@ async function run(received) {
         },
         nowMs: nowMs,
     });
-    served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
+    const onQuestions = datagramServer(hello, proxy, channel);
+    served = { hello, logger, pipeline, proxy, lateAllow, notifications, onQuestions, timestamp };
     every(HEARTBEAT_MS, () => channel.heartbeat());
     every(SWEEP_MS, () => {
         proxy.sweep();
