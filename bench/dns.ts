@@ -82,7 +82,7 @@ export async function benchDns(): Promise<void> {
     await serve(guarded.lab);
     await serve(plain);
     const upstream = { address: SERVER4, port: PORT };
-    await guarded.guard({ allow: 'many.example.com:443', upstream });
+    await guarded.guard({ allow: 'many.example.com:443/tcp', upstream });
     compare(guarded, plain);
     for (let part = 0; part < 10; part++) {
       const suffix = `p${part}.many.example.com`;

@@ -279,7 +279,7 @@ struct owner_value {
 	char comm[COMM_SIZE];
 };
 
-/* Written by the loader alone. */
+/* Written by the loader alone, once more at the flip, and by nobody from green on: it is frozen. */
 struct config {
 	unsigned int version; /* ABI_VERSION */
 	unsigned int mode; /* the one word that flips */
@@ -287,7 +287,6 @@ struct config {
 	unsigned long long daemon_cgroup; /* ids */
 	unsigned long long loader_cgroup;
 	unsigned long long worker_cgroup;
-	unsigned long long heartbeat_ns; /* last sign of the daemon's life, CLOCK_MONOTONIC */
 	unsigned long long heartbeat_limit_ns; /* older than this: the daemon is gone */
 	struct address proxy4; /* ::ffff:127.0.0.1 */
 	struct address proxy6; /* ::1 */
@@ -339,7 +338,7 @@ ABI_SIZE(struct flow_key, 40);
 ABI_SIZE(struct flow_value, 24);
 ABI_SIZE(struct owner_key, 20);
 ABI_SIZE(struct owner_value, 80);
-ABI_SIZE(struct config, 128);
+ABI_SIZE(struct config, 120);
 ABI_SIZE(struct policy_config, 40);
 
 #endif /* CARGOWALL_ABI_H */

@@ -24,9 +24,11 @@ static __always_inline struct policy_config *policy_get(void)
 /* No heartbeat for longer than the limit: the runner's own traffic no longer waits for it. */
 static __always_inline bool daemon_gone(const struct config *c)
 {
-	__u64 last = c->heartbeat_ns, now = bpf_ktime_get_ns();
+	__u32 zero = 0;
+	const __u64 *last = bpf_map_lookup_elem(&heartbeat, &zero);
+	__u64 now = bpf_ktime_get_ns();
 
-	return last && now > last && now - last > c->heartbeat_limit_ns;
+	return last && *last && now > *last && now - *last > c->heartbeat_limit_ns;
 }
 
 /* The one place that knows about modes. The proof's addresses are refused in both (spec 10). */

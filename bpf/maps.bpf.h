@@ -42,6 +42,14 @@ struct {
 	__type(value, struct config);
 } config SEC(".maps");
 
+/* key 0; value u64, the last sign of the daemon's life, CLOCK_MONOTONIC; written by the loader */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} heartbeat SEC(".maps");
+
 /* key 0; value struct policy_config; written by the daemon through the loader; never full */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -86,9 +86,9 @@ static int serve(const struct sockaddr_in *at)
 		m[3] = 0x80;
 		m[7] = 1;
 		m[10] = m[11] = 0; /* the rest, an OPT, is left out */
-		memcpy(m + end, "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\xcb", 13);
-		m[end + 13] = 0;
-		m[end + 14] = 114;
+		memcpy(m + end, "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x2c", 13);
+		m[end + 13] = (unsigned char)(sum >> 16);
+		m[end + 14] = (unsigned char)(sum >> 8);
 		m[end + 15] = (unsigned char)sum;
 		sendto(fd, m, end + 16, 0, (void *)&from, size);
 	}

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 int frame_decode(const unsigned char *p, size_t size, struct frame *f)
 {
@@ -19,10 +20,19 @@ int frame_decode(const unsigned char *p, size_t size, struct frame *f)
 	return size - FRAME_HEADER < f->length ? 1 : 0;
 }
 
-static int send_all(int fd, const unsigned char *p, size_t size)
+int frame_send(int fd, uint16_t type, uint16_t flags, uint32_t seq, const void *p, size_t size)
 {
-	while (size) {
-		ssize_t n = send(fd, p, size, MSG_NOSIGNAL);
+	unsigned char h[FRAME_HEADER];
+	struct iovec parts[2] = {{h, sizeof(h)}, {(void *)p, size}};
+	struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+	uint32_t length = (uint32_t)size;
+
+	memcpy(h, &length, 4);
+	memcpy(h + 4, &type, 2);
+	memcpy(h + 6, &flags, 2);
+	memcpy(h + 8, &seq, 4);
+	while (parts[0].iov_len + parts[1].iov_len) {
+		ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN) {
 			struct pollfd w = {fd, POLLOUT, 0};
@@ -33,22 +43,13 @@ static int send_all(int fd, const unsigned char *p, size_t size)
 		}
 		if (n < 0)
 			return -errno;
-		p += n;
-		size -= (size_t)n;
+		for (int i = 0; i < 2; i++) {
+			size_t part = (size_t)n < parts[i].iov_len ? (size_t)n : parts[i].iov_len;
+
+			parts[i].iov_base = (unsigned char *)parts[i].iov_base + part;
+			parts[i].iov_len -= part;
+			n -= (ssize_t)part;
+		}
 	}
 	return 0;
-}
-
-int frame_send(int fd, uint16_t type, uint16_t flags, uint32_t seq, const void *p, size_t size)
-{
-	unsigned char h[FRAME_HEADER];
-	uint32_t length = (uint32_t)size;
-	int err;
-
-	memcpy(h, &length, 4);
-	memcpy(h + 4, &type, 2);
-	memcpy(h + 6, &flags, 2);
-	memcpy(h + 8, &seq, 4);
-	err = send_all(fd, h, sizeof(h));
-	return err ? err : send_all(fd, p, size);
 }

@@ -77,6 +77,7 @@ struct session {
 /* Maps by name, open in the loader. */
 enum map_index {
 	M_CONFIG,
+	M_HEARTBEAT,
 	M_POLICY,
 	M_RULES,
 	M_GRANTS,
@@ -98,6 +99,14 @@ extern int map_fds[M_COUNT];
 int object_load(const struct session *s, const char **why);
 int object_attach_tc(unsigned int ifindex);
 int object_pin(void);
+/* A link and what it was when it was made. */
+struct link_state {
+	int fd;
+	unsigned int ifindex; /* 0: not a TC link */
+	uint32_t program; /* id */
+	char name[48];
+};
+const struct link_state *object_links(size_t *count, bool *is_pinned);
 int object_reopen(void);
 
 /* session.c: cgroups, mounts, copies, sockets; undo removes them all, by name. */

@@ -21,17 +21,13 @@
 int map_fds[M_COUNT];
 
 static const char *const map_names[M_COUNT] = {
-	"config",  "policy",   "rules", "grants", "locals",   "resolvers", "processes",
-	"cgroups", "existing", "flows", "owners", "counters", "events",
+	"config",    "heartbeat", "policy",   "rules", "grants", "locals",   "resolvers",
+	"processes", "cgroups",	  "existing", "flows", "owners", "counters", "events",
 };
 
 static struct bpf_object *object;
 static int tc_program = -1;
-static struct link {
-	int fd;
-	unsigned int ifindex; /* 0: not a TC link */
-	char name[48];
-} links[LINKS_MAX];
+static struct link_state links[LINKS_MAX];
 static size_t link_count;
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -40,7 +36,7 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 }
 
 /* Whether a TC link still has its interface; a number may come back as another interface. */
-static bool link_stands(const struct link *l)
+static bool link_stands(const struct link_state *l)
 {
 	struct bpf_link_info info = {};
 	unsigned int size = sizeof(info);
@@ -70,8 +66,14 @@ static void links_prune(void)
 
 static int link_keep(int fd, unsigned int ifindex, const char *name)
 {
+	struct bpf_link_info info = {};
+	unsigned int size = sizeof(info);
+
 	if (link_count == LINKS_MAX)
 		return -ENOSPC;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	links[link_count].program = info.prog_id;
 	links[link_count].fd = fd;
 	links[link_count].ifindex = ifindex;
 	snprintf(links[link_count].name, sizeof(links[0].name), "%s", name);
@@ -140,7 +142,7 @@ int object_load(const struct session *s, const char **why)
 
 static bool pinned; /* what is attached from now on outlives us too */
 
-static int pin_link(const struct link *l)
+static int pin_link(const struct link_state *l)
 {
 	char path[128];
 
@@ -173,6 +175,28 @@ int object_attach_tc(unsigned int ifindex)
 	return pinned ? pin_link(&links[link_count - 1]) : 0;
 }
 
+/* Mode and policy are fixed from now on, for everybody: no write of user space is taken. */
+static void freeze(void)
+{
+	static const enum map_index fixed[] = {M_CONFIG,    M_POLICY,  M_RULES,
+					       M_RESOLVERS, M_CGROUPS, M_EXISTING};
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		union bpf_attr attr = {};
+
+		attr.map_fd = (uint32_t)map_fds[fixed[i]];
+		/* what can't be frozen is still judged by; the self-check does not depend on it */
+		syscall(SYS_bpf, BPF_MAP_FREEZE, &attr, sizeof(attr));
+	}
+}
+
+const struct link_state *object_links(size_t *count, bool *is_pinned)
+{
+	*count = link_count;
+	*is_pinned = pinned;
+	return links;
+}
+
 int object_pin(void)
 {
 	char path[128];
@@ -189,6 +213,7 @@ int object_pin(void)
 			return err;
 	}
 	pinned = true;
+	freeze();
 	snprintf(path, sizeof(path), BPF_DIR "/program_tc");
 	if (bpf_obj_pin(tc_program, path) && errno != EEXIST)
 		return -errno;
@@ -207,8 +232,10 @@ static int reopen_links(void)
 		unsigned int ifindex;
 		int fd;
 
-		if (sscanf(entry->d_name, "link_tc_%u", &ifindex) != 1)
+		if (strncmp(entry->d_name, "link_", 5))
 			continue;
+		if (sscanf(entry->d_name, "link_tc_%u", &ifindex) != 1)
+			ifindex = 0;
 		snprintf(path, sizeof(path), BPF_DIR "/%s", entry->d_name);
 		fd = bpf_obj_get(path);
 		if (fd >= 0 && link_keep(fd, ifindex, entry->d_name + sizeof("link_") - 1))

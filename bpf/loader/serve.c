@@ -22,6 +22,7 @@
 
 #include <bpf/bpf.h>
 
+#include "check.h"
 #include "dns.h"
 #include "frame.h"
 #include "loader.h"
@@ -35,6 +36,7 @@
 
 static struct session *session;
 static struct config config_value;
+static uint64_t heartbeat_ns;
 static int channel = -1;
 static pid_t daemon_pid;
 static bool restarting, listening;
@@ -64,6 +66,15 @@ static void config_write(void)
 	uint32_t zero = 0;
 
 	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
+}
+
+/* A sign of the daemon's life. */
+static void heartbeat(void)
+{
+	uint32_t zero = 0;
+
+	heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	bpf_map_update_elem(map_fds[M_HEARTBEAT], &zero, &heartbeat_ns, BPF_ANY);
 }
 
 static void send_frame(uint16_t type, uint16_t flags, uint32_t seq, const void *p, size_t size)
@@ -284,8 +295,7 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		status_line(p, f->length);
 		break;
 	case FRAME_HEARTBEAT:
-		config_value.heartbeat_ns = now_ns(CLOCK_MONOTONIC);
-		config_write();
+		heartbeat();
 		break;
 	case FRAME_PROVE_TC:
 		ack(f->seq, proof_tc(), 0);
@@ -465,7 +475,7 @@ static void config_fill(void)
 	close(fd);
 	config_value.daemon_cgroup = cgroup_id(session->daemon_cgroup);
 	config_value.loader_cgroup = cgroup_id(session->loader_cgroup);
-	config_value.heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	heartbeat();
 	config_value.heartbeat_limit_ns = 10000000000ULL;
 	config_value.proxy4.b[10] = config_value.proxy4.b[11] = 0xff;
 	config_value.proxy4.b[12] = 127;
@@ -550,6 +560,7 @@ static int restart(void)
 	restarting = true;
 	if (object_reopen() || bpf_map_lookup_elem(map_fds[M_CONFIG], &zero, &config_value))
 		return EXIT_FAILED;
+	heartbeat();
 	network_reload();
 	return network_scan() ? EXIT_FAILED : 0;
 }
@@ -578,13 +589,35 @@ static void network_changed(void)
 		network_apply(notice_uncovered);
 }
 
+static void notice_tamper(const char *finding)
+{
+	char line[512], text[256];
+	int n;
+
+	json_escape(text, sizeof(text), finding);
+	n = snprintf(line, sizeof(line), "{\"kind\":\"tamper\",\"what\":\"%s\"}", text);
+	send_frame(FRAME_NOTICE, 0, 0, line, (size_t)n);
+}
+
+/* Once a second from green on. */
+static void self_check(void)
+{
+	static uint64_t last;
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	if (!session->green || channel < 0 || now - last < 1000000000ULL)
+		return;
+	last = now;
+	check_all(session, notice_tamper);
+}
+
 /* A daemon that gives no sign of life is ended; its end starts a new one. */
 static void end_hung_daemon(void)
 {
 	if (!session->green || channel < 0 ||
-	    now_ns(CLOCK_MONOTONIC) - config_value.heartbeat_ns < config_value.heartbeat_limit_ns)
+	    now_ns(CLOCK_MONOTONIC) - heartbeat_ns < config_value.heartbeat_limit_ns)
 		return;
-	config_value.heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	heartbeat();
 	kill(daemon_pid, SIGKILL);
 }
 
@@ -637,6 +670,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 	if (channel >= 0 && stream_drain(channel))
 		kill(daemon_pid, SIGKILL);
 	end_hung_daemon();
+	self_check();
 }
 
 const struct session *serve_session(void)
@@ -670,6 +704,8 @@ int serve(struct session *s, bool restarted)
 	if (restarted)
 		network_apply(notice_uncovered);
 	while (exit_code < 0) {
+		bool take = may_take_questions();
+
 		p[0] = (struct pollfd){channel, POLLIN, 0};
 		p[1] = (struct pollfd){signals, POLLIN, 0};
 		p[2] = (struct pollfd){map_fds[M_EVENTS], POLLIN, 0};
@@ -681,7 +717,7 @@ int serve(struct session *s, bool restarted)
 			p[7 + i] = (struct pollfd){clients[i].fd, POLLIN, 0};
 		for (size_t i = 0; i < s->socket_count; i++)
 			p[QUESTIONS_AT + i] = (struct pollfd){s->sockets[i].tcp ? -1 : s->sockets[i].fd,
-							      may_take_questions() ? POLLIN : 0, 0};
+							      take ? POLLIN : 0, 0};
 		/* 5 ms: allowed flows don't wake the reader; a full window waits for its ack */
 		p[2].events = stream_waiting() ? 0 : POLLIN;
 		if (poll(p, count, stream_waiting() ? 50 : 5) < 0 && errno != EINTR)

@@ -82,9 +82,14 @@ function policyLine(one: Case): string {
 }
 
 /** A daemon that is gone was last heard of in the machine's first nanosecond. */
-function configLine(one: Case): string {
+function heartbeatLine(one: Case): string {
+  const value = Buffer.alloc(8);
+  value.writeBigUInt64LE(one.daemon === 'gone' ? 1n : 0n);
+  return put('heartbeat', Buffer.alloc(4), value);
+}
+
+function configLine(): string {
   const value = Buffer.alloc(SIZE.config);
-  value.writeBigUInt64LE(one.daemon === 'gone' ? 1n : 0n, OFFSET.config.heartbeat_ns);
   value.writeBigUInt64LE(1n, OFFSET.config.heartbeat_limit_ns);
   return put('config', Buffer.alloc(4), value);
 }
@@ -133,7 +138,8 @@ function lines(one: Case): string[] {
   return [
     'case',
     policyLine(one),
-    configLine(one),
+    configLine(),
+    heartbeatLine(one),
     ...(one.locals ?? []).map(localLine),
     ...(one.resolvers ?? []).map((address) =>
       put('resolvers', hexAddress(address), Buffer.from([1, 0, 0, 0])),

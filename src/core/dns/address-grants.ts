@@ -36,21 +36,26 @@ export interface AddressState {
   readonly written: Map<string, GrantEntry>;
   /** A batch was refused: what the kernel has is not known, so everything is written again. */
   unsure: boolean;
+  /** Some holding was of all ports but some: entries depend on each other. */
+  wide: boolean;
 }
 
-/** Sets or extends one holding and keeps what it replaces. */
+/** Sets or extends one holding and keeps what it replaces; returns it. */
 export function hold(
   state: AddressState,
   kept: Map<string, Holding | undefined>,
   item: Segment,
   claim: { readonly name: number; readonly expiresAtMs: number; readonly table: Table },
-): void {
+): Holding {
   const key = `${claim.name}|${claim.table}|${item.key}`;
   const before = state.holdings.get(key);
   if (!kept.has(key)) kept.set(key, before);
   const expiresAtMs = Math.max(before?.expiresAtMs ?? 0, claim.expiresAtMs);
+  const holding = { ...claim, pairs: item.pairs, rule: item.rule, expiresAtMs };
   state.holdings.delete(key);
-  state.holdings.set(key, { ...claim, pairs: item.pairs, rule: item.rule, expiresAtMs });
+  state.holdings.set(key, holding);
+  state.wide ||= item.pairs.tcp.kind === 'allBut' || item.pairs.udp.kind === 'allBut';
+  return holding;
 }
 
 function tableOf(entryKey: string): Table {
@@ -93,6 +98,25 @@ function update(address: Address, table: Table, entry: GrantEntry): MapWrite {
   const expiresNs = BigInt(Math.ceil(entry.expiresAtMs)) * 1_000_000n;
   const { rule, name } = entry;
   return grantUpdate(kernelKey(address, table, entry), { expiresNs, rule, name });
+}
+
+/**
+ * Brings the entries of one holding in step where every holding is of single ports: an entry is the
+ * latest claim's, so nobody else's has to be looked at, however many names share the address.
+ */
+export function settleNarrow(state: AddressState, holding: Holding, nowMs: number) {
+  const writes: MapWrite[] = [];
+  let opens = false;
+  for (const entry of grantEntries([holding])) {
+    const key = `${holding.table}|${entry.protocol}|${entry.port}`;
+    const have = state.written.get(key);
+    if (have !== undefined && have.expiresAtMs > entry.expiresAtMs) continue;
+    if (have !== undefined && sameEntry(have, entry)) continue;
+    if ((have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS) opens = true;
+    state.written.set(key, entry);
+    writes.push(update(state.address, holding.table, entry));
+  }
+  return { writes, opens };
 }
 
 /** Brings one address's entries in step; returns what has to be written. */

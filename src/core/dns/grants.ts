@@ -5,7 +5,14 @@ import { type Address, addressKey } from '../net/address.ts';
 import { has } from '../net/pair-set.ts';
 import type { Protocol } from '../net/protocol.ts';
 import type { MapWrite } from '../policy/map-write.ts';
-import { type AddressState, type Holding, hold, settle, type Table } from './address-grants.ts';
+import {
+  type AddressState,
+  type Holding,
+  hold,
+  settle,
+  settleNarrow,
+  type Table,
+} from './address-grants.ts';
 import type { AddressGrant } from './judge-answer.ts';
 import { NameIds } from './name-ids.ts';
 
@@ -33,6 +40,14 @@ export interface GrantChange {
   readonly opens: boolean;
   /** Takes the request back after the kernel refused it; writes that make the kernel agree. */
   readonly undo: (nowMs: number) => readonly MapWrite[];
+}
+
+function writeNarrow(held: readonly (readonly [AddressState, Holding])[], nowMs: number) {
+  const changes = held.map(([state, holding]) => settleNarrow(state, holding, nowMs));
+  return {
+    writes: changes.flatMap(({ writes }) => writes),
+    opens: changes.some(({ opens }) => opens),
+  };
 }
 
 /** All live grants and denials. */
@@ -67,28 +82,37 @@ export class Grants {
   grant(request: GrantRequest): GrantChange {
     const id = this.#ids.idOf(request.name);
     const before: Before = new Map();
+    const held: [AddressState, Holding][] = [];
     for (const { address, grants, denials } of request.grants) {
       const key = addressKey(address);
       const state = this.#stateOf(key, address);
       const kept = before.get(key) ?? new Map<string, Holding | undefined>();
       before.set(key, kept);
       const claim = { name: id, expiresAtMs: wholeSecond(request.expiresAtMs) };
-      for (const item of grants) hold(state, kept, item, { ...claim, table: item.kind });
-      for (const item of denials) hold(state, kept, item, { ...claim, table: 'denial' });
+      for (const item of grants) {
+        held.push([state, hold(state, kept, item, { ...claim, table: item.kind })]);
+      }
+      for (const item of denials) {
+        held.push([state, hold(state, kept, item, { ...claim, table: 'denial' })]);
+      }
     }
-    for (const key of this.#noteAnswered(request)) {
+    const evicted = this.#noteAnswered(request);
+    for (const key of evicted) {
       const kept = before.get(key) ?? new Map<string, Holding | undefined>();
       before.set(key, kept);
       this.#letGo(key, id, kept);
     }
-    const { writes, opens } = this.#write(before.keys(), request.nowMs);
+    const isNarrow = evicted.length === 0 && held.every(([{ wide, unsure }]) => !wide && !unsure);
+    const { writes, opens } = isNarrow
+      ? writeNarrow(held, request.nowMs)
+      : this.#write(before.keys(), request.nowMs);
     return { writes, opens, undo: (nowMs) => this.#undo(before, nowMs) };
   }
 
   #stateOf(key: string, address: Address): AddressState {
     const known = this.#addresses.get(key);
     if (known !== undefined) return known;
-    const state = { address, holdings: new Map(), written: new Map(), unsure: false };
+    const state = { address, holdings: new Map(), written: new Map(), unsure: false, wide: false };
     this.#addresses.set(key, state);
     return state;
   }

@@ -24,12 +24,24 @@ export interface Segment {
   readonly key: string;
 }
 
+const MAX_INTERNED = 16_384;
+const pairSets = new Map<string, PairSet>();
+
+/** One value for equal pairs: a name's grants are kept by the thousand. Changes no answer. */
+function interned(key: string, pairs: PairSet): PairSet {
+  const known = pairSets.get(key);
+  if (known !== undefined) return known;
+  if (pairSets.size >= MAX_INTERNED) pairSets.clear();
+  pairSets.set(key, pairs);
+  return pairs;
+}
+
 /** A segment with its key. */
 export function segment(parts: Omit<Segment, 'key'>): Segment {
   const { tcp, udp, icmp } = parts.pairs;
   const ports = (set: PortSet) => `${set.kind === 'some' ? '' : '!'}${set.ports.join()}`;
   const key = `${parts.kind}|${parts.rule}|${ports(tcp)}|${ports(udp)}|${icmp ? 'i' : ''}`;
-  return { ...parts, key };
+  return { ...parts, pairs: interned(key, parts.pairs), key };
 }
 
 /** The union of the segments' pairs. */

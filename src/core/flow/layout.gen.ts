@@ -20,7 +20,7 @@ export const SIZE = {
   flow_value: 24,
   owner_key: 20,
   owner_value: 80,
-  config: 128,
+  config: 120,
   policy_config: 40
 } as const;
 /** Offset of each field, in bytes. */
@@ -164,15 +164,14 @@ export const OFFSET = {
     daemon_cgroup: 16,
     loader_cgroup: 24,
     worker_cgroup: 32,
-    heartbeat_ns: 40,
-    heartbeat_limit_ns: 48,
-    proxy4: 56,
-    proxy6: 72,
-    far4: 88,
-    far6: 104,
-    proxy_port: 120,
-    canary_port: 122,
-    pad: 124
+    heartbeat_limit_ns: 40,
+    proxy4: 48,
+    proxy6: 64,
+    far4: 80,
+    far6: 96,
+    proxy_port: 112,
+    canary_port: 114,
+    pad: 116
   },
   policy_config: {
     generation: 0,
