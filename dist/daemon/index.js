@@ -955,7 +955,7 @@ const SIZE = {
     flow_value: 24,
     owner_key: 20,
     owner_value: 80,
-    config: 128,
+    config: 120,
     policy_config: 40
 };
 const OFFSET = {
@@ -1098,15 +1098,14 @@ const OFFSET = {
         daemon_cgroup: 16,
         loader_cgroup: 24,
         worker_cgroup: 32,
-        heartbeat_ns: 40,
-        heartbeat_limit_ns: 48,
-        proxy4: 56,
-        proxy6: 72,
-        far4: 88,
-        far6: 104,
-        proxy_port: 120,
-        canary_port: 122,
-        pad: 124
+        heartbeat_limit_ns: 40,
+        proxy4: 48,
+        proxy6: 64,
+        far4: 80,
+        far6: 96,
+        proxy_port: 112,
+        canary_port: 114,
+        pad: 116
     },
     policy_config: {
         generation: 0,
@@ -2652,8 +2651,11 @@ function hold(state, kept, item, claim) {
     if (!kept.has(key))
         kept.set(key, before);
     const expiresAtMs = Math.max(before?.expiresAtMs ?? 0, claim.expiresAtMs);
+    const holding = { ...claim, pairs: item.pairs, rule: item.rule, expiresAtMs };
     state.holdings.delete(key);
-    state.holdings.set(key, { ...claim, pairs: item.pairs, rule: item.rule, expiresAtMs });
+    state.holdings.set(key, holding);
+    state.wide ||= item.pairs.tcp.kind === 'allBut' || item.pairs.udp.kind === 'allBut';
+    return holding;
 }
 function tableOf(entryKey) {
     const name = entryKey.slice(0, entryKey.indexOf('|'));
@@ -2690,6 +2692,23 @@ function update(address, table, entry) {
     const expiresNs = BigInt(Math.ceil(entry.expiresAtMs)) * 1000000n;
     const { rule, name } = entry;
     return grantUpdate(kernelKey(address, table, entry), { expiresNs, rule, name });
+}
+function settleNarrow(state, holding, nowMs) {
+    const writes = [];
+    let opens = false;
+    for (const entry of grantEntries([holding])) {
+        const key = `${holding.table}|${entry.protocol}|${entry.port}`;
+        const have = state.written.get(key);
+        if (have !== undefined && have.expiresAtMs > entry.expiresAtMs)
+            continue;
+        if (have !== undefined && sameEntry(have, entry))
+            continue;
+        if ((have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS)
+            opens = true;
+        state.written.set(key, entry);
+        writes.push(update(state.address, holding.table, entry));
+    }
+    return { writes, opens };
 }
 function settle(state, nowMs) {
     const writes = [];
@@ -2752,6 +2771,13 @@ const MAX_ADDRESSES_OF_A_NAME = 64;
 function wholeSecond(ms) {
     return Math.ceil(ms / 1000) * 1000;
 }
+function writeNarrow(held, nowMs) {
+    const changes = held.map(([state, holding]) => settleNarrow(state, holding, nowMs));
+    return {
+        writes: changes.flatMap(({ writes }) => writes),
+        opens: changes.some(({ opens }) => opens),
+    };
+}
 class Grants {
     #ids;
     #addresses = new Map();
@@ -2772,30 +2798,37 @@ class Grants {
     grant(request) {
         const id = this.#ids.idOf(request.name);
         const before = new Map();
+        const held = [];
         for (const { address, grants, denials } of request.grants) {
             const key = addressKey(address);
             const state = this.#stateOf(key, address);
             const kept = before.get(key) ?? new Map();
             before.set(key, kept);
             const claim = { name: id, expiresAtMs: wholeSecond(request.expiresAtMs) };
-            for (const item of grants)
-                hold(state, kept, item, { ...claim, table: item.kind });
-            for (const item of denials)
-                hold(state, kept, item, { ...claim, table: 'denial' });
+            for (const item of grants) {
+                held.push([state, hold(state, kept, item, { ...claim, table: item.kind })]);
+            }
+            for (const item of denials) {
+                held.push([state, hold(state, kept, item, { ...claim, table: 'denial' })]);
+            }
         }
-        for (const key of this.#noteAnswered(request)) {
+        const evicted = this.#noteAnswered(request);
+        for (const key of evicted) {
             const kept = before.get(key) ?? new Map();
             before.set(key, kept);
             this.#letGo(key, id, kept);
         }
-        const { writes, opens } = this.#write(before.keys(), request.nowMs);
+        const isNarrow = evicted.length === 0 && held.every(([{ wide, unsure }]) => !wide && !unsure);
+        const { writes, opens } = isNarrow
+            ? writeNarrow(held, request.nowMs)
+            : this.#write(before.keys(), request.nowMs);
         return { writes, opens, undo: (nowMs) => this.#undo(before, nowMs) };
     }
     #stateOf(key, address) {
         const known = this.#addresses.get(key);
         if (known !== undefined)
             return known;
-        const state = { address, holdings: new Map(), written: new Map(), unsure: false };
+        const state = { address, holdings: new Map(), written: new Map(), unsure: false, wide: false };
         this.#addresses.set(key, state);
         return state;
     }
@@ -3356,11 +3389,22 @@ class GrantKeeper {
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/segment.js
 
+const MAX_INTERNED = 16_384;
+const pairSets = new Map();
+function interned(key, pairs) {
+    const known = pairSets.get(key);
+    if (known !== undefined)
+        return known;
+    if (pairSets.size >= MAX_INTERNED)
+        pairSets.clear();
+    pairSets.set(key, pairs);
+    return pairs;
+}
 function segment(parts) {
     const { tcp, udp, icmp } = parts.pairs;
     const ports = (set) => `${set.kind === 'some' ? '' : '!'}${set.ports.join()}`;
     const key = `${parts.kind}|${parts.rule}|${ports(tcp)}|${ports(udp)}|${icmp ? 'i' : ''}`;
-    return { ...parts, key };
+    return { ...parts, pairs: interned(key, parts.pairs), key };
 }
 function pairsOfSegments(segments) {
     return segments.reduce((sum, item) => union(sum, item.pairs), emptyPairs());
