@@ -7,7 +7,7 @@ const action = parse(readFileSync('action.yml', 'utf8')) as {
   readonly inputs: Record<string, { readonly default?: string }>;
 };
 const declared = Object.keys(action.inputs);
-const read = Object.keys(INPUTS);
+const read = INPUTS;
 const table = [...readFileSync('README.md', 'utf8').matchAll(/^\| ((?:`[a-z-]+` ?)+)\|/gm)];
 const documented = table.flatMap(([, cell = '']) =>
   [...cell.matchAll(/`([a-z-]+)`/g)].map(([, name = '']) => name),

@@ -77,6 +77,8 @@ function build(values: Values, document: PolicyDocument) {
     searchDomains: '',
     githubServiceHosts: '',
     azureInfraHosts: '',
+    sudoLockdown: false,
+    sudoAllowCommands: '',
     expectedBlocks: '',
   };
   return buildPolicy(inputs, document, { actionsUrls: [], serverUrl: '' });

@@ -12,9 +12,10 @@ import type { PolicyDocument } from './core/policy/document.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { type RawInputs, readInputs } from './edge/github/inputs.ts';
 import { type RunnerContext, readRunnerContext } from './edge/github/runner-context.ts';
-import { probeRootAccess } from './edge/github/sudo.ts';
+import { probeRootAccess, trySudo, trySudoMay } from './edge/github/sudo.ts';
 import { log, maskSecret, outputs, state } from './edge/github/workflow-commands.ts';
 import { type CgroupChoice, cgroupMount, chooseCgroup } from './edge/host/cgroup.ts';
+import { faultOfCommand, tryConnectSocket } from './edge/host/lockdown-attempts.ts';
 import { readPolicyFile } from './edge/host/policy-file.ts';
 import { tryConnect, tryQuestion, trySend } from './edge/host/proof-attempts.ts';
 import { readResolverConfig } from './edge/host/resolver-config.ts';
@@ -78,6 +79,11 @@ async function prepare(inputs: RawInputs, context: RunnerContext, mount: string 
     inputErrors.push(...prepared.inputErrors);
     machineErrors.push(...prepared.machineErrors);
   }
+  const lockdown = prepared.kind === 'session' ? prepared.lockdown : undefined;
+  for (const path of lockdown ?? []) {
+    const fault = faultOfCommand(path);
+    if (fault !== undefined) inputErrors.push(`input sudo-allow-commands: ${fault}`);
+  }
   const chosen = chooseCgroup(text('cgroup'), context.hosted, mount ?? '');
   if ('error' in chosen) machineErrors.push(chosen.error);
   const days = text('artifact-retention-days');
@@ -87,6 +93,7 @@ async function prepare(inputs: RawInputs, context: RunnerContext, mount: string 
   for (const warning of prepared.warnings) log.warning(warning);
   return {
     session: prepared.kind === 'session' ? prepared.session : undefined,
+    lockdown,
     cgroup: 'choice' in chosen ? chosen.choice : undefined,
     inputErrors,
     machineErrors,
@@ -110,11 +117,18 @@ function describe({ mode, policy, upstreams }: SessionSettings): readonly string
   ];
 }
 
+const LOCKDOWN_ATTEMPTS = {
+  sudo: trySudo,
+  sudoMay: trySudoMay,
+  connectSocket: tryConnectSocket,
+};
+
 async function start(
   inputs: RawInputs,
   context: RunnerContext,
   session: SessionSettings,
   cgroup: CgroupChoice,
+  lockdown: readonly string[] | undefined,
 ): Promise<void> {
   const loader = startLoader({
     loader: `${dist}/${loaderName}`,
@@ -126,11 +140,13 @@ async function start(
     uid: process.getuid?.() ?? 0,
     worker: process.ppid,
     keep: context.hosted,
+    lockdown,
   });
   // A cancelled step: the end of the loader's stdin undoes the start.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => loader.end());
   const attempts = { connect: tryConnect, send: trySend, ask: tryQuestion };
-  const started = await startSession(session, loader, attempts, log);
+  const toProve = lockdown && { commands: lockdown, attempts: LOCKDOWN_ATTEMPTS };
+  const started = await startSession(session, loader, attempts, log, toProve);
   if (started.kind === 'failed') {
     const after = started.remains === 'none' ? UNCHANGED : UNKNOWN;
     if (started.unsupported) unsupported([started.message], inputs);
@@ -176,7 +192,11 @@ async function main(): Promise<void> {
     `kernel: ${release()}`,
     ...capabilities.map(({ name, found }) => `${name}: ${found}`),
   ]);
-  const { session, cgroup, inputErrors, machineErrors } = await prepare(inputs, context, mount);
+  const { session, cgroup, lockdown, inputErrors, machineErrors } = await prepare(
+    inputs,
+    context,
+    mount,
+  );
   const missing = capabilities
     .filter(({ remedy }) => remedy !== '')
     .map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`);
@@ -189,7 +209,7 @@ async function main(): Promise<void> {
     fail(['no session could be made, and no error says why; report it with this log']);
   } else {
     log.group('Policy', describe(session));
-    await start(inputs, context, session, cgroup);
+    await start(inputs, context, session, cgroup, lockdown);
   }
 }
 

@@ -48,7 +48,7 @@ static char told[FINDINGS_MAX][FINDING_MAX];
 static size_t told_count;
 static check_report report;
 
-static void find(const char *finding)
+void check_find(const char *finding)
 {
 	for (size_t i = 0; i < told_count; i++)
 		if (!strncmp(told[i], finding, FINDING_MAX - 1))
@@ -137,11 +137,11 @@ static void check_hook(uint32_t attach_type, uint32_t target, unsigned int ifind
 	if (now.count != was->count || memcmp(now.programs, was->programs, now.count * sizeof(uint32_t))) {
 		snprintf(finding, sizeof(finding), "the programs of %s have changed: %u were there, %u are",
 			 name, was->count, now.count);
-		find(finding);
+		check_find(finding);
 	}
 	if (now.filters > was->filters) {
 		snprintf(finding, sizeof(finding), "a packet filter of somebody else stands behind %s", name);
-		find(finding);
+		check_find(finding);
 	}
 }
 
@@ -151,7 +151,7 @@ static void check_cgroup(const char *cgroup)
 	char name[64];
 
 	if (fd < 0) {
-		find("the guarded cgroup is gone");
+		check_find("the guarded cgroup is gone");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(cgroup_types) / sizeof(cgroup_types[0]); i++) {
@@ -177,12 +177,12 @@ static void check_link(const struct link_state *l, bool pinned)
 	    (l->ifindex && info.xdp.ifindex != l->ifindex) ||
 	    (info.type == BPF_LINK_TYPE_CGROUP && !info.cgroup.cgroup_id)) {
 		snprintf(finding, sizeof(finding), "the program %.48s is not attached any more", l->name);
-		find(finding);
+		check_find(finding);
 	}
 	snprintf(path, sizeof(path), BPF_DIR "/link_%.48s", l->name);
 	if (pinned && access(path, F_OK)) {
 		snprintf(finding, sizeof(finding), "the pin of the program %.48s is gone", l->name);
-		find(finding);
+		check_find(finding);
 	}
 }
 

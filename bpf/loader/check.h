@@ -7,6 +7,9 @@
 /* Hears of each finding, once, in words for the record. */
 typedef void (*check_report)(const char *finding);
 
+/* Tells a finding once. */
+void check_find(const char *finding);
+
 /* Compares programs, links and pins with what was installed; the first time it only remembers. */
 void check_all(const struct session *s, check_report to);
 

@@ -31,6 +31,8 @@ enum exit_code {
 	EXIT_FAILED = 6,
 };
 
+#define ALLOW_MAX 64
+
 struct options {
 	const char *cgroup;
 	const char *node;
@@ -40,6 +42,9 @@ struct options {
 	pid_t worker;
 	bool root;
 	bool keep;
+	bool lockdown; /* take sudo and its like from the job's user */
+	const char *allow[ALLOW_MAX]; /* absolute paths, checked by main */
+	size_t allow_count;
 };
 
 #define SOCKETS_MAX 64

@@ -80,6 +80,14 @@ static long number(const char *text)
 	return *text >= '0' && *text <= '9' && !*end && value >= 0 && value <= INT_MAX ? value : -1;
 }
 
+/* A path that means nothing else in a sudoers file. */
+static bool is_plain_path(const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-/";
+
+	return text[0] == '/' && strspn(text, plain) == strlen(text);
+}
+
 static int parse(int argc, char **argv, struct options *o)
 {
 	if (argc < 2 || strcmp(argv[1], "start"))
@@ -94,6 +102,10 @@ static int parse(int argc, char **argv, struct options *o)
 		}
 		if (!strcmp(name, "--keep")) {
 			o->keep = true;
+			continue;
+		}
+		if (!strcmp(name, "--lockdown")) {
+			o->lockdown = true;
 			continue;
 		}
 		if (!value)
@@ -111,6 +123,9 @@ static int parse(int argc, char **argv, struct options *o)
 			o->daemon_dir = value;
 		else if (!strcmp(name, "--object"))
 			o->object = value;
+		else if (!strcmp(name, "--allow-command") && is_plain_path(value) &&
+			 o->allow_count < ALLOW_MAX)
+			o->allow[o->allow_count++] = value;
 		else
 			return -1;
 	}

@@ -26,6 +26,7 @@
 #include "dns.h"
 #include "frame.h"
 #include "loader.h"
+#include "lockdown.h"
 #include "stream.h"
 
 #define SO_NETNS_COOKIE 71
@@ -609,6 +610,7 @@ static void self_check(void)
 		return;
 	last = now;
 	check_all(session, notice_tamper);
+	lockdown_check(session, check_find);
 }
 
 /* A daemon that gives no sign of life is ended; its end starts a new one. */

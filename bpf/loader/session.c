@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "loader.h"
+#include "lockdown.h"
 
 uint64_t cgroup_id(const char *path)
 {
@@ -255,7 +256,8 @@ int session_prepare(struct session *s, const char **why)
 		else
 			keep_appended(s->audit_fd);
 	}
-	return err;
+	/* last: what comes before may need nothing of it, and a failure takes it back */
+	return err ? err : lockdown_apply(s, why);
 }
 
 void cgroup_empty(const char *path)
@@ -307,6 +309,7 @@ void session_undo(const struct session *s)
 	char path[4200];
 	FILE *f;
 
+	lockdown_undo();
 	remove_cgroup(s->daemon_cgroup);
 	remove_pins();
 	umount2(BPF_DIR, MNT_DETACH);

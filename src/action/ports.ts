@@ -26,6 +26,16 @@ export interface Loader {
   readonly ended: Promise<{ readonly code: number; readonly errorText: string }>;
 }
 
+/** Attempts against a sudo lockdown. */
+export interface LockdownAttempts {
+  /** `ran` or `refused`. */
+  sudo(path: string): Promise<string>;
+  /** `allowed` or `refused`. */
+  sudoMay(path: string): Promise<string>;
+  /** `connected` or an errno name. */
+  connectSocket(path: string): Promise<string>;
+}
+
 /** Attempts of the proof, with plain sockets. */
 export interface Attempts {
   connect(address: string, port: number): Promise<string>;

@@ -28,6 +28,8 @@ export type PreparedSession =
   | {
       readonly kind: 'session';
       readonly session: SessionSettings;
+      /** Commands that stay allowed under sudo-lockdown; undefined: no lockdown. */
+      readonly lockdown: readonly string[] | undefined;
       readonly warnings: readonly string[];
     }
   | {
@@ -53,6 +55,8 @@ export function prepareSession(parts: SessionParts): PreparedSession {
       githubServiceHosts: text('github-service-hosts'),
       azureInfraHosts: text('azure-infra-hosts'),
       expectedBlocks: text('expected-blocks'),
+      sudoLockdown: text('sudo-lockdown') === 'true',
+      sudoAllowCommands: text('sudo-allow-commands'),
     },
     document,
     { actionsUrls: parts.actionsUrls, serverUrl: parts.serverUrl },
@@ -82,6 +86,7 @@ export function prepareSession(parts: SessionParts): PreparedSession {
   return {
     kind: 'session',
     warnings,
+    lockdown: built.lockdown.enabled ? built.lockdown.commands : undefined,
     session: {
       version: 1,
       mode,

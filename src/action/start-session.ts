@@ -1,14 +1,21 @@
 // The main step: hand the session to the loader, prove the wall, remember. Everything that can be
 // wrong with the inputs has been said before; from here on the loader undoes what it did.
 import type { SessionSettings } from '../core/wire/session.ts';
-import type { Attempts, Loader, Log } from './ports.ts';
+import type { Attempts, Loader, LockdownAttempts, Log } from './ports.ts';
 import { type ProofNames, proofLine, tryProof } from './prove.ts';
+import { tryLockdown } from './prove-lockdown.ts';
 
 /** A start that ended well. */
 export interface Green {
   readonly kind: 'green';
   readonly pid: number;
   readonly auditLog: string;
+}
+
+/** A lockdown that is to be proved: the commands that stay allowed. */
+export interface LockdownToProve {
+  readonly commands: readonly string[];
+  readonly attempts: LockdownAttempts;
 }
 
 /** What a failed start has left: nothing, or nobody can say. */
@@ -54,7 +61,30 @@ interface Heard {
   undone: boolean;
 }
 
-async function hear(loader: Loader, attempts: Attempts, log: Log): Promise<Heard> {
+/** Tries everything and says it; the line for the daemon. */
+async function prove(
+  names: ProofNames,
+  attempts: Attempts,
+  lockdown: LockdownToProve | undefined,
+  log: Log,
+): Promise<string> {
+  const tried = [...(await tryProof(names, attempts))];
+  if (lockdown !== undefined) {
+    tried.push(...(await tryLockdown(lockdown.commands, lockdown.attempts)));
+  }
+  const lines = tried.map(({ what, outcome, expected }) =>
+    outcome === expected ? `${what}: ${outcome}` : `${what}: ${outcome}, expected ${expected}`,
+  );
+  log.group('Proof of the wall', lines);
+  return proofLine(tried);
+}
+
+async function hear(
+  loader: Loader,
+  attempts: Attempts,
+  lockdown: LockdownToProve | undefined,
+  log: Log,
+): Promise<Heard> {
   const heard: Heard = { green: undefined, errors: [], undone: false };
   for await (const line of loader.lines) {
     const status = parseStatus(line);
@@ -62,12 +92,7 @@ async function hear(loader: Loader, attempts: Attempts, log: Log): Promise<Heard
       heard.errors.push(`${status.error.message}. ${status.error.remedy}`);
     }
     if (status?.stage === 'flipped' && status.proof !== undefined) {
-      const tried = await tryProof(status.proof, attempts);
-      loader.write(proofLine(tried));
-      const lines = tried.map(({ what, outcome, expected }) =>
-        outcome === expected ? `${what}: ${outcome}` : `${what}: ${outcome}, expected ${expected}`,
-      );
-      log.group('Proof of the wall', lines);
+      loader.write(await prove(status.proof, attempts, lockdown, log));
     }
     if (status?.stage === 'note') log.info(`debug: ${status.text ?? ''}`);
     if (status?.stage === 'undone') heard.undone = true;
@@ -82,9 +107,10 @@ export async function startSession(
   loader: Loader,
   attempts: Attempts,
   log: Log,
+  lockdown?: LockdownToProve,
 ): Promise<Green | NotStarted> {
   loader.write(JSON.stringify(session));
-  const { green, errors, undone } = await hear(loader, attempts, log);
+  const { green, errors, undone } = await hear(loader, attempts, lockdown, log);
   const { code, errorText } = await loader.ended;
   loader.end();
   if (code === 0 && green?.pid !== undefined && green.auditLog !== undefined) {

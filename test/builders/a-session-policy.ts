@@ -25,6 +25,8 @@ export function aSessionPolicy(wishes: PolicyWishes): Policy {
       searchDomains: wishes.searchDomains ?? '',
       githubServiceHosts: wishes.githubServiceHosts ?? 'none',
       azureInfraHosts: 'none',
+      sudoLockdown: false,
+      sudoAllowCommands: '',
       expectedBlocks: wishes.expected ?? '',
     },
     undefined,

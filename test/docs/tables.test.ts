@@ -60,6 +60,8 @@ describe('docs/policy.md, rules by example', () => {
         allowedCidrs: '',
         blockedCidrs: '',
         expectedBlocks: '',
+        sudoLockdown: false,
+        sudoAllowCommands: '',
         searchDomains: of('search'),
         githubServiceHosts: '',
         azureInfraHosts: 'none',

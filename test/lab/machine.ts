@@ -9,6 +9,17 @@ export const RUNNER = { uid: 1001, name: 'runner', home: '/home/runner' } as con
 
 const CA_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
 
+/** The runner user's sudo, by every kind of grant there is at once. */
+const GRANTS = `User_Alias CI = ${RUNNER.name}, nobody
+CI ALL=(ALL) NOPASSWD: ALL
+%${RUNNER.name} ALL=(ALL:ALL) NOPASSWD: ALL
+#${RUNNER.uid} ALL=(ALL) NOPASSWD: ALL
+Defaults:${RUNNER.name} !authenticate
+${RUNNER.name} ALL=(ALL) ALL
+ALL ALL=(ALL) NOPASSWD: /usr/bin/true
+@includedir /etc/sudoers.d
+`;
+
 /** What the machine is made with. */
 export interface MachineWishes {
   /** Where files are put together, on the real machine. */
@@ -30,7 +41,7 @@ function etcFiles({ ca, sudo }: MachineWishes): ReadonlyMap<string, string> {
     ['/etc/passwd', `${text('/etc/passwd')}${name}:x:${uid}:${uid}::${home}:/bin/bash\n`],
     ['/etc/group', `${text('/etc/group')}${name}:x:${uid}:\n`],
     ['/etc/shadow', `${text('/etc/shadow')}${name}:*:20000:0:99999:7:::\n`],
-    ['/etc/sudoers', `root ALL=(ALL:ALL) ALL\n${sudo ? `${name} ALL=(ALL) NOPASSWD: ALL\n` : ''}`],
+    ['/etc/sudoers', `root ALL=(ALL:ALL) ALL\n${sudo ? GRANTS : ''}`],
     [CA_BUNDLE, ca],
   ]);
 }

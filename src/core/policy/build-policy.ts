@@ -2,8 +2,16 @@
 import { intersect, isEmpty, pairsOf } from '../net/pair-set.ts';
 import { autoAllowedRules, type ServiceUrl } from './auto-allowed.ts';
 import type { PolicyDocument } from './document.ts';
+import { type Lockdown, parseLockdownCommand } from './lockdown.ts';
 import type { EntryKind } from './parse-entry.ts';
-import { type ParsedList, parseList, type RuleDraft } from './parse-list.ts';
+import {
+  type ParsedList,
+  parseList,
+  placesIn,
+  type RuleDraft,
+  readAt,
+  splitList,
+} from './parse-list.ts';
 import { EXPECTED_BLOCKS, type ParsedPolicyFile, parsePolicyFile } from './parse-policy.ts';
 import type { Action, Policy, Rule } from './policy.ts';
 import { type PolicyProblem, warningAt } from './problem.ts';
@@ -19,6 +27,8 @@ export interface PolicyInputs {
   readonly searchDomains: string;
   readonly githubServiceHosts: string;
   readonly azureInfraHosts: string;
+  readonly sudoLockdown: boolean;
+  readonly sudoAllowCommands: string;
 }
 
 /** What of the environment a policy depends on. */
@@ -31,11 +41,21 @@ export interface PolicyEnvironment {
 
 /** A policy with what is doubtful about it, or every error. */
 export type BuiltPolicy =
-  | { readonly policy: Policy; readonly warnings: readonly PolicyProblem[] }
+  | {
+      readonly policy: Policy;
+      readonly lockdown: Lockdown;
+      readonly warnings: readonly PolicyProblem[];
+    }
   | { readonly errors: readonly PolicyProblem[]; readonly warnings: readonly PolicyProblem[] };
 
 const NO_FILE: ParsedPolicyFile = {
-  file: { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] },
+  file: {
+    default: 'deny',
+    rules: [],
+    searchDomains: [],
+    expectedBlocks: [],
+    lockdown: { enabled: false, commands: [] },
+  },
   errors: [],
   warnings: [],
 };
@@ -77,6 +97,19 @@ function contradictions(rules: readonly RuleDraft[]): readonly PolicyProblem[] {
   return found;
 }
 
+/** The input `sudo-allow-commands`. */
+function parseCommands(text: string): ParsedList<string> {
+  const source = 'input sudo-allow-commands';
+  const read = splitList(text).map((item) =>
+    readAt(item.text, placesIn(source, item), parseLockdownCommand),
+  );
+  return {
+    items: read.flatMap(({ value }) => value?.path ?? []),
+    errors: read.flatMap(({ errors }) => errors),
+    warnings: read.flatMap(({ warnings }) => warnings),
+  };
+}
+
 /** Builds the policy of a session; nothing is built when there is any error. */
 export function buildPolicy(
   inputs: PolicyInputs,
@@ -85,10 +118,11 @@ export function buildPolicy(
 ): BuiltPolicy {
   const lists = parseInputs(inputs);
   const expected = parseList(inputs.expectedBlocks, 'input expected-blocks', EXPECTED_BLOCKS);
+  const commands = parseCommands(inputs.sudoAllowCommands);
   const suffixes = parseSearchDomains(inputs.searchDomains, 'input search-domains');
   const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
   const auto = autoAllowedRules({ ...inputs, ...environment });
-  const all = [...lists, suffixes, expected, auto, parsed];
+  const all = [...lists, suffixes, expected, commands, auto, parsed];
   const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
   const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
   const errors = all.flatMap((part) => part.errors);
@@ -100,5 +134,13 @@ export function buildPolicy(
     expectedBlocks: numbered([...expected.items, ...parsed.file.expectedBlocks]),
     ...(document === undefined ? {} : { hash: document.sha256 }),
   };
-  return { policy, warnings };
+  const { lockdown } = parsed.file;
+  return {
+    policy,
+    lockdown: {
+      enabled: inputs.sudoLockdown || lockdown.enabled,
+      commands: [...new Set([...commands.items, ...lockdown.commands])],
+    },
+    warnings,
+  };
 }

@@ -7,7 +7,7 @@ import { draftOf, type RuleDraft } from './parse-list.ts';
 import { isReferenceShape, parseReferenceFile } from './parse-reference.ts';
 import { parseRuleNode } from './parse-rule-node.ts';
 import type { PolicyProblem } from './problem.ts';
-import { checkLockdown, type PolicyFile, readSearchDomains } from './read-parts.ts';
+import { type PolicyFile, readLockdown, readSearchDomains } from './read-parts.ts';
 
 /** The file's parts as far as they could be read, and every problem in the file's order. */
 export interface ParsedPolicyFile {
@@ -34,7 +34,13 @@ const OTHER_KEYS = {
 };
 /** Entries of `expected-blocks`, in the file and in the input. */
 export const EXPECTED_BLOCKS: EntryKind = { action: 'deny', takes: 'any', allowBroad: true };
-const EMPTY: PolicyFile = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
+const EMPTY: PolicyFile = {
+  default: 'deny',
+  rules: [],
+  searchDomains: [],
+  expectedBlocks: [],
+  lockdown: { enabled: false, commands: [] },
+};
 const VERSION_EXPECTED = '"version: 1" at the top of the policy file';
 
 function readVersion(
@@ -95,7 +101,7 @@ export function parsePolicyFile(document: PolicyDocument): ParsedPolicyFile {
     rules: readRules(reader, keys.get('rules'), allowBroad),
     searchDomains: readSearchDomains(reader, keys.get('search-domains')),
     expectedBlocks: readExpected(reader, keys.get('expected-blocks')),
+    lockdown: readLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands'),
   };
-  checkLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands');
   return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
 }

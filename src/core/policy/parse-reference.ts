@@ -5,7 +5,7 @@ import type { DocumentReader } from './document-reader.ts';
 import type { EntryKind } from './parse-entry.ts';
 import { draftOf, type RuleDraft } from './parse-list.ts';
 import { parseBareTarget, warnPort53 } from './parse-rule-node.ts';
-import { checkLockdown, type PolicyFile, readSearchDomains } from './read-parts.ts';
+import { type PolicyFile, readLockdown, readSearchDomains } from './read-parts.ts';
 import { readPorts } from './read-ports.ts';
 
 /** The keys of a file of this shape. */
@@ -79,11 +79,11 @@ export function parseReferenceFile(reader: DocumentReader, root: DocumentNode): 
   const keys = reader.map(root, REFERENCE_FILE_KEYS, OTHER_FILE_KEYS);
   const rules = keys?.get('rules');
   const nodes = (rules && reader.list(rules.value, 'rules')) ?? [];
-  checkLockdown(reader, keys?.get('sudoLockdown'), 'allowCommands');
   return {
     default: reader.oneOf(keys?.get('defaultAction'), ['deny', 'allow']) ?? 'deny',
     rules: nodes.flatMap((node) => readRule(reader, node) ?? []),
     searchDomains: readSearchDomains(reader, keys?.get('searchDomains')),
     expectedBlocks: [],
+    lockdown: readLockdown(reader, keys?.get('sudoLockdown'), 'allowCommands'),
   };
 }

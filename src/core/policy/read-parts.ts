@@ -1,6 +1,7 @@
 // Parts of a policy file that both shapes have.
 import type { MapEntry } from './document.ts';
 import type { DocumentReader } from './document-reader.ts';
+import { type Lockdown, parseLockdownCommand } from './lockdown.ts';
 import type { RuleDraft } from './parse-list.ts';
 import type { Action } from './policy.ts';
 import { parseSearchDomain } from './search-domain.ts';
@@ -11,6 +12,7 @@ export interface PolicyFile {
   readonly rules: readonly RuleDraft[];
   readonly searchDomains: readonly string[];
   readonly expectedBlocks: readonly RuleDraft[];
+  readonly lockdown: Lockdown;
 }
 
 /** The suffixes of a list, without leading dots. */
@@ -26,20 +28,20 @@ export function readSearchDomains(
   });
 }
 
-/** Reads the lockdown; one that is switched on is an error until it is served. */
-export function checkLockdown(
+/** Reads the lockdown. */
+export function readLockdown(
   reader: DocumentReader,
   entry: MapEntry | undefined,
   commandsKey: 'allow-commands' | 'allowCommands',
-): void {
+): Lockdown {
   const keys = entry && reader.map(entry.value, ['enabled', commandsKey]);
-  const enabled = keys?.get('enabled');
-  if (enabled !== undefined && reader.boolean(enabled) === true) {
-    reader.fail(enabled.value.start, 'true', 'false: sudo-lockdown is not supported yet');
-  }
   const commands = keys?.get(commandsKey);
-  for (const node of (commands && reader.list(commands.value, 'absolute paths')) ?? []) {
-    const path = reader.string(node, 'an absolute path');
-    if (path !== undefined && !path.text.startsWith('/')) reader.wrong(node, 'an absolute path');
-  }
+  const nodes = (commands && reader.list(commands.value, 'absolute paths')) ?? [];
+  return {
+    enabled: reader.boolean(keys?.get('enabled')) ?? false,
+    commands: nodes.flatMap((node) => {
+      const scalar = reader.string(node, 'an absolute path');
+      return (scalar && reader.text(scalar, parseLockdownCommand)?.path) ?? [];
+    }),
+  };
 }

@@ -1,32 +1,32 @@
 import { nearest } from '../../core/policy/nearest.ts';
 import { hintFor } from './other-names.ts';
 
-/** Every input that action.yml declares, with the only value served when the rest isn't yet. */
-export const INPUTS: Readonly<Record<string, { readonly only?: string }>> = {
-  mode: {},
-  'allowed-hosts': {},
-  'blocked-hosts': {},
-  'allowed-cidrs': {},
-  'blocked-cidrs': {},
-  'config-file': {},
-  'search-domains': {},
-  'github-service-hosts': {},
-  'azure-infra-hosts': {},
-  'allow-existing-connections': {},
-  'on-unsupported': {},
-  'fail-on-block': {},
-  'expected-blocks': {},
-  'sudo-lockdown': { only: 'false' },
-  'sudo-allow-commands': { only: '' },
-  'dns-upstream': {},
-  'notify-url': {},
-  'artifact-name': {},
-  'artifact-retention-days': {},
-  summary: {},
-  'github-token': {},
-  cgroup: {},
-  debug: {},
-};
+/** Every input that action.yml declares. */
+export const INPUTS: readonly string[] = [
+  'mode',
+  'allowed-hosts',
+  'blocked-hosts',
+  'allowed-cidrs',
+  'blocked-cidrs',
+  'config-file',
+  'search-domains',
+  'github-service-hosts',
+  'azure-infra-hosts',
+  'allow-existing-connections',
+  'on-unsupported',
+  'fail-on-block',
+  'expected-blocks',
+  'sudo-lockdown',
+  'sudo-allow-commands',
+  'dns-upstream',
+  'notify-url',
+  'artifact-name',
+  'artifact-retention-days',
+  'summary',
+  'github-token',
+  'cgroup',
+  'debug',
+];
 
 const BOOLEANS = [
   'allow-existing-connections',
@@ -55,15 +55,13 @@ export function readInputs(
 ): { readonly kind: 'inputs'; readonly inputs: RawInputs } | Refused {
   const errors = unknownInputs(environment);
   const texts = new Map<string, string>();
-  for (const [name, { only }] of Object.entries(INPUTS)) {
+  for (const name of INPUTS) {
     const value = (environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
     const isBoolean = BOOLEANS.some((boolean) => boolean === name);
     const text = isBoolean ? value.toLowerCase() : value;
     texts.set(name, text);
     if (isBoolean && text !== 'true' && text !== 'false') {
       errors.push(`input ${name}: found "${value}", expected true or false`);
-    } else if (only !== undefined && text !== only) {
-      errors.push(`input ${name}: not supported yet. Leave it at its default, "${only}"`);
     }
   }
   const mode = oneOf(texts, 'mode', ['enforce', 'audit'], errors);
@@ -102,7 +100,7 @@ function unknownInputs(environment: Readonly<Record<string, string | undefined>>
   for (const key of Object.keys(environment).sort()) {
     if (!key.startsWith('INPUT_')) continue;
     const name = key.slice('INPUT_'.length).toLowerCase();
-    if (Object.hasOwn(INPUTS, name)) continue;
+    if (INPUTS.includes(name)) continue;
     errors.push(`input ${name}: unknown. ${didYouMean(name)}`);
   }
   return errors;
@@ -110,6 +108,6 @@ function unknownInputs(environment: Readonly<Record<string, string | undefined>>
 
 function didYouMean(name: string): string {
   const dashed = name.replaceAll(/[_ ]/gu, '-');
-  const meant = nearest(dashed, Object.keys(INPUTS));
+  const meant = nearest(dashed, INPUTS);
   return hintFor(dashed) ?? (meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`);
 }

@@ -15,3 +15,18 @@ export async function probeRootAccess(): Promise<RootAccess> {
   const { exitCode } = await getExecOutput(SUDO, ['-n', '--', '/bin/true'], options);
   return exitCode === 0 ? 'by sudo' : 'sudo asks for a password';
 }
+
+async function sudo(...words: string[]): Promise<boolean> {
+  const options = { silent: true, ignoreReturnCode: true, env: {} };
+  return (await getExecOutput(SUDO, ['-n', ...words], options)).exitCode === 0;
+}
+
+/** Runs a command by sudo without a password: `ran` or `refused`. */
+export async function trySudo(path: string): Promise<string> {
+  return (await sudo('--', path)) ? 'ran' : 'refused';
+}
+
+/** Asks sudo whether a command is allowed: `allowed` or `refused`. */
+export async function trySudoMay(path: string): Promise<string> {
+  return (await sudo('-l', '--', path)) ? 'allowed' : 'refused';
+}

@@ -21,6 +21,8 @@ export interface LoaderArguments {
   readonly worker: number;
   /** GitHub-hosted: nothing is ever detached. */
   readonly keep: boolean;
+  /** Sudo lockdown with the commands that stay allowed; undefined: none. */
+  readonly lockdown: readonly string[] | undefined;
 }
 
 /** A loader that is starting. */
@@ -47,6 +49,8 @@ export function startLoader(options: LoaderArguments): StartingLoader {
     ...['--daemon', options.daemon],
     ...['--object', options.object],
     ...(options.keep ? ['--keep'] : []),
+    ...(options.lockdown === undefined ? [] : ['--lockdown']),
+    ...(options.lockdown ?? []).flatMap((path) => ['--allow-command', path]),
   ];
   const isRoot = process.getuid?.() === 0;
   const [file = SUDO, ...rest] = isRoot ? words : [SUDO, '-n', '--', ...words];

@@ -13,6 +13,8 @@ const INPUTS = {
   githubServiceHosts: 'none',
   azureInfraHosts: 'none',
   expectedBlocks: '',
+  sudoLockdown: false,
+  sudoAllowCommands: '',
 };
 const NOWHERE = { actionsUrls: [], serverUrl: '' };
 
@@ -82,7 +84,7 @@ describe('buildPolicy', () => {
     ['version: 1\nrules:\n- { host: a.com, steps: [build] }\n', [[3, 18, 'steps']]],
     ['version: 1\nrules:\n- { action: allow }\n', [[3, 20, '']]],
     ['version: 1\nrules:\n- { host: "*.com" }\n', [[3, 12, '*.com']]],
-    ['version: 1\nsudo-lockdown: { enabled: true }\n', [[2, 27, 'true']]],
+    ['version: 1\nsudo-lockdown: { allow-commands: [/bin/sh] }\n', [[2, 35, '/bin/sh']]],
     ['version: 1\nsearch-domains: [com]\n', [[2, 18, 'com']]],
   ])('says where %j is wrong', (text, expected) => expect(errorsOf(text)).toEqual(expected));
 

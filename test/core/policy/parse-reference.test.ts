@@ -16,7 +16,7 @@ const WHOLE = `{
     { "type": "cidr", "value": "198.51.100.7", "ports": [{ "port": 0, "protocol": "icmp" }] }
   ],
   "searchDomains": [".corp.internal"],
-  "sudoLockdown": { "enabled": false, "allowCommands": ["/usr/bin/apt-get"] }
+  "sudoLockdown": { "enabled": false, "allowCommands": ["/usr/bin/id"] }
 }`;
 
 describe('a file of the reference shape', () => {
@@ -28,6 +28,7 @@ rules:
   - { cidr: 10.0.0.0/8, action: deny }
   - { cidr: 198.51.100.7, ports: [{ protocol: icmp }] }
 search-domains: [corp.internal]
+sudo-lockdown: { allow-commands: [/usr/bin/id] }
 `);
     const reference = parse(WHOLE);
     expect([reference.errors, reference.warnings]).toEqual([[], []]);
@@ -113,7 +114,7 @@ search-domains: [corp.internal]
       11,
       'Did you mean "type: hostname and value"?',
     ],
-    ['a lockdown', 'sudoLockdown: { enabled: true }', 1, 26, 'not supported yet'],
+    ['a relative command', 'sudoLockdown: { allowCommands: [id] }', 1, 33, 'an absolute path'],
   ])('%s is an error', (_what, text, line, column, expected) => {
     const [first] = parse(text).errors;
     expect(first).toMatchObject({ line, column });

@@ -12,6 +12,8 @@ const NONE: PolicyInputs = {
   githubServiceHosts: 'none',
   azureInfraHosts: 'none',
   expectedBlocks: '',
+  sudoLockdown: false,
+  sudoAllowCommands: '',
 };
 
 /** What buildPolicy makes of inputs alone. */

@@ -14,7 +14,7 @@ function environment(changes: Record<string, string>): Record<string, string> {
 }
 
 test('action.yml declares what the reader reads', () => {
-  expect(Object.keys(action.inputs)).toEqual(Object.keys(INPUTS));
+  expect(Object.keys(action.inputs)).toEqual(INPUTS);
 });
 
 test('the defaults of action.yml are accepted', () => {
@@ -31,7 +31,7 @@ test.each([
   ['INPUT_DEBUG', 'yes', 'expected true or false'],
   ['INPUT_MODE', 'block', 'expected enforce or audit'],
   ['INPUT_ON-UNSUPPORTED', 'skip', 'expected fail or warn'],
-  ['INPUT_SUDO-LOCKDOWN', 'true', 'not supported yet'],
+  ['INPUT_SUDO-LOCKDOWN', 'on', 'expected true or false'],
 ])('%s=%s is an error', (key, value, message) => {
   expect(readInputs(environment({ [key]: value }))).toEqual({
     kind: 'refused',

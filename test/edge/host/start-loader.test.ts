@@ -27,6 +27,7 @@ function loaderOf(script: string | undefined) {
     uid: 1001,
     worker: 77,
     keep: false,
+    lockdown: undefined,
   });
 }
 

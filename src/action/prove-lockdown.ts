@@ -1,0 +1,47 @@
+// main's proof of sudo-lockdown, from the job's own context (spec 9): nothing but the allowed commands
+// is had by sudo, and no socket that equals root can be connected to.
+import type { LockdownAttempts } from './ports.ts';
+import type { Attempt } from './prove.ts';
+
+/** The same paths as bpf/loader/lockdown.c; a test compares the two. */
+export const ROOT_SOCKETS = [
+  '/run/docker.sock',
+  '/run/containerd/containerd.sock',
+  '/run/podman/podman.sock',
+  '/run/buildkit/buildkitd.sock',
+  '/run/crio/crio.sock',
+  '/run/snapd.socket',
+  '/run/snapd-snap.socket',
+  '/run/libvirt/libvirt-sock',
+  '/run/libvirt/virtqemud-sock',
+  '/var/lib/lxd/unix.socket',
+  '/var/snap/lxd/common/lxd/unix.socket',
+  '/var/lib/incus/unix.socket',
+] as const;
+
+/** What sudo must refuse: the first of them that is not allowed. */
+const PROBES = ['/usr/bin/true', '/bin/true', '/usr/bin/id'];
+
+/** All attempts against a lockdown. */
+export async function tryLockdown(
+  commands: readonly string[],
+  attempts: LockdownAttempts,
+): Promise<readonly Attempt[]> {
+  const probe = PROBES.find((path) => !commands.includes(path)) ?? '/usr/bin/true';
+  const tried: Attempt[] = [
+    { what: `sudo ${probe}`, outcome: await attempts.sudo(probe), expected: 'refused' },
+  ];
+  for (const path of commands) {
+    tried.push({
+      what: `sudo may run ${path}`,
+      outcome: await attempts.sudoMay(path),
+      expected: 'allowed',
+    });
+  }
+  for (const path of ROOT_SOCKETS) {
+    const outcome = await attempts.connectSocket(path);
+    if (outcome === 'connected')
+      tried.push({ what: `connect to ${path}`, outcome, expected: 'EACCES' });
+  }
+  return tried;
+}
