@@ -10776,7 +10776,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_process__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1708);
 /* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7975);
 /* harmony import */ var _core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4879);
-/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(888);
+/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9280);
 /* harmony import */ var _core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(184);
 /* harmony import */ var _core_policy_parse_subject_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5635);
 /* harmony import */ var _core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6430);
@@ -10840,6 +10840,8 @@ function build(values, document) {
         searchDomains: '',
         githubServiceHosts: '',
         azureInfraHosts: '',
+        sudoLockdown: false,
+        sudoAllowCommands: '',
         expectedBlocks: '',
     };
     return (0,_core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__/* .buildPolicy */ .v)(inputs, document, { actionsUrls: [], serverUrl: '' });
@@ -11366,7 +11368,7 @@ function runs(set) {
 
 /***/ }),
 
-/***/ 888:
+/***/ 9280:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -11674,6 +11676,39 @@ function autoAllowedRules(inputs) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/lockdown.js
+
+const PATH = /^\/(?:[A-Za-z0-9._+-]+\/)*[A-Za-z0-9._+-]+$/u;
+const EQUAL_ROOT = new Set(('sh bash dash zsh ksh fish busybox env find xargs parallel tar zip cpio rsync ssh scp socat nc ncat netcat ' +
+    'python perl ruby node lua php awk gawk mawk sed ed vi vim nvim nano emacs less more man git make gdb strace ' +
+    'docker podman nerdctl ctr crictl buildctl kubectl lxc incus virsh machinectl systemctl systemd-run at crontab ' +
+    'mount umount nsenter unshare chroot setpriv capsh su sudo pkexec doas runuser setarch timeout nice nohup ' +
+    'dd cp mv ln tee install chmod chown chgrp setfacl passwd useradd usermod groupadd visudo ip tc bpftool ' +
+    'insmod modprobe kexec tcpdump time watch script expect screen tmux flock stdbuf ionice taskset').split(' '));
+const RUNS_HOOKS = new Set('apt apt-get aptitude dpkg dnf yum rpm zypper apk pacman snap pip npm gem'.split(' '));
+function plainName(path) {
+    const base = path.slice(path.lastIndexOf('/') + 1);
+    return base.replace(/[\d.]+$/u, '');
+}
+function parseLockdownCommand(text) {
+    if (!text.startsWith('/'))
+        throw new policy_problem/* Fault */.vC(0, text, 'an absolute path');
+    const blank = text.search(/\s/u);
+    if (blank >= 0) {
+        throw new policy_problem/* Fault */.vC(blank, text.slice(blank), 'a path alone: arguments can not be told apart by sudo');
+    }
+    if (!PATH.test(text) || /\/\.{1,2}(?:\/|$)/u.test(text)) {
+        throw new policy_problem/* Fault */.vC(0, text, 'a plain path of letters, digits and . _ + - without "." or ".."');
+    }
+    const name = plainName(text);
+    if (EQUAL_ROOT.has(name)) {
+        throw new policy_problem/* Fault */.vC(0, text, `a command that does not equal root: ${name} runs any command or writes any file`);
+    }
+    const hooks = `${name} runs scripts of what it installs as root: whoever chooses its arguments is root`;
+    const notes = RUNS_HOOKS.has(name) ? [{ at: 0, found: text, message: hooks }] : [];
+    return { path: text, notes };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/nearest.js
 const MAX_CHANGES = 3;
 function nearest(word, known) {
@@ -11956,6 +11991,7 @@ function parseSearchDomains(text, source) {
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/read-parts.js
 
+
 function readSearchDomains(reader, entry) {
     const nodes = (entry && reader.list(entry.value, 'suffixes')) ?? [];
     return nodes.flatMap((node) => {
@@ -11964,18 +12000,17 @@ function readSearchDomains(reader, entry) {
         return read === undefined ? [] : [read.name];
     });
 }
-function checkLockdown(reader, entry, commandsKey) {
+function readLockdown(reader, entry, commandsKey) {
     const keys = entry && reader.map(entry.value, ['enabled', commandsKey]);
-    const enabled = keys?.get('enabled');
-    if (enabled !== undefined && reader.boolean(enabled) === true) {
-        reader.fail(enabled.value.start, 'true', 'false: sudo-lockdown is not supported yet');
-    }
     const commands = keys?.get(commandsKey);
-    for (const node of (commands && reader.list(commands.value, 'absolute paths')) ?? []) {
-        const path = reader.string(node, 'an absolute path');
-        if (path !== undefined && !path.text.startsWith('/'))
-            reader.wrong(node, 'an absolute path');
-    }
+    const nodes = (commands && reader.list(commands.value, 'absolute paths')) ?? [];
+    return {
+        enabled: reader.boolean(keys?.get('enabled')) ?? false,
+        commands: nodes.flatMap((node) => {
+            const scalar = reader.string(node, 'an absolute path');
+            return (scalar && reader.text(scalar, parseLockdownCommand)?.path) ?? [];
+        }),
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/parse-reference.js
@@ -12046,12 +12081,12 @@ function parseReferenceFile(reader, root) {
     const keys = reader.map(root, REFERENCE_FILE_KEYS, OTHER_FILE_KEYS);
     const rules = keys?.get('rules');
     const nodes = (rules && reader.list(rules.value, 'rules')) ?? [];
-    checkLockdown(reader, keys?.get('sudoLockdown'), 'allowCommands');
     return {
         default: reader.oneOf(keys?.get('defaultAction'), ['deny', 'allow']) ?? 'deny',
         rules: nodes.flatMap((node) => readRule(reader, node) ?? []),
         searchDomains: readSearchDomains(reader, keys?.get('searchDomains')),
         expectedBlocks: [],
+        lockdown: readLockdown(reader, keys?.get('sudoLockdown'), 'allowCommands'),
     };
 }
 
@@ -12077,7 +12112,13 @@ const parse_policy_OTHER_KEYS = {
     sudoLockdown: 'sudo-lockdown',
 };
 const EXPECTED_BLOCKS = { action: 'deny', takes: 'any', allowBroad: true };
-const EMPTY = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
+const EMPTY = {
+    default: 'deny',
+    rules: [],
+    searchDomains: [],
+    expectedBlocks: [],
+    lockdown: { enabled: false, commands: [] },
+};
 const VERSION_EXPECTED = '"version: 1" at the top of the policy file';
 function readVersion(reader, root, entry) {
     if (entry === undefined) {
@@ -12130,8 +12171,8 @@ function parsePolicyFile(document) {
         rules: readRules(reader, keys.get('rules'), allowBroad),
         searchDomains: readSearchDomains(reader, keys.get('search-domains')),
         expectedBlocks: readExpected(reader, keys.get('expected-blocks')),
+        lockdown: readLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands'),
     };
-    checkLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands');
     return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
 }
 
@@ -12142,8 +12183,15 @@ function parsePolicyFile(document) {
 
 
 
+
 const NO_FILE = {
-    file: { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] },
+    file: {
+        default: 'deny',
+        rules: [],
+        searchDomains: [],
+        expectedBlocks: [],
+        lockdown: { enabled: false, commands: [] },
+    },
     errors: [],
     warnings: [],
 };
@@ -12178,13 +12226,23 @@ function contradictions(rules) {
     }
     return found;
 }
+function parseCommands(text) {
+    const source = 'input sudo-allow-commands';
+    const read = splitList(text).map((item) => readAt(item.text, placesIn(source, item), parseLockdownCommand));
+    return {
+        items: read.flatMap(({ value }) => value?.path ?? []),
+        errors: read.flatMap(({ errors }) => errors),
+        warnings: read.flatMap(({ warnings }) => warnings),
+    };
+}
 function buildPolicy(inputs, document, environment) {
     const lists = parseInputs(inputs);
     const expected = parseList(inputs.expectedBlocks, 'input expected-blocks', EXPECTED_BLOCKS);
+    const commands = parseCommands(inputs.sudoAllowCommands);
     const suffixes = parseSearchDomains(inputs.searchDomains, 'input search-domains');
     const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
     const auto = autoAllowedRules({ ...inputs, ...environment });
-    const all = [...lists, suffixes, expected, auto, parsed];
+    const all = [...lists, suffixes, expected, commands, auto, parsed];
     const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
     const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
     const errors = all.flatMap((part) => part.errors);
@@ -12197,7 +12255,15 @@ function buildPolicy(inputs, document, environment) {
         expectedBlocks: numbered([...expected.items, ...parsed.file.expectedBlocks]),
         ...(document === undefined ? {} : { hash: document.sha256 }),
     };
-    return { policy, warnings };
+    const { lockdown } = parsed.file;
+    return {
+        policy,
+        lockdown: {
+            enabled: inputs.sudoLockdown || lockdown.enabled,
+            commands: [...new Set([...commands.items, ...lockdown.commands])],
+        },
+        warnings,
+    };
 }
 
 

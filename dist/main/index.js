@@ -40228,6 +40228,39 @@ function autoAllowedRules(inputs) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/lockdown.js
+
+const PATH = /^\/(?:[A-Za-z0-9._+-]+\/)*[A-Za-z0-9._+-]+$/u;
+const EQUAL_ROOT = new Set(('sh bash dash zsh ksh fish busybox env find xargs parallel tar zip cpio rsync ssh scp socat nc ncat netcat ' +
+    'python perl ruby node lua php awk gawk mawk sed ed vi vim nvim nano emacs less more man git make gdb strace ' +
+    'docker podman nerdctl ctr crictl buildctl kubectl lxc incus virsh machinectl systemctl systemd-run at crontab ' +
+    'mount umount nsenter unshare chroot setpriv capsh su sudo pkexec doas runuser setarch timeout nice nohup ' +
+    'dd cp mv ln tee install chmod chown chgrp setfacl passwd useradd usermod groupadd visudo ip tc bpftool ' +
+    'insmod modprobe kexec tcpdump time watch script expect screen tmux flock stdbuf ionice taskset').split(' '));
+const RUNS_HOOKS = new Set('apt apt-get aptitude dpkg dnf yum rpm zypper apk pacman snap pip npm gem'.split(' '));
+function plainName(path) {
+    const base = path.slice(path.lastIndexOf('/') + 1);
+    return base.replace(/[\d.]+$/u, '');
+}
+function parseLockdownCommand(text) {
+    if (!text.startsWith('/'))
+        throw new Fault(0, text, 'an absolute path');
+    const blank = text.search(/\s/u);
+    if (blank >= 0) {
+        throw new Fault(blank, text.slice(blank), 'a path alone: arguments can not be told apart by sudo');
+    }
+    if (!PATH.test(text) || /\/\.{1,2}(?:\/|$)/u.test(text)) {
+        throw new Fault(0, text, 'a plain path of letters, digits and . _ + - without "." or ".."');
+    }
+    const name = plainName(text);
+    if (EQUAL_ROOT.has(name)) {
+        throw new Fault(0, text, `a command that does not equal root: ${name} runs any command or writes any file`);
+    }
+    const hooks = `${name} runs scripts of what it installs as root: whoever chooses its arguments is root`;
+    const notes = RUNS_HOOKS.has(name) ? [{ at: 0, found: text, message: hooks }] : [];
+    return { path: text, notes };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/nearest.js
 const MAX_CHANGES = 3;
 function nearest(word, known) {
@@ -40508,6 +40541,7 @@ function parseSearchDomains(text, source) {
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/read-parts.js
 
+
 function readSearchDomains(reader, entry) {
     const nodes = (entry && reader.list(entry.value, 'suffixes')) ?? [];
     return nodes.flatMap((node) => {
@@ -40516,18 +40550,17 @@ function readSearchDomains(reader, entry) {
         return read === undefined ? [] : [read.name];
     });
 }
-function checkLockdown(reader, entry, commandsKey) {
+function readLockdown(reader, entry, commandsKey) {
     const keys = entry && reader.map(entry.value, ['enabled', commandsKey]);
-    const enabled = keys?.get('enabled');
-    if (enabled !== undefined && reader.boolean(enabled) === true) {
-        reader.fail(enabled.value.start, 'true', 'false: sudo-lockdown is not supported yet');
-    }
     const commands = keys?.get(commandsKey);
-    for (const node of (commands && reader.list(commands.value, 'absolute paths')) ?? []) {
-        const path = reader.string(node, 'an absolute path');
-        if (path !== undefined && !path.text.startsWith('/'))
-            reader.wrong(node, 'an absolute path');
-    }
+    const nodes = (commands && reader.list(commands.value, 'absolute paths')) ?? [];
+    return {
+        enabled: reader.boolean(keys?.get('enabled')) ?? false,
+        commands: nodes.flatMap((node) => {
+            const scalar = reader.string(node, 'an absolute path');
+            return (scalar && reader.text(scalar, parseLockdownCommand)?.path) ?? [];
+        }),
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/parse-reference.js
@@ -40598,12 +40631,12 @@ function parseReferenceFile(reader, root) {
     const keys = reader.map(root, REFERENCE_FILE_KEYS, OTHER_FILE_KEYS);
     const rules = keys?.get('rules');
     const nodes = (rules && reader.list(rules.value, 'rules')) ?? [];
-    checkLockdown(reader, keys?.get('sudoLockdown'), 'allowCommands');
     return {
         default: reader.oneOf(keys?.get('defaultAction'), ['deny', 'allow']) ?? 'deny',
         rules: nodes.flatMap((node) => readRule(reader, node) ?? []),
         searchDomains: readSearchDomains(reader, keys?.get('searchDomains')),
         expectedBlocks: [],
+        lockdown: readLockdown(reader, keys?.get('sudoLockdown'), 'allowCommands'),
     };
 }
 
@@ -40629,7 +40662,13 @@ const parse_policy_OTHER_KEYS = {
     sudoLockdown: 'sudo-lockdown',
 };
 const EXPECTED_BLOCKS = { action: 'deny', takes: 'any', allowBroad: true };
-const EMPTY = { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] };
+const EMPTY = {
+    default: 'deny',
+    rules: [],
+    searchDomains: [],
+    expectedBlocks: [],
+    lockdown: { enabled: false, commands: [] },
+};
 const VERSION_EXPECTED = '"version: 1" at the top of the policy file';
 function readVersion(reader, root, entry) {
     if (entry === undefined) {
@@ -40682,8 +40721,8 @@ function parsePolicyFile(document) {
         rules: readRules(reader, keys.get('rules'), allowBroad),
         searchDomains: readSearchDomains(reader, keys.get('search-domains')),
         expectedBlocks: readExpected(reader, keys.get('expected-blocks')),
+        lockdown: readLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands'),
     };
-    checkLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands');
     return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
 }
 
@@ -40694,8 +40733,15 @@ function parsePolicyFile(document) {
 
 
 
+
 const NO_FILE = {
-    file: { default: 'deny', rules: [], searchDomains: [], expectedBlocks: [] },
+    file: {
+        default: 'deny',
+        rules: [],
+        searchDomains: [],
+        expectedBlocks: [],
+        lockdown: { enabled: false, commands: [] },
+    },
     errors: [],
     warnings: [],
 };
@@ -40730,13 +40776,23 @@ function contradictions(rules) {
     }
     return found;
 }
+function parseCommands(text) {
+    const source = 'input sudo-allow-commands';
+    const read = splitList(text).map((item) => readAt(item.text, placesIn(source, item), parseLockdownCommand));
+    return {
+        items: read.flatMap(({ value }) => value?.path ?? []),
+        errors: read.flatMap(({ errors }) => errors),
+        warnings: read.flatMap(({ warnings }) => warnings),
+    };
+}
 function buildPolicy(inputs, document, environment) {
     const lists = parseInputs(inputs);
     const expected = parseList(inputs.expectedBlocks, 'input expected-blocks', EXPECTED_BLOCKS);
+    const commands = parseCommands(inputs.sudoAllowCommands);
     const suffixes = parseSearchDomains(inputs.searchDomains, 'input search-domains');
     const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
     const auto = autoAllowedRules({ ...inputs, ...environment });
-    const all = [...lists, suffixes, expected, auto, parsed];
+    const all = [...lists, suffixes, expected, commands, auto, parsed];
     const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
     const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
     const errors = all.flatMap((part) => part.errors);
@@ -40749,7 +40805,15 @@ function buildPolicy(inputs, document, environment) {
         expectedBlocks: numbered([...expected.items, ...parsed.file.expectedBlocks]),
         ...(document === undefined ? {} : { hash: document.sha256 }),
     };
-    return { policy, warnings };
+    const { lockdown } = parsed.file;
+    return {
+        policy,
+        lockdown: {
+            enabled: inputs.sudoLockdown || lockdown.enabled,
+            commands: [...new Set([...commands.items, ...lockdown.commands])],
+        },
+        warnings,
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/notify-url.js
@@ -40792,6 +40856,8 @@ function prepareSession(parts) {
         githubServiceHosts: text('github-service-hosts'),
         azureInfraHosts: text('azure-infra-hosts'),
         expectedBlocks: text('expected-blocks'),
+        sudoLockdown: text('sudo-lockdown') === 'true',
+        sudoAllowCommands: text('sudo-allow-commands'),
     }, document, { actionsUrls: parts.actionsUrls, serverUrl: parts.serverUrl });
     const warnings = built.warnings.map(renderProblem);
     const problems = 'errors' in built ? built.errors.map(renderProblem) : [];
@@ -40816,6 +40882,7 @@ function prepareSession(parts) {
     return {
         kind: 'session',
         warnings,
+        lockdown: built.lockdown.enabled ? built.lockdown.commands : undefined,
         session: {
             version: 1,
             mode,
@@ -41494,7 +41561,44 @@ function proofLine(attempts) {
     return JSON.stringify({ proof: 'failed', why });
 }
 
+;// CONCATENATED MODULE: ./build/ts/action/prove-lockdown.js
+const ROOT_SOCKETS = [
+    '/run/docker.sock',
+    '/run/containerd/containerd.sock',
+    '/run/podman/podman.sock',
+    '/run/buildkit/buildkitd.sock',
+    '/run/crio/crio.sock',
+    '/run/snapd.socket',
+    '/run/snapd-snap.socket',
+    '/run/libvirt/libvirt-sock',
+    '/run/libvirt/virtqemud-sock',
+    '/var/lib/lxd/unix.socket',
+    '/var/snap/lxd/common/lxd/unix.socket',
+    '/var/lib/incus/unix.socket',
+];
+const PROBES = ['/usr/bin/true', '/bin/true', '/usr/bin/id'];
+async function tryLockdown(commands, attempts) {
+    const probe = PROBES.find((path) => !commands.includes(path)) ?? '/usr/bin/true';
+    const tried = [
+        { what: `sudo ${probe}`, outcome: await attempts.sudo(probe), expected: 'refused' },
+    ];
+    for (const path of commands) {
+        tried.push({
+            what: `sudo may run ${path}`,
+            outcome: await attempts.sudoMay(path),
+            expected: 'allowed',
+        });
+    }
+    for (const path of ROOT_SOCKETS) {
+        const outcome = await attempts.connectSocket(path);
+        if (outcome === 'connected')
+            tried.push({ what: `connect to ${path}`, outcome, expected: 'EACCES' });
+    }
+    return tried;
+}
+
 ;// CONCATENATED MODULE: ./build/ts/action/start-session.js
+
 
 const EXIT_UNSUPPORTED = 3;
 const BEFORE_ANY_CHANGE = [1, 2, 4, 5];
@@ -41507,7 +41611,16 @@ function parseStatus(line) {
         return undefined;
     }
 }
-async function hear(loader, attempts, log) {
+async function prove(names, attempts, lockdown, log) {
+    const tried = [...(await tryProof(names, attempts))];
+    if (lockdown !== undefined) {
+        tried.push(...(await tryLockdown(lockdown.commands, lockdown.attempts)));
+    }
+    const lines = tried.map(({ what, outcome, expected }) => outcome === expected ? `${what}: ${outcome}` : `${what}: ${outcome}, expected ${expected}`);
+    log.group('Proof of the wall', lines);
+    return proofLine(tried);
+}
+async function hear(loader, attempts, lockdown, log) {
     const heard = { green: undefined, errors: [], undone: false };
     for await (const line of loader.lines) {
         const status = parseStatus(line);
@@ -41515,10 +41628,7 @@ async function hear(loader, attempts, log) {
             heard.errors.push(`${status.error.message}. ${status.error.remedy}`);
         }
         if (status?.stage === 'flipped' && status.proof !== undefined) {
-            const tried = await tryProof(status.proof, attempts);
-            loader.write(proofLine(tried));
-            const lines = tried.map(({ what, outcome, expected }) => outcome === expected ? `${what}: ${outcome}` : `${what}: ${outcome}, expected ${expected}`);
-            log.group('Proof of the wall', lines);
+            loader.write(await prove(status.proof, attempts, lockdown, log));
         }
         if (status?.stage === 'note')
             log.info(`debug: ${status.text ?? ''}`);
@@ -41529,9 +41639,9 @@ async function hear(loader, attempts, log) {
     }
     return heard;
 }
-async function startSession(session, loader, attempts, log) {
+async function startSession(session, loader, attempts, log, lockdown) {
     loader.write(JSON.stringify(session));
-    const { green, errors, undone } = await hear(loader, attempts, log);
+    const { green, errors, undone } = await hear(loader, attempts, lockdown, log);
     const { code, errorText } = await loader.ended;
     loader.end();
     if (code === 0 && green?.pid !== undefined && green.auditLog !== undefined) {
@@ -41587,31 +41697,31 @@ function hintFor(name) {
 ;// CONCATENATED MODULE: ./build/ts/edge/github/inputs.js
 
 
-const INPUTS = {
-    mode: {},
-    'allowed-hosts': {},
-    'blocked-hosts': {},
-    'allowed-cidrs': {},
-    'blocked-cidrs': {},
-    'config-file': {},
-    'search-domains': {},
-    'github-service-hosts': {},
-    'azure-infra-hosts': {},
-    'allow-existing-connections': {},
-    'on-unsupported': {},
-    'fail-on-block': {},
-    'expected-blocks': {},
-    'sudo-lockdown': { only: 'false' },
-    'sudo-allow-commands': { only: '' },
-    'dns-upstream': {},
-    'notify-url': {},
-    'artifact-name': {},
-    'artifact-retention-days': {},
-    summary: {},
-    'github-token': {},
-    cgroup: {},
-    debug: {},
-};
+const INPUTS = [
+    'mode',
+    'allowed-hosts',
+    'blocked-hosts',
+    'allowed-cidrs',
+    'blocked-cidrs',
+    'config-file',
+    'search-domains',
+    'github-service-hosts',
+    'azure-infra-hosts',
+    'allow-existing-connections',
+    'on-unsupported',
+    'fail-on-block',
+    'expected-blocks',
+    'sudo-lockdown',
+    'sudo-allow-commands',
+    'dns-upstream',
+    'notify-url',
+    'artifact-name',
+    'artifact-retention-days',
+    'summary',
+    'github-token',
+    'cgroup',
+    'debug',
+];
 const BOOLEANS = [
     'allow-existing-connections',
     'fail-on-block',
@@ -41622,16 +41732,13 @@ const BOOLEANS = [
 function readInputs(environment) {
     const errors = unknownInputs(environment);
     const texts = new Map();
-    for (const [name, { only }] of Object.entries(INPUTS)) {
+    for (const name of INPUTS) {
         const value = (environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
         const isBoolean = BOOLEANS.some((boolean) => boolean === name);
         const text = isBoolean ? value.toLowerCase() : value;
         texts.set(name, text);
         if (isBoolean && text !== 'true' && text !== 'false') {
             errors.push(`input ${name}: found "${value}", expected true or false`);
-        }
-        else if (only !== undefined && text !== only) {
-            errors.push(`input ${name}: not supported yet. Leave it at its default, "${only}"`);
         }
     }
     const mode = oneOf(texts, 'mode', ['enforce', 'audit'], errors);
@@ -41658,7 +41765,7 @@ function unknownInputs(environment) {
         if (!key.startsWith('INPUT_'))
             continue;
         const name = key.slice('INPUT_'.length).toLowerCase();
-        if (Object.hasOwn(INPUTS, name))
+        if (INPUTS.includes(name))
             continue;
         errors.push(`input ${name}: unknown. ${didYouMean(name)}`);
     }
@@ -41666,7 +41773,7 @@ function unknownInputs(environment) {
 }
 function didYouMean(name) {
     const dashed = name.replaceAll(/[_ ]/gu, '-');
-    const meant = nearest(dashed, Object.keys(INPUTS));
+    const meant = nearest(dashed, INPUTS);
     return hintFor(dashed) ?? (meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`);
 }
 
@@ -42842,6 +42949,16 @@ async function probeRootAccess() {
     const options = { silent: true, ignoreReturnCode: true, env: {} };
     const { exitCode } = await getExecOutput(SUDO, ['-n', '--', '/bin/true'], options);
     return exitCode === 0 ? 'by sudo' : 'sudo asks for a password';
+}
+async function sudo(...words) {
+    const options = { silent: true, ignoreReturnCode: true, env: {} };
+    return (await getExecOutput(SUDO, ['-n', ...words], options)).exitCode === 0;
+}
+async function trySudo(path) {
+    return (await sudo('--', path)) ? 'ran' : 'refused';
+}
+async function trySudoMay(path) {
+    return (await sudo('-l', '--', path)) ? 'allowed' : 'refused';
 }
 
 ;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
@@ -44738,6 +44855,44 @@ function chooseCgroup(input, hosted, mount) {
     return { choice: { path: input, root: false } };
 }
 
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./build/ts/edge/host/lockdown-attempts.js
+
+
+
+const TIMEOUT_MS = 2000;
+function tryConnectSocket(path) {
+    return new Promise((resolve) => {
+        const socket = (0,external_node_net_.connect)({ path, timeout: TIMEOUT_MS });
+        const end = (outcome) => {
+            socket.destroy();
+            resolve(outcome);
+        };
+        socket.on('connect', () => end('connected'));
+        socket.on('timeout', () => end('no answer'));
+        socket.on('error', (error) => end(error.code ?? error.message));
+    });
+}
+function faultOfCommand(path) {
+    try {
+        if (!(0,external_node_fs_namespaceObject.statSync)(path).isFile())
+            return `${path} is no file`;
+        for (let at = (0,external_node_fs_namespaceObject.realpathSync)(path);; at = (0,external_node_path_namespaceObject.dirname)(at)) {
+            const { uid, mode } = (0,external_node_fs_namespaceObject.lstatSync)(at);
+            if (uid !== 0)
+                return `${at} does not belong to root`;
+            if ((mode & 0o022) !== 0)
+                return `${at} can be written by others than root`;
+            if (at === '/')
+                return undefined;
+        }
+    }
+    catch {
+        return `${path} does not exist`;
+    }
+}
+
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
 // EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
@@ -44921,15 +45076,13 @@ class Converter {
 
 ;// CONCATENATED MODULE: external "node:dgram"
 const external_node_dgram_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dgram");
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./build/ts/edge/host/proof-attempts.js
 
 
-const TIMEOUT_MS = 2000;
+const proof_attempts_TIMEOUT_MS = 2000;
 function tryConnect(address, port) {
     return new Promise((resolve) => {
-        const socket = (0,external_node_net_.connect)({ host: address, port, timeout: TIMEOUT_MS });
+        const socket = (0,external_node_net_.connect)({ host: address, port, timeout: proof_attempts_TIMEOUT_MS });
         const end = (outcome) => {
             socket.destroy();
             resolve(outcome);
@@ -44948,7 +45101,7 @@ function trySend(address, port) {
             socket.close();
             resolve(outcome);
         };
-        const timer = setTimeout(() => end('no answer'), TIMEOUT_MS);
+        const timer = setTimeout(() => end('no answer'), proof_attempts_TIMEOUT_MS);
         const fail = (error) => end(error.code ?? error.message);
         socket.once('error', fail);
         socket.send(Uint8Array.of(0), port, address, (error) => {
@@ -44971,7 +45124,7 @@ function tryQuestion(address, message, port = 53) {
             socket.close();
             resolve(reply);
         };
-        const timer = setTimeout(() => end(undefined), TIMEOUT_MS);
+        const timer = setTimeout(() => end(undefined), proof_attempts_TIMEOUT_MS);
         socket.once('error', () => end(undefined));
         socket.on('message', (reply, from) => {
             if (from.address === address && from.port === port && isReplyTo(message, reply))
@@ -45287,6 +45440,8 @@ function startLoader(options) {
         ...['--daemon', options.daemon],
         ...['--object', options.object],
         ...(options.keep ? ['--keep'] : []),
+        ...(options.lockdown === undefined ? [] : ['--lockdown']),
+        ...(options.lockdown ?? []).flatMap((path) => ['--allow-command', path]),
     ];
     const isRoot = process.getuid?.() === 0;
     const [file = start_loader_SUDO, ...rest] = isRoot ? words : [start_loader_SUDO, '-n', '--', ...words];
@@ -45431,6 +45586,7 @@ function probeCapabilities(mount, access, machine = THIS_MACHINE) {
 
 
 
+
 const environment = process.env;
 const main_dist = (0,external_node_path_namespaceObject.resolve)((0,external_node_path_namespaceObject.dirname)(process.argv[1] ?? ''), '..');
 const loaderName = `bin/loader-linux-${process.arch}`;
@@ -45483,6 +45639,12 @@ async function prepare(inputs, context, mount) {
         inputErrors.push(...prepared.inputErrors);
         machineErrors.push(...prepared.machineErrors);
     }
+    const lockdown = prepared.kind === 'session' ? prepared.lockdown : undefined;
+    for (const path of lockdown ?? []) {
+        const fault = faultOfCommand(path);
+        if (fault !== undefined)
+            inputErrors.push(`input sudo-allow-commands: ${fault}`);
+    }
     const chosen = chooseCgroup(text('cgroup'), context.hosted, mount ?? '');
     if ('error' in chosen)
         machineErrors.push(chosen.error);
@@ -45494,6 +45656,7 @@ async function prepare(inputs, context, mount) {
         log.warning(warning);
     return {
         session: prepared.kind === 'session' ? prepared.session : undefined,
+        lockdown,
         cgroup: 'choice' in chosen ? chosen.choice : undefined,
         inputErrors,
         machineErrors,
@@ -45511,7 +45674,12 @@ function describe({ mode, policy, upstreams }) {
         `upstream resolvers: ${upstreams.map(({ address, port }) => `${address} port ${port}`).join(', ')}`,
     ];
 }
-async function start(inputs, context, session, cgroup) {
+const LOCKDOWN_ATTEMPTS = {
+    sudo: trySudo,
+    sudoMay: trySudoMay,
+    connectSocket: tryConnectSocket,
+};
+async function start(inputs, context, session, cgroup, lockdown) {
     const loader = startLoader({
         loader: `${main_dist}/${loaderName}`,
         object: `${main_dist}/bpf/egress.bpf.o`,
@@ -45522,11 +45690,13 @@ async function start(inputs, context, session, cgroup) {
         uid: process.getuid?.() ?? 0,
         worker: process.ppid,
         keep: context.hosted,
+        lockdown,
     });
     for (const signal of ['SIGINT', 'SIGTERM'])
         process.once(signal, () => loader.end());
     const attempts = { connect: tryConnect, send: trySend, ask: tryQuestion };
-    const started = await startSession(session, loader, attempts, log);
+    const toProve = lockdown && { commands: lockdown, attempts: LOCKDOWN_ATTEMPTS };
+    const started = await startSession(session, loader, attempts, log, toProve);
     if (started.kind === 'failed') {
         const after = started.remains === 'none' ? UNCHANGED : UNKNOWN;
         if (started.unsupported)
@@ -45571,7 +45741,7 @@ async function main() {
         `kernel: ${(0,external_node_os_namespaceObject.release)()}`,
         ...capabilities.map(({ name, found }) => `${name}: ${found}`),
     ]);
-    const { session, cgroup, inputErrors, machineErrors } = await prepare(inputs, context, mount);
+    const { session, cgroup, lockdown, inputErrors, machineErrors } = await prepare(inputs, context, mount);
     const missing = capabilities
         .filter(({ remedy }) => remedy !== '')
         .map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`);
@@ -45587,7 +45757,7 @@ async function main() {
     }
     else {
         log.group('Policy', describe(session));
-        await start(inputs, context, session, cgroup);
+        await start(inputs, context, session, cgroup, lockdown);
     }
 }
 main().catch((error) => {
