@@ -45,18 +45,19 @@ function connect(address: string, port: number): string {
 }
 
 test('a batch that fails leaves every entry as it was', async () => {
-  const allow = { address: SERVER4, proto: 6, port: 443, length: 32, rule: 1 };
-  const writes = [policy(VERDICT.DENY), rule({ ...allow, verdict: VERDICT.ALLOW })];
-  await start(lab, { mode: MODE.ENFORCE, writes });
+  const live = { address: SERVER4, proto: 6, port: 443, expiresNs: FAR_FUTURE };
+  await start(lab, { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY), grant(live)] });
   expect(connect(SERVER4, 443)).toBe('connected');
-  const impossible = { address: OTHER4, proto: 6, port: 443, length: 100, rule: 2 };
+  // rules take no write once the wall stands
+  const late = { address: OTHER4, proto: 6, port: 443, length: 32, rule: 2 };
   apply(lab, [
-    rule({ ...allow, verdict: VERDICT.DENY }),
-    rule({ ...allow, port: 80, verdict: VERDICT.ALLOW }),
-    rule({ ...impossible, verdict: VERDICT.ALLOW }),
+    grant({ ...live, expiresNs: 1n }),
+    grant({ ...live, port: 80 }),
+    rule({ ...late, verdict: VERDICT.ALLOW }),
   ]);
   expect(connect(SERVER4, 443)).toBe('connected');
   expect(connect(SERVER4, 80)).toBe('PermissionError');
+  expect(connect(OTHER4, 443)).toBe('PermissionError');
 });
 
 test('a live grant admits exactly its pairs; an expired one and a hole admit nothing', async () => {

@@ -1,6 +1,6 @@
 // What connect() never sees: frames, raw packets, admitted flows that outlive their grant, the proof.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { DECIDED_BY, LAYER, MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
+import { DECIDED_BY, KIND, LAYER, MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { type Event, grant, policy, rule } from '../lab/entries.ts';
 import { Lab, line, OTHER4, SERVER4, until } from '../lab/lab.ts';
 import { apply, events, start } from '../lab/started.ts';
@@ -159,7 +159,8 @@ test('a flow of another namespace goes on after the end of its grant, a new one 
   expect(await answer).toBe('after x');
   expect(lab.run(...box, TALK).stderr).toContain('PermissionError');
   // a denied address ends it, whatever admitted it
-  apply(lab, [rule({ address: SERVER4, length: 32, proto: 0, verdict: VERDICT.DENY, rule: 1 })]);
+  const denial = { address: SERVER4, proto: 0, kind: KIND.DENIAL, expiresNs: FAR_FUTURE };
+  apply(lab, [grant(denial)]);
   const end = line(job, 'denied');
   job.stdin?.write('denied\n');
   expect(await end).toBe('denied TimeoutError');

@@ -18,7 +18,9 @@ while True:
 beforeAll(async () => {
   await lab.open();
   const server = await lab.serve(SERVER);
-  server.stdout?.on('data', (chunk: Buffer) => arrived.push(chunk.toString()));
+  server.stdout?.on('data', (chunk: Buffer) => {
+    if (chunk.toString().includes('arrived')) arrived.push(chunk.toString());
+  });
   await start(lab, { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY)] });
 });
 afterAll(() => lab.close());
