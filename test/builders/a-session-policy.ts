@@ -1,6 +1,6 @@
 // A policy as main would build it from inputs, runner hosts included.
 import { buildPolicy } from '../../src/core/policy/build-policy.ts';
-import type { Policy } from '../../src/core/policy/policy.ts';
+import type { Policy, Rule } from '../../src/core/policy/policy.ts';
 
 /** What a test says of its policy; lists are input text. */
 export interface PolicyWishes {
@@ -12,6 +12,8 @@ export interface PolicyWishes {
   readonly private?: readonly string[];
   readonly githubServiceHosts?: string;
   readonly expected?: string;
+  /** An address that may be pinged. */
+  readonly icmp?: string;
 }
 
 /** Builds the policy or throws its first error. */
@@ -38,5 +40,20 @@ export function aSessionPolicy(wishes: PolicyWishes): Policy {
     ...rule,
     private: wishes.private?.includes(rule.text) ?? false,
   }));
-  return { ...policy, rules, default: wishes.default ?? 'deny' };
+  const { icmp } = wishes;
+  const ping: Rule[] =
+    icmp === undefined
+      ? []
+      : [
+          {
+            id: rules.length + 1,
+            target: { kind: 'prefix', text: icmp },
+            ports: [{ port: 0, protocol: 'icmp' }],
+            action: 'allow',
+            private: false,
+            text: icmp,
+            where: { source: 'test', line: 1, column: 1 },
+          },
+        ];
+  return { ...policy, rules: [...rules, ...ping], default: wishes.default ?? 'deny' };
 }
