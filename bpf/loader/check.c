@@ -194,6 +194,7 @@ void check_all(const struct session *s, check_report to)
 
 	report = to;
 	check_cgroup(s->options.cgroup);
+	check_raw_sockets();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];
 

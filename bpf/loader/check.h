@@ -7,6 +7,9 @@
 /* Hears of each finding, once, in words for the record. */
 typedef void (*check_report)(const char *finding);
 
+/* raw.c: packet and XDP sockets that guarded processes have opened since the first look. */
+void check_raw_sockets(void);
+
 /* Tells a finding once. */
 void check_find(const char *finding);
 

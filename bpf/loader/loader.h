@@ -150,6 +150,8 @@ int processes_capture(const struct session *s);
  * there is no way back. */
 int netns_each(void (*visit)(uint64_t inode, bool other, void *arg), void *arg);
 uint64_t netns_of(const char *path);
+/* Id of a process's cgroup, 0 when it is gone. */
+uint64_t process_cgroup(int pid);
 /* Whether a process is below the guarded cgroup. */
 bool process_is_guarded(int pid);
 

@@ -33,6 +33,26 @@ uint64_t netns_of(const char *path)
 	return stat(path, &st) ? 0 : (uint64_t)st.st_ino;
 }
 
+uint64_t process_cgroup(int pid)
+{
+	char path[64], line[1024], full[5200];
+	uint64_t id = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	f = fopen(path, "re");
+	while (f && !id && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "0::", 3))
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		snprintf(full, sizeof(full), "%s%s", cgroup_mount(), line + 3);
+		id = cgroup_id(full);
+	}
+	if (f)
+		fclose(f);
+	return id;
+}
+
 bool process_is_guarded(int pid)
 {
 	static char guarded[4096];

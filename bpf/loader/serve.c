@@ -488,26 +488,6 @@ static void config_fill(void)
 	config_value.canary_port = session->canary_port;
 }
 
-static void worker_cgroup(void)
-{
-	char path[64], line[1024], full[5200], *mount;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", session->options.worker);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "0::", 3))
-			continue;
-		line[strcspn(line, "\n")] = 0;
-		mount = cgroup_mount();
-		snprintf(full, sizeof(full), "%s%s", mount, line + 3);
-		config_value.worker_cgroup = cgroup_id(full);
-	}
-	fclose(f);
-}
-
 static void start_uncovered(const char *interface, int err)
 {
 	static bool told;
@@ -542,7 +522,7 @@ static int first_start(void)
 		return EXIT_UNSUPPORTED;
 	}
 	config_fill();
-	worker_cgroup();
+	config_value.worker_cgroup = process_cgroup(session->options.worker);
 	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
 	processes_capture(session);
 	/* once more: what has changed since the keeper looked was not watched yet */

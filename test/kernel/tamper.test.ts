@@ -2,7 +2,7 @@
 // right is put right. The wall goes on refusing in each case.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Guarded } from '../lab/guarded.ts';
-import { until } from '../lab/lab.ts';
+import { line, until } from '../lab/lab.ts';
 import { jobConnect } from '../lab/started.ts';
 
 const REFUSED = '198.51.100.20';
@@ -97,6 +97,14 @@ bpf(8, struct.pack('<IIII', cgroup, prog, 1, 2))`);
     expect(said).toBe('');
     await foundSoon('the programs of the guarded cgroup');
     expect(jobConnect(guarded.lab, REFUSED)).toBe('PermissionError');
+  });
+
+  test('a guarded process opens a packet socket, which can pass the wall', async () => {
+    const open =
+      'import socket, sys; s = socket.socket(17, 3, 3); print("open", flush=True); sys.stdin.read()';
+    const job = guarded.lab.spawn(['/usr/bin/python3', '-c', open]);
+    await line(job, 'open');
+    await foundSoon('has opened a packet socket: its frames can pass the wall (limit L1)');
   });
 
   test('a packet filter comes behind the wall', async () => {

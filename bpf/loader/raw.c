@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Packet and XDP sockets of the machine's network namespace (packet(7), xdp_diag): frames of them can
+ * pass every hook, so one that a guarded process opens is told. What was there before, the runner's
+ * and other services' are the machine's own.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <linux/netlink.h>
+#include <linux/packet_diag.h>
+#include <linux/sock_diag.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "check.h"
+
+#define FAMILY_XDP 44
+#define KNOWN_MAX 1024
+
+static uint32_t known[KNOWN_MAX];
+static size_t known_count;
+
+/* True the first time an inode is seen. */
+static bool is_new(uint32_t inode)
+{
+	for (size_t i = 0; i < known_count; i++)
+		if (known[i] == inode)
+			return false;
+	known[known_count++ % KNOWN_MAX] = inode;
+	if (known_count > KNOWN_MAX)
+		known_count = KNOWN_MAX;
+	return true;
+}
+
+static bool holds(const char *pid, uint32_t inode)
+{
+	char path[300], wanted[32], target[64];
+	struct dirent *entry;
+	bool found = false;
+	DIR *fds;
+
+	snprintf(wanted, sizeof(wanted), "socket:[%u]", inode);
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	fds = opendir(path);
+	while (fds && !found && (entry = readdir(fds))) {
+		char link[600];
+		ssize_t n;
+
+		snprintf(link, sizeof(link), "%s/%s", path, entry->d_name);
+		n = readlink(link, target, sizeof(target) - 1);
+		if (n <= 0)
+			continue;
+		target[n] = 0;
+		found = !strcmp(target, wanted);
+	}
+	if (fds)
+		closedir(fds);
+	return found;
+}
+
+/* As owner_fill() in bpf/owner.bpf.h: what is inherited ends with the worker's cgroup. */
+static bool is_runner(int pid)
+{
+	struct process_key k = {.tgid = (uint32_t)pid};
+	struct process_value v;
+	struct config c;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v) || v.scope != SCOPE_RUNNER)
+		return false;
+	return !(v.flags & PROCESS_INHERITED) ||
+	       (!bpf_map_lookup_elem(map_fds[M_CONFIG], &zero, &c) && c.worker_cgroup == process_cgroup(pid));
+}
+
+static void tell(uint32_t inode, const char *kind)
+{
+	struct dirent *process;
+	DIR *proc = opendir("/proc");
+	char finding[160];
+
+	while (proc && (process = readdir(proc))) {
+		int pid = atoi(process->d_name);
+
+		if (!isdigit((unsigned char)process->d_name[0]) || pid == getpid() ||
+		    !process_is_guarded(pid) || is_runner(pid) || !holds(process->d_name, inode))
+			continue;
+		snprintf(finding, sizeof(finding),
+			 "process %d has opened %s socket: its frames can pass the wall (limit L1)", pid,
+			 kind);
+		check_find(finding);
+	}
+	if (proc)
+		closedir(proc);
+}
+
+/* Packet sockets as /proc/net/packet lists them; the inode is the last column. */
+static void look_at_packets(bool is_first)
+{
+	FILE *f = fopen("/proc/self/net/packet", "re");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		uint32_t inode;
+
+		if (sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %u", &inode) == 1 && is_new(inode) &&
+		    !is_first)
+			tell(inode, "a packet");
+	}
+	if (f)
+		fclose(f);
+}
+
+/* XDP sockets are listed by sock_diag alone; a kernel without it lists none. */
+static void look_at_xdp(bool is_first)
+{
+	struct {
+		struct nlmsghdr h;
+		struct packet_diag_req r; /* xdp_diag_req has the same layout, and so have the inodes */
+	} q = {.h = {sizeof(q), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0},
+	       .r = {.sdiag_family = FAMILY_XDP}};
+	static char reply[32768];
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	bool done = fd < 0 || send(fd, &q, sizeof(q), 0) < 0;
+
+	while (!done) {
+		int left = (int)recv(fd, reply, sizeof(reply), 0);
+
+		if (left <= 0)
+			break;
+		for (struct nlmsghdr *h = (void *)reply; NLMSG_OK(h, (unsigned int)left);
+		     h = NLMSG_NEXT(h, left)) {
+			const struct packet_diag_msg *m = NLMSG_DATA(h);
+
+			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+				done = true;
+			else if (is_new(m->pdiag_ino) && !is_first)
+				tell(m->pdiag_ino, "an XDP");
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+void check_raw_sockets(void)
+{
+	static bool looked;
+
+	look_at_packets(!looked);
+	look_at_xdp(!looked);
+	looked = true;
+}
