@@ -88,6 +88,19 @@ s.sendto(b'sibling?', ('127.0.0.11', 53)); d, who = u.recvfrom(100); print(d.dec
   expect(lab.runBoxed('/usr/bin/python3', '-c', script).stdout.trim()).toBe('sibling?');
 });
 
+test.each(['connected', 'unconnected', 'tcp'] as const)(
+  'a %s client bound to a device is answered, by its own server as it sees it',
+  (kind) => {
+    const [file = '', flag = '', script = ''] = client(kind, OTHER4);
+    const bound = script.replace(
+      '; s.settimeout(3)',
+      "; s.setsockopt(1, 25, b'up0'); s.settimeout(3)",
+    );
+    expect(bound).not.toBe(script);
+    expect(lab.run(file, flag, bound).stdout.trim()).toBe(`id 1234 code 5 from ${OTHER4} 53`);
+  },
+);
+
 test('no question reached a server of the internet', () => {
   expect(arrived).toEqual([]);
 });
