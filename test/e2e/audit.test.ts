@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { schemaFaults } from '../lab/audit-schema.ts';
 import type { WorkflowRun } from '../lab/harness.ts';
 import { eventsOf, runSteps, serviceFailures, stepOf } from '../lab/run-written.ts';
 
@@ -40,6 +41,10 @@ describe('mode audit', () => {
     expect(eventsOf(run).filter(({ blocked }) => blocked)).toEqual([]);
     const addresses = wouldDeny.filter(({ event_type: type }) => type === 'connection_blocked');
     expect(addresses.map(({ dst_port: port }) => port).sort()).toEqual([443, 80]);
+  });
+
+  test('every record is what the shipped schema says', () => {
+    expect(schemaFaults(run.auditLog)).toEqual([]);
   });
 
   test('the summary says that nothing was refused', () => {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { schemaFaults } from '../lab/audit-schema.ts';
 import { runWorkflow, type WorkflowRun } from '../lab/harness.ts';
 import { eventsOf, recordsOf, serviceFailures, stepOf } from '../lab/run-written.ts';
 
@@ -86,6 +87,10 @@ describe('examples/lockdown.yml', () => {
     expect(ended).toMatchObject({ mode: 'enforce', totals: { connection_blocked: 1 } });
     if (ended?.event_type !== 'session_ended') throw new Error('no totals');
     expect(Object.values(ended.lost).filter((number) => number > 0)).toEqual([]);
+  });
+
+  test('every record is what the shipped schema says', () => {
+    expect(schemaFaults(run.auditLog)).toEqual([]);
   });
 
   test('after the worker has exited nothing is left', () => {
