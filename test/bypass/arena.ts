@@ -1,7 +1,7 @@
 // Where attempts to get round the wall are made: a guarded lab, a sniffer of every frame that leaves
 // the machine, and attempts with a marker of their own. What arrived is what the sniffer saw.
 import { Guarded } from '../lab/guarded.ts';
-import { type Result, until } from '../lab/lab.ts';
+import { eachLine, type Result, until } from '../lab/lab.ts';
 
 /** Allowed: 443/tcp, 9/udp and ICMP of it, and nothing else of the internet. */
 export const ALLOWED = '198.51.100.10';
@@ -60,11 +60,7 @@ export class Arena {
   async open(): Promise<void> {
     await this.guarded.open();
     const sniffer = await this.guarded.lab.serve(SNIFFER);
-    sniffer.stdout?.on('data', (chunk: Buffer) => {
-      for (const found of chunk.toString().matchAll(/arrived (mark-\S+!)/gu)) {
-        this.#arrived.add(found[1] ?? '');
-      }
-    });
+    eachLine(sniffer, (text) => this.#arrived.add(text.replace('arrived ', '')));
     const groups = 'echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range';
     this.guarded.run('sh', '-c', groups);
     await this.guarded.guard({

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Guarded } from '../lab/guarded.ts';
-import { line } from '../lab/lab.ts';
+import { eachLine, line } from '../lab/lab.ts';
 import type { SessionWishes } from '../lab/session.ts';
 
 const ALLOWED = '198.51.100.10';
@@ -41,7 +41,7 @@ interface Flows {
 async function open(words: readonly string[], cgroup?: string): Promise<Flows> {
   const child = guarded.lab.spawn([...words, '/usr/bin/python3', '-u', '-c', OPEN], cgroup);
   const lines: string[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n')));
+  eachLine(child, (text) => lines.push(text));
   await line(child, 'open');
   return { child, lines };
 }

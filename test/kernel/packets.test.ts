@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DECIDED_BY, KIND, LAYER, MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { type Event, grant, policy, rule } from '../lab/entries.ts';
-import { Lab, line, OTHER4, SERVER4, until } from '../lab/lab.ts';
+import { eachLine, Lab, line, OTHER4, SERVER4, until } from '../lab/lab.ts';
 import { apply, events, start } from '../lab/started.ts';
 
 const lab = new Lab('packet');
@@ -36,9 +36,7 @@ beforeEach(async () => {
   arrived = [];
   await lab.open();
   const server = await lab.serve(SERVER);
-  server.stdout?.on('data', (chunk: Buffer) =>
-    arrived.push(...chunk.toString().trim().split('\n')),
-  );
+  eachLine(server, (text) => arrived.push(text));
 });
 afterEach(() => lab.close());
 

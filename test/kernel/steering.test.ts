@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { hexAddress, policy } from '../lab/entries.ts';
-import { Lab, OTHER4, until } from '../lab/lab.ts';
+import { eachLine, Lab, OTHER4, until } from '../lab/lab.ts';
 import { start } from '../lab/started.ts';
 
 const lab = new Lab('steer');
@@ -18,9 +18,7 @@ while True:
 beforeAll(async () => {
   await lab.open();
   const server = await lab.serve(SERVER);
-  server.stdout?.on('data', (chunk: Buffer) => {
-    if (chunk.toString().includes('arrived')) arrived.push(chunk.toString());
-  });
+  eachLine(server, (text) => arrived.push(text));
   await start(lab, { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY)] });
 });
 afterAll(() => lab.close());

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DECIDED_BY, LAYER, MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { policy, rule } from '../lab/entries.ts';
-import { Lab, OTHER4, SERVER4, SERVER6, until } from '../lab/lab.ts';
+import { eachLine, Lab, OTHER4, SERVER4, SERVER6, until } from '../lab/lab.ts';
 import { events, start } from '../lab/started.ts';
 
 const lab = new Lab('wall');
@@ -67,9 +67,7 @@ const ALLOW = VERDICT.ALLOW;
 beforeAll(async () => {
   await lab.open();
   const server = await lab.serve(SERVER);
-  server.stdout?.on('data', (chunk: Buffer) =>
-    arrived.push(...chunk.toString().trim().split('\n')),
-  );
+  eachLine(server, (text) => arrived.push(text));
   const started = await start(lab, {
     mode: MODE.ENFORCE,
     writes: [

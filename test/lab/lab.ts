@@ -215,7 +215,8 @@ export function line(child: ChildProcess, text: string, limitMs = 10_000): Promi
     const timer = setTimeout(() => reject(new Error(`no "${text}" in: ${seen}`)), limitMs);
     function onData(chunk: Buffer): void {
       seen += chunk.toString();
-      const found = seen.split('\n').find((one) => one.includes(text));
+      const whole = seen.split('\n').slice(0, -1);
+      const found = whole.find((one) => one.includes(text));
       if (found === undefined) return;
       clearTimeout(timer);
       child.stdout?.off('data', onData);
@@ -226,6 +227,16 @@ export function line(child: ChildProcess, text: string, limitMs = 10_000): Promi
       clearTimeout(timer);
       reject(new Error(`ended with ${code} before "${text}": ${seen}`));
     });
+  });
+}
+
+/** Calls back with every whole, non-empty line a process prints from now on, whatever its pieces. */
+export function eachLine(child: ChildProcess, onLine: (text: string) => void): void {
+  let rest = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    const parts = (rest + chunk.toString()).split('\n');
+    rest = parts.pop() ?? '';
+    for (const text of parts) if (text.trim() !== '') onLine(text.trim());
   });
 }
 
