@@ -233,8 +233,8 @@ function existingSection(report: Report): string[] {
 const EXISTING: Readonly<Record<Row['status'], string>> = {
   allowed: 'went on',
   'late allowed': 'went on',
-  blocked: 'refused from now on',
-  'would be blocked': 'would be refused',
+  blocked: 'closed',
+  'would be blocked': 'would be closed',
 };
 
 function incidents(report: Report, facts: SummaryFacts): string[] {
