@@ -19,15 +19,16 @@ export const ROOT_SOCKETS = [
   '/var/lib/incus/unix.socket',
 ] as const;
 
-/** What sudo must refuse: the first of them that is not allowed. */
-const PROBES = ['/usr/bin/true', '/bin/true', '/usr/bin/id'];
+/** What sudo must refuse: the first whose name is not allowed; one file may have several paths. */
+const PROBES = ['true', 'id', 'uname', 'whoami'];
 
 /** All attempts against a lockdown. */
 export async function tryLockdown(
   commands: readonly string[],
   attempts: LockdownAttempts,
 ): Promise<readonly Attempt[]> {
-  const probe = PROBES.find((path) => !commands.includes(path)) ?? '/usr/bin/true';
+  const isAllowed = (name: string) => commands.some((path) => path.endsWith(`/${name}`));
+  const probe = `/usr/bin/${PROBES.find((name) => !isAllowed(name)) ?? PROBES[0]}`;
   const tried: Attempt[] = [
     { what: `sudo ${probe}`, outcome: await attempts.sudo(probe), expected: 'refused' },
   ];

@@ -94,6 +94,7 @@ describe('sudo-lockdown: true', () => {
 describe('a lockdown that can not be had', () => {
   test.each([
     ['a command that equals root', 'sudo-allow-commands: /usr/bin/env', 'does not equal root'],
+    ['another name of an interpreter', 'sudo-allow-commands: /usr/bin/pager', 'runs any command'],
     ['a folder', 'sudo-allow-commands: /usr/bin', 'is no file'],
     ['a command that is not there', 'sudo-allow-commands: /usr/bin/nowhere', 'does not exist'],
     [

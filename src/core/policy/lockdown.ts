@@ -32,6 +32,12 @@ function plainName(path: string): string {
   return base.replace(/[\d.]+$/u, '');
 }
 
+/** Why a command equals root, by its name; undefined when it is none of those. */
+export function equalsRoot(path: string): string | undefined {
+  const name = plainName(path);
+  return EQUAL_ROOT.has(name) ? `${name} runs any command or writes any file` : undefined;
+}
+
 /** Reads one command; throws Fault. */
 export function parseLockdownCommand(text: string): {
   readonly path: string;
@@ -54,12 +60,9 @@ export function parseLockdownCommand(text: string): {
     throw new Fault(0, text, 'a plain path of letters, digits and . _ + - without "." or ".."');
   }
   const name = plainName(text);
-  if (EQUAL_ROOT.has(name)) {
-    throw new Fault(
-      0,
-      text,
-      `a command that does not equal root: ${name} runs any command or writes any file`,
-    );
+  const reason = equalsRoot(text);
+  if (reason !== undefined) {
+    throw new Fault(0, text, `a command that does not equal root: ${reason}`);
   }
   const hooks = `${name} runs scripts of what it installs as root: whoever chooses its arguments is root`;
   const notes = RUNS_HOOKS.has(name) ? [{ at: 0, found: text, message: hooks }] : [];

@@ -2,6 +2,7 @@
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { equalsRoot } from '../../core/policy/lockdown.ts';
 
 const TIMEOUT_MS = 2000;
 
@@ -23,7 +24,10 @@ export function tryConnectSocket(path: string): Promise<string> {
 export function faultOfCommand(path: string): string | undefined {
   try {
     if (!statSync(path).isFile()) return `${path} is no file`;
-    for (let at = realpathSync(path); ; at = dirname(at)) {
+    const file = realpathSync(path);
+    const reason = equalsRoot(file);
+    if (reason !== undefined) return `${path} is ${file}: ${reason}`;
+    for (let at = file; ; at = dirname(at)) {
       const { uid, mode } = lstatSync(at);
       if (uid !== 0) return `${at} does not belong to root`;
       if ((mode & 0o022) !== 0) return `${at} can be written by others than root`;

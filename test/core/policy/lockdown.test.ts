@@ -58,7 +58,7 @@ describe('the proof of a lockdown', () => {
   });
 
   test('fails when sudo runs what is not allowed', async () => {
-    expect(await wrong({ sudo: () => Promise.resolve('ran') })).toEqual(['sudo /bin/true']);
+    expect(await wrong({ sudo: () => Promise.resolve('ran') })).toEqual(['sudo /usr/bin/id']);
   });
 
   test('fails when an allowed command is not', async () => {
