@@ -1,6 +1,6 @@
 // Cases of the DNS table (docs/dns.md) that need a whole proxy and no kernel.
 import type packet from 'dns-packet';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { aProxy, query, read } from '../fakes/dns-world.ts';
 
 const a = (name: string, data: string, ttl = 60): packet.Answer => ({ name, type: 'A', ttl, data });
@@ -62,20 +62,16 @@ test('5,000 addresses of one name hold 64 grants, the last answered', async () =
   expect(world.proxy.totals()['grantsEvicted']).toBe(5000 - 64);
 });
 
-describe('a TTL', () => {
-  test.each([
-    ['0', 0],
-    ['2^31', 2 ** 31],
-    ['2^32 - 1', 2 ** 32 - 1],
-  ])('of %s is five minutes', async (_name, ttl) => {
+test('a TTL of 0, or above 2^31 - 1, is five minutes', async () => {
+  for (const ttl of [0, 2 ** 31, 2 ** 32 - 1]) {
     const world = aProxy({ allow: 'ok.example:443' });
     world.upstream.set('ok.example A', [a('ok.example', '192.0.2.1', ttl)]);
     await world.ask(query('ok.example'));
     world.clock.advance(5 * MINUTE - 1);
-    expect(world.granted('192.0.2.1')).toEqual(['ok.example']);
+    expect(world.granted('192.0.2.1'), `TTL ${ttl}`).toEqual(['ok.example']);
     world.clock.advance(1);
-    expect(world.granted('192.0.2.1')).toEqual([]);
-  });
+    expect(world.granted('192.0.2.1'), `TTL ${ttl}`).toEqual([]);
+  }
 });
 
 test('identical questions at once are asked once', async () => {

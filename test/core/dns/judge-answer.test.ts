@@ -112,7 +112,7 @@ describe('the chain', () => {
     expect(granted(judged)).toEqual(['192.0.2.1']);
   });
 
-  test('that loops is a failure', () => {
+  test('an alias chain that loops is a failure', () => {
     const looped = judgeAnswer(
       QUESTION,
       response(cname('ok.example', 'b.example'), cname('b.example', 'ok.example')),
@@ -130,7 +130,7 @@ describe('the chain', () => {
     expect(judged.kind).toBe(kind);
   });
 
-  test("loses the pairs a hop's rule denies, from there on", () => {
+  test("an alias chain loses the pairs a hop's rule denies, from there on", () => {
     const judged = judge(
       response(
         cname('ok.example', 'b.example'),
@@ -180,9 +180,9 @@ describe('the chain', () => {
 
 describe('a lifetime', () => {
   test.each([
-    ['at least the floor', 0, 300],
+    ['five minutes at least', 0, 300],
     ['the smallest TTL', 1000, 1000],
-    ['at most the cap', 200_000, 86_400],
+    ['a day at most', 200_000, 86_400],
   ])('is %s', (_name, ttl, seconds) => {
     const judged = judge(
       response(cname('ok.example', 'b.example', 400_000), a('b.example', '192.0.2.1', ttl)),
