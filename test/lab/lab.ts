@@ -28,6 +28,9 @@ export const SERVER4 = '198.51.100.10';
 export const OTHER4 = '198.51.100.20';
 export const SERVER6 = '2001:db8:1::10';
 
+/** Set where several runs share a machine: part of every name of this run's labs. */
+const RUN = process.env['CARGOWALL_LAB'] ?? '';
+
 /** One lab; `close` removes all of it. */
 export class Lab {
   readonly runner: string;
@@ -42,10 +45,11 @@ export class Lab {
   #holder: ChildProcess | undefined;
 
   constructor(id: string) {
-    this.runner = `cw-${id}-run`;
-    this.net = `cw-${id}-net`;
-    this.box = `cw-${id}-box`;
-    this.cgroup = join(cgroupMount(), `cw-${id}`);
+    const name = `cw${RUN}-${id}`;
+    this.runner = `${name}-run`;
+    this.net = `${name}-net`;
+    this.box = `${name}-box`;
+    this.cgroup = join(cgroupMount(), name);
     this.job = join(this.cgroup, 'job');
     this.work = join(this.cgroup, 'work');
   }
