@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The self-check: what was installed still stands, and nothing foreign has come to its hooks. What
- * was there before the first check is the machine's own. Each finding is told once.
+ * was there at green is the machine's own. Each finding is told once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,6 @@
 #include "check.h"
 #include "loader.h"
 
-#define TCX_EGRESS 47
 #define PROGRAMS_MAX 64
 #define HOOKS_MAX 160
 #define FINDINGS_MAX 64
@@ -53,8 +52,11 @@ void check_find(const char *finding)
 	for (size_t i = 0; i < told_count; i++)
 		if (!strncmp(told[i], finding, FINDING_MAX - 1))
 			return;
-	if (told_count < FINDINGS_MAX)
-		snprintf(told[told_count++], FINDING_MAX, "%s", finding);
+	if (told_count == FINDINGS_MAX)
+		return; /* the last one told says that there are more */
+	if (told_count == FINDINGS_MAX - 1)
+		finding = "more is wrong than can be told apart: what comes from now on is not told";
+	snprintf(told[told_count++], FINDING_MAX, "%s", finding);
 	report(finding);
 }
 

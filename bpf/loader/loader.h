@@ -100,6 +100,8 @@ enum map_index {
 
 extern int map_fds[M_COUNT];
 
+#define TCX_EGRESS 47 /* enum bpf_attach_type; older headers don't know it */
+
 /* object.c: load, attach, pin; reopen what is pinned. 0 or -errno; `why` names the culprit. */
 int object_load(const struct session *s, const char **why);
 int object_attach_tc(unsigned int ifindex);
@@ -149,7 +151,6 @@ int processes_capture(const struct session *s);
 /* netns.c: visits the machine's namespace, then every other of a guarded process; 0 or -errno when
  * there is no way back. */
 int netns_each(void (*visit)(uint64_t inode, bool other, void *arg), void *arg);
-uint64_t netns_of(const char *path);
 /* Id of a process's cgroup, 0 when it is gone. */
 uint64_t process_cgroup(int pid);
 /* Whether a process is below the guarded cgroup. */

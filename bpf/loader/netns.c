@@ -26,60 +26,53 @@ struct netns {
 static struct netns spaces[NETNS_MAX];
 static size_t count;
 
-uint64_t netns_of(const char *path)
+static uint64_t netns_of(const char *path)
 {
 	struct stat st;
 
 	return stat(path, &st) ? 0 : (uint64_t)st.st_ino;
 }
 
-uint64_t process_cgroup(int pid)
+/* A process's cgroup as a path below the mount, empty when it is gone. */
+static void cgroup_of(int pid, char *below, size_t size)
 {
-	char path[64], line[1024], full[5200];
-	uint64_t id = 0;
+	char path[64], line[4200];
 	FILE *f;
 
+	below[0] = 0;
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
 	f = fopen(path, "re");
-	while (f && !id && fgets(line, sizeof(line), f)) {
+	while (f && !below[0] && fgets(line, sizeof(line), f)) {
 		if (strncmp(line, "0::", 3))
 			continue;
 		line[strcspn(line, "\n")] = 0;
-		snprintf(full, sizeof(full), "%s%s", cgroup_mount(), line + 3);
-		id = cgroup_id(full);
+		snprintf(below, size, "%s", line + 3);
 	}
 	if (f)
 		fclose(f);
-	return id;
+}
+
+uint64_t process_cgroup(int pid)
+{
+	char below[4200], full[8400];
+
+	cgroup_of(pid, below, sizeof(below));
+	snprintf(full, sizeof(full), "%s%s", cgroup_mount(), below);
+	return below[0] ? cgroup_id(full) : 0;
 }
 
 bool process_is_guarded(int pid)
 {
-	static char guarded[4096];
-	char path[64], line[4200];
-	bool found = false;
-	size_t n;
-	FILE *f;
+	const char *guarded = serve_session()->options.cgroup;
+	size_t mount = strlen(cgroup_mount()), size;
+	char below[4200];
 
-	if (!guarded[0])
-		snprintf(guarded, sizeof(guarded), "%s", serve_session()->options.cgroup);
-	n = strlen(cgroup_mount());
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	while (!found && fgets(line, sizeof(line), f)) {
-		const char *below = strlen(guarded) > n ? guarded + n : "";
-		size_t size = strlen(below);
-
-		if (strncmp(line, "0::", 3))
-			continue;
-		line[strcspn(line, "\n")] = 0;
-		found = !strncmp(line + 3, below, size) &&
-			(!size || !line[3 + size] || line[3 + size] == '/');
-	}
-	fclose(f);
-	return found;
+	guarded = strlen(guarded) > mount ? guarded + mount : "";
+	size = strlen(guarded);
+	while (size && guarded[size - 1] == '/')
+		size--;
+	cgroup_of(pid, below, sizeof(below));
+	return below[0] && !strncmp(below, guarded, size) && (!size || !below[size] || below[size] == '/');
 }
 
 static void remember(const char *path)

@@ -15,7 +15,6 @@
 
 #include "loader.h"
 
-#define TCX_EGRESS 47 /* enum bpf_attach_type; older headers don't know it */
 #define LINKS_MAX 96
 
 int map_fds[M_COUNT];
@@ -176,7 +175,7 @@ int object_attach_tc(unsigned int ifindex)
 }
 
 /* Mode and policy are fixed from now on, for everybody: no write of user space is taken. */
-static void freeze(void)
+static int freeze(void)
 {
 	static const enum map_index fixed[] = {M_CONFIG,    M_POLICY,  M_RULES,
 					       M_RESOLVERS, M_CGROUPS, M_EXISTING};
@@ -185,9 +184,10 @@ static void freeze(void)
 		union bpf_attr attr = {};
 
 		attr.map_fd = (uint32_t)map_fds[fixed[i]];
-		/* what can't be frozen is still judged by; the self-check does not depend on it */
-		syscall(SYS_bpf, BPF_MAP_FREEZE, &attr, sizeof(attr));
+		if (syscall(SYS_bpf, BPF_MAP_FREEZE, &attr, sizeof(attr)))
+			return -errno;
 	}
+	return 0;
 }
 
 const struct link_state *object_links(size_t *count, bool *is_pinned)
@@ -213,11 +213,10 @@ int object_pin(void)
 			return err;
 	}
 	pinned = true;
-	freeze();
 	snprintf(path, sizeof(path), BPF_DIR "/program_tc");
 	if (bpf_obj_pin(tc_program, path) && errno != EEXIST)
 		return -errno;
-	return 0;
+	return freeze();
 }
 
 static int reopen_links(void)

@@ -23,7 +23,7 @@
 #define KNOWN_MAX 1024
 
 static uint32_t known[KNOWN_MAX];
-static size_t known_count;
+static size_t known_count, known_next;
 
 /* True the first time an inode is seen. */
 static bool is_new(uint32_t inode)
@@ -31,9 +31,10 @@ static bool is_new(uint32_t inode)
 	for (size_t i = 0; i < known_count; i++)
 		if (known[i] == inode)
 			return false;
-	known[known_count++ % KNOWN_MAX] = inode;
-	if (known_count > KNOWN_MAX)
-		known_count = KNOWN_MAX;
+	known[known_next] = inode; /* in the place of the oldest, once all are taken */
+	known_next = (known_next + 1) % KNOWN_MAX;
+	if (known_count < KNOWN_MAX)
+		known_count++;
 	return true;
 }
 

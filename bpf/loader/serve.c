@@ -214,6 +214,17 @@ static void go_green(const unsigned char *p, size_t size)
 	prctl(PR_SET_PDEATHSIG, 0);
 }
 
+/* Somebody has changed what stands, or something can't be covered: for the daemon's record. */
+static void notice_tamper(const char *finding)
+{
+	char line[512], text[256];
+	int n;
+
+	json_escape(text, sizeof(text), finding);
+	n = snprintf(line, sizeof(line), "{\"kind\":\"tamper\",\"what\":\"%s\"}", text);
+	send_frame(FRAME_NOTICE, 0, 0, line, (size_t)n);
+}
+
 /* Ends the flows of a CLOSE_FLOWS frame and says what came of each. */
 static void close_flows(const struct frame *f, const unsigned char *p)
 {
@@ -305,8 +316,10 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		ack(f->seq, object_pin(), 0);
 		break;
 	case FRAME_GREEN:
-		if (!session->green)
+		if (!session->green) {
+			check_all(session, notice_tamper); /* what stands now is what is compared with */
 			go_green(p, f->length);
+		}
 		break;
 	default:
 		kill(daemon_pid, SIGKILL);
@@ -549,14 +562,11 @@ static int restart(void)
 /* The network could not be read at all, or one of its interfaces could not be covered. */
 static void notice_uncovered(const char *interface, int err)
 {
-	char line[512], name[64];
-	int n;
+	char finding[160];
 
-	json_escape(name, sizeof(name), interface);
-	n = snprintf(line, sizeof(line),
-		     "{\"kind\":\"tamper\",\"what\":\"interface %s could not be covered: %s\"}", name,
-		     strerror(-err));
-	send_frame(FRAME_NOTICE, 0, 0, line, (size_t)n);
+	snprintf(finding, sizeof(finding), "interface %s could not be covered: %s", interface,
+		 strerror(-err));
+	notice_tamper(finding);
 }
 
 /* Something about the network has changed; what can't be covered is said, never passed over. */
@@ -568,16 +578,6 @@ static void network_changed(void)
 		notice_uncovered("(all)", err);
 	else
 		network_apply(notice_uncovered);
-}
-
-static void notice_tamper(const char *finding)
-{
-	char line[512], text[256];
-	int n;
-
-	json_escape(text, sizeof(text), finding);
-	n = snprintf(line, sizeof(line), "{\"kind\":\"tamper\",\"what\":\"%s\"}", text);
-	send_frame(FRAME_NOTICE, 0, 0, line, (size_t)n);
 }
 
 /* Once a second from green on. */
