@@ -11690,6 +11690,10 @@ function plainName(path) {
     const base = path.slice(path.lastIndexOf('/') + 1);
     return base.replace(/[\d.]+$/u, '');
 }
+function equalsRoot(path) {
+    const name = plainName(path);
+    return EQUAL_ROOT.has(name) ? `${name} runs any command or writes any file` : undefined;
+}
 function parseLockdownCommand(text) {
     if (!text.startsWith('/'))
         throw new policy_problem/* Fault */.vC(0, text, 'an absolute path');
@@ -11701,8 +11705,9 @@ function parseLockdownCommand(text) {
         throw new policy_problem/* Fault */.vC(0, text, 'a plain path of letters, digits and . _ + - without "." or ".."');
     }
     const name = plainName(text);
-    if (EQUAL_ROOT.has(name)) {
-        throw new policy_problem/* Fault */.vC(0, text, `a command that does not equal root: ${name} runs any command or writes any file`);
+    const reason = equalsRoot(text);
+    if (reason !== undefined) {
+        throw new policy_problem/* Fault */.vC(0, text, `a command that does not equal root: ${reason}`);
     }
     const hooks = `${name} runs scripts of what it installs as root: whoever chooses its arguments is root`;
     const notes = RUNS_HOOKS.has(name) ? [{ at: 0, found: text, message: hooks }] : [];

@@ -40242,6 +40242,10 @@ function plainName(path) {
     const base = path.slice(path.lastIndexOf('/') + 1);
     return base.replace(/[\d.]+$/u, '');
 }
+function equalsRoot(path) {
+    const name = plainName(path);
+    return EQUAL_ROOT.has(name) ? `${name} runs any command or writes any file` : undefined;
+}
 function parseLockdownCommand(text) {
     if (!text.startsWith('/'))
         throw new Fault(0, text, 'an absolute path');
@@ -40253,8 +40257,9 @@ function parseLockdownCommand(text) {
         throw new Fault(0, text, 'a plain path of letters, digits and . _ + - without "." or ".."');
     }
     const name = plainName(text);
-    if (EQUAL_ROOT.has(name)) {
-        throw new Fault(0, text, `a command that does not equal root: ${name} runs any command or writes any file`);
+    const reason = equalsRoot(text);
+    if (reason !== undefined) {
+        throw new Fault(0, text, `a command that does not equal root: ${reason}`);
     }
     const hooks = `${name} runs scripts of what it installs as root: whoever chooses its arguments is root`;
     const notes = RUNS_HOOKS.has(name) ? [{ at: 0, found: text, message: hooks }] : [];
@@ -41576,9 +41581,10 @@ const ROOT_SOCKETS = [
     '/var/snap/lxd/common/lxd/unix.socket',
     '/var/lib/incus/unix.socket',
 ];
-const PROBES = ['/usr/bin/true', '/bin/true', '/usr/bin/id'];
+const PROBES = ['true', 'id', 'uname', 'whoami'];
 async function tryLockdown(commands, attempts) {
-    const probe = PROBES.find((path) => !commands.includes(path)) ?? '/usr/bin/true';
+    const isAllowed = (name) => commands.some((path) => path.endsWith(`/${name}`));
+    const probe = `/usr/bin/${PROBES.find((name) => !isAllowed(name)) ?? PROBES[0]}`;
     const tried = [
         { what: `sudo ${probe}`, outcome: await attempts.sudo(probe), expected: 'refused' },
     ];
@@ -44861,6 +44867,7 @@ var external_node_net_ = __nccwpck_require__(7030);
 
 
 
+
 const TIMEOUT_MS = 2000;
 function tryConnectSocket(path) {
     return new Promise((resolve) => {
@@ -44878,7 +44885,11 @@ function faultOfCommand(path) {
     try {
         if (!(0,external_node_fs_namespaceObject.statSync)(path).isFile())
             return `${path} is no file`;
-        for (let at = (0,external_node_fs_namespaceObject.realpathSync)(path);; at = (0,external_node_path_namespaceObject.dirname)(at)) {
+        const file = (0,external_node_fs_namespaceObject.realpathSync)(path);
+        const reason = equalsRoot(file);
+        if (reason !== undefined)
+            return `${path} is ${file}: ${reason}`;
+        for (let at = file;; at = (0,external_node_path_namespaceObject.dirname)(at)) {
             const { uid, mode } = (0,external_node_fs_namespaceObject.lstatSync)(at);
             if (uid !== 0)
                 return `${at} does not belong to root`;
