@@ -17,8 +17,6 @@ import type { Policy } from '../core/policy/policy.ts';
 import type { DnsClock, DnsGranted } from './dns-ports.ts';
 import type { GrantKeeper } from './grant-keeper.ts';
 
-const MAX_OPINIONS = 8192;
-
 /** What the judge works with. */
 export interface NameJudgeOptions {
   readonly policy: Policy;
@@ -45,7 +43,6 @@ export class NameJudge {
   readonly accounts = new RunnerAccounts();
   readonly learned = new LearnedNames();
   readonly #options: NameJudgeOptions;
-  readonly #opinions = new Map<string, Opinion>();
 
   constructor(options: NameJudgeOptions) {
     this.#options = options;
@@ -63,24 +60,15 @@ export class NameJudge {
   }
 
   #opinionFor(name: string, isRunner: boolean): Opinion {
-    const opinion = this.#opinion(name);
+    const opinion = opinionOf(this.#options.policy, name);
     if (opinion.allow.some((item) => item.kind === 'runner')) return opinion;
     const further = this.accounts.segmentsOf(name, isRunner);
     return further.length === 0 ? opinion : { ...opinion, allow: [...opinion.allow, ...further] };
   }
 
-  #opinion(name: string): Opinion {
-    const known = this.#opinions.get(name);
-    if (known !== undefined) return known;
-    const opinion = opinionOf(this.#options.policy, name);
-    if (this.#opinions.size >= MAX_OPINIONS) this.#opinions.clear();
-    this.#opinions.set(name, opinion);
-    return opinion;
-  }
-
   /** Judges a response to a question that the gate answers. */
   judge(known: KnownQuestion, response: Response, age: number): JudgedAnswer {
-    const { gate, times, own, clock } = this.#options;
+    const { policy, gate, times, own, clock } = this.#options;
     const { decision, opinion } = known;
     const searchDomainOnly = decision.kind === 'answer' && decision.because === 'search-domain';
     return judgeAnswer(
@@ -95,7 +83,7 @@ export class NameJudge {
         age,
         times,
         own,
-        opinion: (name) => this.#opinion(name),
+        opinion: (name) => opinionOf(policy, name),
       },
       response,
     );

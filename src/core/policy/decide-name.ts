@@ -46,10 +46,12 @@ type Rank = readonly number[];
 
 interface Match {
   readonly rule: Rule;
-  readonly rank: Rank;
+  /** The form of the name that it matches. */
+  readonly form: string;
 }
 
 const CLUSTER_SUFFIX = 'cluster.local';
+const DOT = 0x2e;
 
 interface NameIndex {
   readonly names: ReadonlyMap<string, readonly Rule[]>;
@@ -90,21 +92,22 @@ function indexOf(policy: Policy): NameIndex {
 
 /** The forms under which a name is matched: in full, and without suffixes that fit. */
 export function formsOf(name: string, searchDomains: readonly string[]): readonly string[] {
-  const forms = new Set([name]);
-  const strip = (suffix: string) => {
-    if (name.endsWith(`.${suffix}`) && name.length > suffix.length + 1) {
-      forms.add(name.slice(0, -suffix.length - 1));
-    }
-  };
-  const fitting = searchDomains.filter((suffix) => name.endsWith(`.${suffix}`));
-  const longest = fitting.toSorted((a, b) => b.length - a.length)[0];
-  if (longest !== undefined) strip(longest);
-  const labels = name.split('.');
-  strip(CLUSTER_SUFFIX);
-  strip(`svc.${CLUSTER_SUFFIX}`);
-  const namespace = labels.at(-4);
-  if (namespace !== undefined) strip(`${namespace}.svc.${CLUSTER_SUFFIX}`);
-  return [...forms];
+  const fits = (suffix: string) => isBelow(name, suffix);
+  const [longest] = searchDomains.filter(fits).toSorted((a, b) => b.length - a.length);
+  const suffixes = longest === undefined ? [] : [longest];
+  if (fits(CLUSTER_SUFFIX)) {
+    const namespace = name.split('.').at(-4) ?? '';
+    const services = `svc.${CLUSTER_SUFFIX}`;
+    suffixes.push(...[CLUSTER_SUFFIX, services, `${namespace}.${services}`].filter(fits));
+  }
+  if (suffixes.length === 0) return [name];
+  return [...new Set([name, ...suffixes.map((suffix) => name.slice(0, -suffix.length - 1))])];
+}
+
+/** Whether `name` ends in `.suffix` and has something before it. */
+function isBelow(name: string, suffix: string): boolean {
+  const dot = name.length - suffix.length - 1;
+  return dot > 0 && name.charCodeAt(dot) === DOT && name.endsWith(suffix);
 }
 
 function nameRank(rule: Rule, form: string): Rank {
@@ -115,30 +118,44 @@ function nameRank(rule: Rule, form: string): Rank {
   return [literals, kind, 0, rule.action === 'deny' ? 1 : 0];
 }
 
-function patternRank(rule: Rule, labels: readonly string[]): Rank {
+function patternRank(rule: Rule): Rank {
+  if (rule.target.kind !== 'pattern') return [];
+  const { labels } = rule.target;
   const literals = labels.filter((label) => !isWildcard(label)).length;
   return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
 }
 
-function patternMatch(rule: Rule, labels: readonly string[]): readonly Match[] {
-  const { target } = rule;
-  if (target.kind !== 'pattern' || !matchesPattern(target.labels, labels)) return [];
-  return [{ rule, rank: patternRank(rule, target.labels) }];
+function rankOf({ rule, form }: Match): Rank {
+  return rule.target.kind === 'pattern' ? patternRank(rule) : nameRank(rule, form);
 }
 
-function matchesOf(policy: Policy, form: string): readonly Match[] {
-  const { names, patterns } = indexOf(policy);
-  const labels = form.split('.');
-  const found: Match[] = [];
-  for (let start = 0; start <= labels.length; start++) {
-    const suffix = labels.slice(start).join('.');
-    for (const rule of names.get(suffix) ?? []) {
-      const isExact = rule.target.kind === 'name' && rule.target.exact;
-      if (start === 0 || !isExact) found.push({ rule, rank: nameRank(rule, form) });
-    }
-    found.push(...(patterns.get(suffix) ?? []).flatMap((rule) => patternMatch(rule, labels)));
+/** Adds the matches of the rules whose last literal labels are those of `form` from `start` on. */
+function addMatchesAt(found: Match[], index: NameIndex, form: string, start: number): void {
+  const suffix = start === 0 ? form : form.slice(start);
+  for (const rule of index.names.get(suffix) ?? []) {
+    const isExact = rule.target.kind === 'name' && rule.target.exact;
+    if (start === 0 || !isExact) found.push({ rule, form });
   }
-  return found;
+  const patterns = index.patterns.get(suffix);
+  if (patterns === undefined) return;
+  const labels = form.split('.');
+  for (const rule of patterns) {
+    const { target } = rule;
+    if (target.kind === 'pattern' && matchesPattern(target.labels, labels)) {
+      found.push({ rule, form });
+    }
+  }
+}
+
+/** Adds every match of a form: at the whole of it, behind each of its dots, and at nothing. */
+function addMatches(found: Match[], policy: Policy, form: string): void {
+  const index = indexOf(policy);
+  let start = 0;
+  do {
+    addMatchesAt(found, index, form, start);
+    start = form.indexOf('.', start) + 1;
+  } while (start > 0);
+  addMatchesAt(found, index, form, form.length);
 }
 
 function byText(a: string, b: string): number {
@@ -148,8 +165,9 @@ function byText(a: string, b: string): number {
 
 /** Most specific first. Equals decide alike; `private`, the text and the id order them for good. */
 function compareMatches(a: Match, b: Match): number {
-  for (const [index, value] of a.rank.entries()) {
-    const difference = (b.rank[index] ?? 0) - value;
+  const rank = rankOf(b);
+  for (const [index, value] of rankOf(a).entries()) {
+    const difference = (rank[index] ?? 0) - value;
     if (difference !== 0) return difference;
   }
   const isPrivate = Number(b.rule.private) - Number(a.rule.private);
@@ -181,6 +199,28 @@ function pairsWith(cells: readonly NameCell[], action: Action): PairSet {
     .reduce((sum, cell) => union(sum, cell.pairs), emptyPairs());
 }
 
+/** The rules that match a canonical name, most specific first, whoever asks. */
+export function rulesMatching(policy: Policy, name: string): readonly Rule[] {
+  const matches: Match[] = [];
+  for (const form of formsOf(name, policy.searchDomains)) addMatches(matches, policy, form);
+  const [first] = matches;
+  if (first === undefined || matches.length === 1) return first === undefined ? [] : [first.rule];
+  return [...new Set(matches.sort(compareMatches).map(({ rule }) => rule))];
+}
+
+/** The cells of rules that match, in the order in which they are asked. */
+export function cellsFor(
+  matching: readonly Rule[],
+  asker: { readonly runner: boolean },
+): readonly NameCell[] {
+  return cellsOf(inGroups(matching, asker.runner));
+}
+
+function inGroups(matching: readonly Rule[], isRunner: boolean): readonly Rule[] {
+  const groups = isRunner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
+  return groups.flatMap((group) => matching.filter((rule) => groupOf(rule) === group));
+}
+
 /**
  * Decides a canonical name. User rules first, auto-allowed ones where no user rule covers the
  * pair; for a `runner` process runner hosts come before both, for all others they don't exist.
@@ -190,14 +230,7 @@ export function decideName(
   name: string,
   asker: { readonly runner: boolean },
 ): NameDecision {
-  const matches = formsOf(name, policy.searchDomains)
-    .flatMap((form) => matchesOf(policy, form))
-    .sort(compareMatches);
-  const groups = asker.runner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
-  const ordered = groups.flatMap((group) =>
-    matches.filter((match) => groupOf(match.rule) === group).map((match) => match.rule),
-  );
-  const rules = [...new Set(ordered)];
+  const rules = inGroups(rulesMatching(policy, name), asker.runner);
   const cells = cellsOf(rules);
   const allow = pairsWith(cells, 'allow');
   const deny = pairsWith(cells, 'deny');
