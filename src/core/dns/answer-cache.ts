@@ -1,5 +1,6 @@
 // Upstream responses kept for their TTL (spec 7: bounded, TTL-true, NOERROR and NXDOMAIN).
 import { RCODE } from './codes.ts';
+import { evictOldest } from './evict.ts';
 import type { Response } from './message.ts';
 
 const MAX_ENTRIES = 8192;
@@ -62,9 +63,6 @@ export class AnswerCache {
     const key = `${type} ${name}`;
     this.#entries.delete(key);
     this.#entries.set(key, { ...held, expiresAtMs: held.receivedAtMs + seconds * 1000 });
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#maxEntries) break;
-      this.#entries.delete(oldest);
-    }
+    evictOldest(this.#entries, this.#maxEntries, () => undefined);
   }
 }

@@ -22,16 +22,30 @@ export interface AnswerContent {
   readonly age?: number;
 }
 
+/** Where messages are made, one at a time. */
+let room = new Uint8Array(1024);
+
+/** A message being made; one at a time. */
 class Writer {
-  readonly #bytes: number[] = [];
-  readonly #names = new Map<string, number>();
+  readonly #names: { readonly name: string; readonly at: number }[] = [];
+  #bytes = room;
+  #length = 0;
 
   get length(): number {
-    return this.#bytes.length;
+    return this.#length;
+  }
+
+  #room(size: number): void {
+    if (this.#length + size <= this.#bytes.length) return;
+    room = new Uint8Array(2 * (this.#length + size));
+    room.set(this.#bytes);
+    this.#bytes = room;
   }
 
   uint16(value: number): void {
-    this.#bytes.push((value >> 8) & 0xff, value & 0xff);
+    this.#room(2);
+    this.#bytes[this.#length++] = value >> 8;
+    this.#bytes[this.#length++] = value;
   }
 
   uint32(value: number): void {
@@ -40,16 +54,23 @@ class Writer {
   }
 
   raw(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#bytes.push(byte);
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  /** Where a name stands already. */
+  #placeOf(name: string): number | undefined {
+    return this.#names.find((known) => known.name === name)?.at;
   }
 
   /** Remembers where a name stands, for later pointers to it. */
   known(name: string, at: number): void {
-    if (at < 0x4000 && !this.#names.has(name)) this.#names.set(name, at);
+    if (at < 0x4000 && this.#placeOf(name) === undefined) this.#names.push({ name, at });
   }
 
   name(name: string): void {
-    const at = this.#names.get(name);
+    const at = this.#placeOf(name);
     if (at !== undefined && name !== '') {
       this.uint16(0xc000 | at);
       return;
@@ -65,11 +86,11 @@ class Writer {
     write();
     const size = this.length - at - 2;
     this.#bytes[at] = size >> 8;
-    this.#bytes[at + 1] = size & 0xff;
+    this.#bytes[at + 1] = size;
   }
 
   done(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
+    return this.#bytes.slice(0, this.#length);
   }
 }
 

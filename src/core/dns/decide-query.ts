@@ -50,8 +50,11 @@ export function canaryName(nonce: string): string {
   return `${nonce}.cargowall.internal`.toLowerCase();
 }
 
-function proofRefusal(nonce: string): string {
-  return `${nonce}.invalid`.toLowerCase();
+/** What the proof's own names get; all of them begin with the nonce. */
+function decideProof(name: string, nonce: string): QueryDecision | undefined {
+  if (!name.startsWith(nonce.toLowerCase())) return undefined;
+  if (name === canaryName(nonce)) return { kind: 'canary' };
+  return name === `${nonce}.invalid`.toLowerCase() ? refuse('proof') : undefined;
 }
 
 function localAddresses(name: string, gate: GateSettings): readonly Address[] | undefined {
@@ -101,8 +104,8 @@ function isAnsweredType(type: number): boolean {
 export function decideQuery(asked: GateQuestion, gate: GateSettings): QueryDecision {
   const { name, type } = asked.question;
   if (asked.question.class !== CLASS_IN) return refuse('class');
-  if (name === proofRefusal(gate.nonce)) return refuse('proof');
-  if (name === canaryName(gate.nonce)) return { kind: 'canary' };
+  const proof = decideProof(name, gate.nonce);
+  if (proof !== undefined) return proof;
   const addresses = localAddresses(name, gate);
   if (addresses !== undefined) return { kind: 'local', addresses };
   if (!isAnsweredType(type)) return refuse('type');

@@ -39,6 +39,10 @@ function entry(protocol: Protocol, port: number, claim: Omit<Claim, 'pairs'>): G
 
 function entriesOfPorts(protocol: 'tcp' | 'udp', claims: readonly Claim[]): readonly GrantEntry[] {
   const portsOf = (claim: Claim): PortSet => claim.pairs[protocol];
+  const [first] = claims;
+  if (first !== undefined && claims.length === 1 && portsOf(first).kind === 'some') {
+    return portsOf(first).ports.map((port) => entry(protocol, port, first));
+  }
   const wide = latest(claims.filter((claim) => portsOf(claim).kind === 'allBut'));
   const named = new Set(claims.flatMap((claim) => portsOf(claim).ports));
   const entries: GrantEntry[] = [];

@@ -7,6 +7,7 @@ import type { MapWrite } from '../policy/map-write.ts';
 const GRANTS_MAP = 2;
 const KEY_SIZE = 24;
 const VALUE_SIZE = 16;
+const TWO_TO_32 = 2 ** 32;
 
 /** struct grant_key; port 0 is every port. */
 export interface GrantKey {
@@ -20,9 +21,9 @@ export interface GrantKey {
   readonly address: Address;
 }
 
-/** struct grant_value; `expiresNs` of CLOCK_MONOTONIC, 0 is a hole. */
+/** struct grant_value; `expiresMs` of CLOCK_MONOTONIC, 0 is a hole. */
 export interface GrantValue {
-  readonly expiresNs: bigint;
+  readonly expiresMs: number;
   /** Rule id, 0 = none. */
   readonly rule: number;
   /** The daemon's number of the question name. */
@@ -43,7 +44,10 @@ function encodeKey(key: GrantKey): Uint8Array {
 function encodeValue(value: GrantValue): Uint8Array {
   const bytes = new Uint8Array(VALUE_SIZE);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, value.expiresNs, true);
+  // exact up to three months of uptime, within a microsecond after
+  const ns = Math.ceil(value.expiresMs) * 1_000_000;
+  view.setUint32(0, ns % TWO_TO_32, true);
+  view.setUint32(4, ns / TWO_TO_32, true);
   view.setUint32(8, value.rule, true);
   view.setUint32(12, value.name, true);
   return bytes;

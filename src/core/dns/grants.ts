@@ -9,12 +9,13 @@ import {
   type AddressState,
   type Holding,
   hold,
+  newAddressState,
   settle,
   settleNarrow,
   type Table,
 } from './address-grants.ts';
+import { type GrantedName, GrantedNames } from './granted-names.ts';
 import type { AddressGrant } from './judge-answer.ts';
-import { NameIds } from './name-ids.ts';
 
 const MAX_ADDRESSES_OF_A_NAME = 64;
 
@@ -23,8 +24,12 @@ function wholeSecond(ms: number): number {
   return Math.ceil(ms / 1000) * 1000;
 }
 
-/** What a request replaced, per address and holding; undefined where there was nothing. */
-type Before = Map<string, Map<string, Holding | undefined>>;
+/** A holding that was set, or without `holding` taken away, and what was there before. */
+interface Change {
+  readonly state: AddressState;
+  readonly holding: Holding | undefined;
+  readonly replaced: Holding | undefined;
+}
 
 /** Grants of one answer. */
 export interface GrantRequest {
@@ -38,29 +43,34 @@ export interface GrantRequest {
 export interface GrantChange {
   readonly writes: readonly MapWrite[];
   readonly opens: boolean;
+  /** The addresses it is about. */
+  readonly states: readonly AddressState[];
   /** Takes the request back after the kernel refused it; writes that make the kernel agree. */
   readonly undo: (nowMs: number) => readonly MapWrite[];
 }
 
-function writeNarrow(held: readonly (readonly [AddressState, Holding])[], nowMs: number) {
-  const changes = held.map(([state, holding]) => settleNarrow(state, holding, nowMs));
-  return {
-    writes: changes.flatMap(({ writes }) => writes),
-    opens: changes.some(({ opens }) => opens),
-  };
+/** Writes per state; `opens` when any of them does. */
+function collect(
+  parts: Iterable<{ readonly writes: readonly MapWrite[]; readonly opens: boolean }>,
+) {
+  const writes: MapWrite[] = [];
+  let opens = false;
+  for (const part of parts) {
+    writes.push(...part.writes);
+    opens ||= part.opens;
+  }
+  return { writes, opens };
 }
 
 /** All live grants and denials. */
 export class Grants {
-  readonly #ids: NameIds;
+  readonly #names: GrantedNames;
   readonly #addresses = new Map<string, AddressState>();
-  /** Per name: its granted addresses, the least recently answered first. */
-  readonly #answered = new Map<string, Map<string, number>>();
   #evicted = 0;
 
   /** `lastName`: numbers of names up to here are taken. */
   constructor(lastName = 0) {
-    this.#ids = new NameIds(lastName);
+    this.#names = new GrantedNames(lastName);
   }
 
   /** Addresses that lost a name's grant to the limit of 64. */
@@ -75,119 +85,114 @@ export class Grants {
 
   /** The name a number in a kernel entry or event stands for. */
   nameOf(id: number): string | undefined {
-    return this.#ids.nameOf(id);
+    return this.#names.get(id)?.text;
   }
 
   /** Opens (and denies) what an answer says; a grant that is there is only ever extended. */
   grant(request: GrantRequest): GrantChange {
-    const id = this.#ids.idOf(request.name);
-    const before: Before = new Map();
-    const held: [AddressState, Holding][] = [];
+    const { nowMs } = request;
+    const name = this.#names.of(request.name);
+    const expiresAtMs = wholeSecond(request.expiresAtMs);
+    const changes: Change[] = [];
+    const answered: AddressState[] = [];
     for (const { address, grants, denials } of request.grants) {
-      const key = addressKey(address);
-      const state = this.#stateOf(key, address);
-      const kept = before.get(key) ?? new Map<string, Holding | undefined>();
-      before.set(key, kept);
-      const claim = { name: id, expiresAtMs: wholeSecond(request.expiresAtMs) };
-      for (const item of grants) {
-        held.push([state, hold(state, kept, item, { ...claim, table: item.kind })]);
+      const state = this.#stateOf(addressKey(address));
+      const claim = { name: name.id, expiresAtMs };
+      for (const segment of grants) {
+        changes.push({ state, ...hold(state, { ...claim, table: segment.kind, segment }) });
       }
-      for (const item of denials) {
-        held.push([state, hold(state, kept, item, { ...claim, table: 'denial' })]);
+      for (const segment of denials) {
+        changes.push({ state, ...hold(state, { ...claim, table: 'denial', segment }) });
       }
+      if (grants.length > 0) answered.push(state);
     }
-    const evicted = this.#noteAnswered(request);
-    for (const key of evicted) {
-      const kept = before.get(key) ?? new Map<string, Holding | undefined>();
-      before.set(key, kept);
-      this.#letGo(key, id, kept);
-    }
-    const isNarrow = evicted.length === 0 && held.every(([{ wide, unsure }]) => !wide && !unsure);
-    const { writes, opens } = isNarrow
-      ? writeNarrow(held, request.nowMs)
-      : this.#write(before.keys(), request.nowMs);
-    return { writes, opens, undo: (nowMs) => this.#undo(before, nowMs) };
+    const lost = this.#noteAnswered(name, answered);
+    for (const state of lost) changes.push(...letGo(state, name.id));
+    const { writes, opens } = this.#writesOf(changes, nowMs);
+    const undo = (laterMs: number) => this.#undo(name, changes, laterMs);
+    return { writes, opens, states: changes.map(({ state }) => state), undo };
   }
 
-  #stateOf(key: string, address: Address): AddressState {
+  #writesOf(changes: readonly Change[], nowMs: number) {
+    const isNarrow = ({ state, holding }: Change) => holding && !state.wide && !state.unsure;
+    if (!changes.every(isNarrow))
+      return this.#write(
+        changes.map(({ state }) => state),
+        nowMs,
+      );
+    return collect(
+      changes.map(({ state, holding }) =>
+        holding === undefined ? { writes: [], opens: false } : settleNarrow(state, holding, nowMs),
+      ),
+    );
+  }
+
+  #stateOf(key: string): AddressState {
     const known = this.#addresses.get(key);
     if (known !== undefined) return known;
-    const state = { address, holdings: new Map(), written: new Map(), unsure: false, wide: false };
+    const state = newAddressState(key);
     this.#addresses.set(key, state);
     return state;
   }
 
   /** Notes the order of answering; returns the addresses that make room. Denials take no part. */
-  #noteAnswered(request: GrantRequest): readonly string[] {
-    const order = this.#answered.get(request.name) ?? new Map<string, number>();
-    for (const { address, grants } of request.grants) {
-      if (grants.length === 0) continue;
-      const key = addressKey(address);
-      const expiresAtMs = Math.max(order.get(key) ?? 0, request.expiresAtMs);
-      order.delete(key);
-      order.set(key, expiresAtMs);
-    }
-    this.#answered.delete(request.name);
-    if (order.size > 0) this.#answered.set(request.name, order);
-    const evicted: string[] = [];
-    for (const key of order.keys()) {
-      if (order.size <= MAX_ADDRESSES_OF_A_NAME) break;
-      order.delete(key);
-      evicted.push(key);
-    }
-    this.#evicted += evicted.length;
-    return evicted;
+  #noteAnswered(name: GrantedName, answered: readonly AddressState[]): readonly AddressState[] {
+    const latest = [...new Set(answered.toReversed())].reverse();
+    const held = [...name.held.filter((state) => !latest.includes(state)), ...latest];
+    const lost = held.slice(0, -MAX_ADDRESSES_OF_A_NAME);
+    name.held = held.slice(-MAX_ADDRESSES_OF_A_NAME);
+    this.#evicted += lost.length;
+    return lost;
   }
 
-  #letGo(key: string, name: number, kept: Map<string, Holding | undefined>): void {
-    const holdings = this.#addresses.get(key)?.holdings;
-    if (holdings === undefined) return;
-    for (const [holdingKey, holding] of holdings) {
-      if (holding.name !== name || holding.table === 'denial') continue;
-      if (!kept.has(holdingKey)) kept.set(holdingKey, holding);
-      holdings.delete(holdingKey);
+  #undo(name: GrantedName, changes: readonly Change[], nowMs: number): readonly MapWrite[] {
+    for (const { state, holding, replaced } of changes.toReversed()) {
+      if (replaced !== undefined) state.holdings.set(replaced);
+      else if (holding !== undefined) state.holdings.delete(holding);
+      state.unsure = true;
     }
-  }
-
-  #undo(before: Before, nowMs: number): readonly MapWrite[] {
-    for (const [key, kept] of before) {
-      const holdings = this.#addresses.get(key)?.holdings;
-      for (const [holdingKey, holding] of kept) {
-        if (holding === undefined) holdings?.delete(holdingKey);
-        else holdings?.set(holdingKey, holding);
-      }
-    }
-    return this.#write(before.keys(), nowMs, true).writes;
+    name.held = name.held.filter((state) => isHeldBy(state, name.id));
+    return this.#write(
+      changes.map(({ state }) => state),
+      nowMs,
+    ).writes;
   }
 
   /** The differences between what the kernel has of these addresses and what it should have. */
-  #write(keys: Iterable<string>, nowMs: number, rewrite = false) {
-    const writes: MapWrite[] = [];
-    let opens = false;
-    for (const key of keys) {
-      const state = this.#addresses.get(key);
-      if (state === undefined) continue;
-      if (rewrite) state.unsure = true;
-      const change = settle(state, nowMs);
-      writes.push(...change.writes);
-      opens ||= change.opens;
-      if (state.holdings.size === 0 && state.written.size === 0) this.#addresses.delete(key);
-    }
-    return { writes, opens };
+  #write(states: Iterable<AddressState>, nowMs: number) {
+    return collect(
+      [...new Set(states)].map((state) => {
+        const change = settle(state, nowMs);
+        if (state.holdings.size === 0 && state.written.length === 0) {
+          this.#addresses.delete(state.key);
+        }
+        return change;
+      }),
+    );
   }
 
   /** Drops what has expired and returns the writes that delete it from the kernel. */
   sweep(nowMs: number): readonly MapWrite[] {
-    const touched = new Set<string>();
-    for (const [key, state] of this.#addresses) {
-      if ([...state.holdings.values()].some((holding) => holding.expiresAtMs <= nowMs))
-        touched.add(key);
-    }
-    for (const [name, order] of this.#answered) {
-      for (const [key, expiresAtMs] of order) if (expiresAtMs <= nowMs) order.delete(key);
-      if (order.size === 0) this.#answered.delete(name);
+    const touched: AddressState[] = [];
+    for (const state of this.#addresses.values()) {
+      const ended = state.holdings.values().filter(({ expiresAtMs }) => expiresAtMs <= nowMs);
+      if (ended.length === 0) continue;
+      for (const holding of ended) state.holdings.delete(holding);
+      const live = new Set(
+        state.holdings
+          .values()
+          .filter(opens)
+          .map(({ name }) => name),
+      );
+      for (const { name } of ended) if (!live.has(name)) this.#forget(name, state);
+      touched.push(state);
     }
     return this.#write(touched, nowMs).writes;
+  }
+
+  #forget(id: number, state: AddressState): void {
+    const name = this.#names.get(id);
+    if (name !== undefined) name.held = name.held.filter((one) => one !== state);
   }
 
   /** The latest live holding of a table that covers the pair. */
@@ -199,13 +204,13 @@ export class Grants {
     nowMs: number,
   ): { readonly name: string | undefined; readonly rule: number } | undefined {
     const holdings = this.#addresses.get(addressKey(address))?.holdings.values() ?? [];
-    const found = [...holdings].findLast(
+    const found = holdings.findLast(
       (holding) =>
         holding.table === table &&
         holding.expiresAtMs > nowMs &&
-        has(holding.pairs, protocol, port),
+        has(holding.segment.pairs, protocol, port),
     );
-    return found && { name: this.#ids.nameOf(found.name), rule: found.rule };
+    return found && { name: this.nameOf(found.name), rule: found.segment.rule };
   }
 
   /** The name of the latest live grant of an address, for reverse questions. */
@@ -216,17 +221,32 @@ export class Grants {
 
   /** Names with live grants, the latest first: what a round of forward look-ups asks again. */
   grantedNames(): readonly string[] {
-    return [...this.#answered.keys()].reverse();
+    return this.#names.holding();
   }
 
   #live(address: Address, nowMs: number, wanted: (holding: Holding) => boolean): readonly string[] {
     const state = this.#addresses.get(addressKey(address));
     const names = new Set<string>();
-    for (const holding of [...(state?.holdings.values() ?? [])].reverse()) {
+    for (const holding of state?.holdings.values().toReversed() ?? []) {
       if (holding.table === 'denial' || holding.expiresAtMs <= nowMs || !wanted(holding)) continue;
-      const name = this.#ids.nameOf(holding.name);
+      const name = this.nameOf(holding.name);
       if (name !== undefined) names.add(name);
     }
     return [...names];
   }
+}
+
+function opens({ table }: Holding): boolean {
+  return table !== 'denial';
+}
+
+function isHeldBy(state: AddressState, name: number): boolean {
+  return state.holdings.values().some((holding) => holding.name === name && opens(holding));
+}
+
+/** Takes a name's grants off an address. */
+function letGo(state: AddressState, name: number): readonly Change[] {
+  const gone = state.holdings.values().filter((one) => one.name === name && opens(one));
+  for (const holding of gone) state.holdings.delete(holding);
+  return gone.map((replaced) => ({ state, holding: undefined, replaced }));
 }

@@ -39,6 +39,8 @@ const V6_REMOVED: readonly Space[] = [
   [Array<number>(16).fill(0), 127],
   [[0xfe, 0x80], 10],
 ];
+/** Where the IPv4 address of a v4-mapped one stands. */
+const V4_AT = 12;
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 const COMPATIBLE = Array<number>(12).fill(0);
 const NAT64 = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -46,22 +48,25 @@ const NAT64_LOCAL = [0, 0x64, 0xff, 0x9b, 0, 1];
 const SIX_TO_FOUR = [0x20, 0x02];
 
 function startsWith(bytes: Uint8Array, head: readonly number[]): boolean {
-  return head.every((byte, index) => bytes[index] === byte);
+  for (let index = 0; index < head.length; index++) if (bytes[index] !== head[index]) return false;
+  return true;
 }
 
-function inSpace(bytes: Uint8Array, [head, length]: Space): boolean {
+/** Whether the bytes from `from` on are in the space. */
+function inSpace(bytes: Uint8Array, from: number, [head, length]: Space): boolean {
   const whole = length >> 3;
   for (let index = 0; index < whole; index++) {
-    if (bytes[index] !== (head[index] ?? 0)) return false;
+    if (bytes[from + index] !== (head[index] ?? 0)) return false;
   }
   const rest = length & 7;
   if (rest === 0) return true;
   const shift = 8 - rest;
-  return (bytes[whole] ?? 0) >> shift === (head[whole] ?? 0) >> shift;
+  return (bytes[from + whole] ?? 0) >> shift === (head[whole] ?? 0) >> shift;
 }
 
-function inAny(bytes: Uint8Array, spaces: readonly Space[]): boolean {
-  return spaces.some((space) => inSpace(bytes, space));
+function inAny(bytes: Uint8Array, spaces: readonly Space[], from = 0): boolean {
+  for (const space of spaces) if (inSpace(bytes, from, space)) return true;
+  return false;
 }
 
 /** The IPv4 address an IPv6 address carries: compatible, NAT64 (RFC 6052, 8215), 6to4. */
@@ -90,7 +95,7 @@ function isMapped(address: Address): boolean {
 /** Whether an answer with this address yields no grant by itself; `own`: the machine's addresses. */
 export function isGuarded(address: Address, own: (address: Address) => boolean): boolean {
   if (own(address)) return true;
-  if (isMapped(address)) return inAny(address.subarray(12), V4_GUARDED);
+  if (isMapped(address)) return inAny(address, V4_GUARDED, V4_AT);
   if (inAny(address, V6_GUARDED)) return true;
   const inner = carried(address);
   if (inner !== undefined && (inAny(inner, V4_GUARDED) || own(mapped(inner)))) return true;
@@ -106,11 +111,11 @@ function mapped(v4: Uint8Array): Address {
 
 /** Whether `private: true` can open this address: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7. */
 export function isPrivate(address: Address): boolean {
-  return isMapped(address) ? inAny(address.subarray(12), V4_PRIVATE) : inAny(address, V6_PRIVATE);
+  return isMapped(address) ? inAny(address, V4_PRIVATE, V4_AT) : inAny(address, V6_PRIVATE);
 }
 
 /** Whether the address is taken out of every answer: loopback, unspecified, link-local, own. */
 export function isRemoved(address: Address, own: (address: Address) => boolean): boolean {
   if (own(address)) return true;
-  return isMapped(address) ? inAny(address.subarray(12), V4_REMOVED) : inAny(address, V6_REMOVED);
+  return isMapped(address) ? inAny(address, V4_REMOVED, V4_AT) : inAny(address, V6_REMOVED);
 }

@@ -73,21 +73,20 @@ function followChain(
   question: AnswerQuestion,
   answers: readonly ResourceRecord[],
 ): Chain | 'loop' | 'too many hops' {
-  const first = new Map<string, ResourceRecord>();
-  for (const record of answers) {
-    const usable = record.class === CLASS_IN && record.data.kind === 'alias';
-    if (usable && !first.has(record.name)) first.set(record.name, record);
-  }
+  const aliasOf = (name: string) =>
+    answers.find(
+      (record) => record.name === name && record.class === CLASS_IN && record.data.kind === 'alias',
+    );
   const names = [question.name];
   const aliases: ResourceRecord[] = [];
-  let alias = first.get(question.name);
+  let alias = aliasOf(question.name);
   while (alias !== undefined && alias.data.kind === 'alias') {
     if (names.includes(alias.data.target)) return 'loop';
     if (aliases.length === MAX_HOPS) return 'too many hops';
     aliases.push(alias);
     names.push(alias.data.target);
     if (question.type === TYPE.CNAME) break;
-    alias = first.get(alias.data.target);
+    alias = aliasOf(alias.data.target);
   }
   return { names, aliases };
 }

@@ -1,7 +1,7 @@
 // Names learned from aliases (spec 7, Re-origination): a literal name with its origin's pairs for
 // the chain's lifetime, per origin, extend-only. Bounded; the least recently taught goes.
-
 import type { PairSet } from '../net/pair-set.ts';
+import { evictOldest } from './evict.ts';
 import { type Segment, withoutPairs } from './segment.ts';
 
 const MAX_NAMES = 16_384;
@@ -48,20 +48,12 @@ export class LearnedNames {
       segments: lesson.segments,
       expiresAtMs: Math.max(lesson.expiresAtMs, before?.expiresAtMs ?? 0),
     });
-    this.#dropFirst(lessons, MAX_ORIGINS);
+    evictOldest(lessons, MAX_ORIGINS, () => undefined);
     this.#names.delete(lesson.name);
     this.#names.set(lesson.name, lessons);
-    this.#forgotten += this.#dropFirst(this.#names, this.#maxNames);
-  }
-
-  #dropFirst(map: Map<string, unknown>, limit: number): number {
-    let dropped = 0;
-    for (const key of map.keys()) {
-      if (map.size <= limit) break;
-      map.delete(key);
-      dropped++;
-    }
-    return dropped;
+    evictOldest(this.#names, this.#maxNames, () => {
+      this.#forgotten++;
+    });
   }
 
   /** The live segments of a learned name, less the pairs its own rules deny. */

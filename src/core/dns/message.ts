@@ -142,8 +142,8 @@ function decodeSection(bytes: Uint8Array, count: number, from: number): Section 
   const records: ResourceRecord[] = [];
   let at = from;
   for (let index = 0; index < count; index++) {
-    const { start, end, ...head } = decodeRecordHead(bytes, at);
-    records.push({ ...head, data: decodeRdata(bytes, head.type, start, end) });
+    const { name, type, class: of, ttl, start, end } = decodeRecordHead(bytes, at);
+    records.push({ name, type, class: of, ttl, data: decodeRdata(bytes, type, start, end) });
     at = end;
   }
   return { records, next: at };

@@ -13,19 +13,21 @@ export interface ReadName {
   readonly next: number;
 }
 
-function isPlain(byte: number): boolean {
-  return byte > 0x20 && byte < 0x7f && byte !== 0x2e && byte !== 0x5c;
-}
+const DOT = 0x2e;
+const BACKSLASH = 0x5c;
 
-function labelText(bytes: Uint8Array, start: number, end: number): string {
-  let text = '';
+/** Adds a label's text, as character codes; all of it is ASCII. */
+function addLabel(codes: number[], bytes: Uint8Array, start: number, end: number): void {
   for (let at = start; at < end; at++) {
     const byte = bytes[at] ?? 0;
-    if (byte >= 0x41 && byte <= 0x5a) text += String.fromCharCode(byte + 0x20);
-    else if (isPlain(byte)) text += String.fromCharCode(byte);
-    else text += `\\${String(byte).padStart(3, '0')}`;
+    if (byte >= 0x61 && byte <= 0x7a) codes.push(byte);
+    else if (byte >= 0x41 && byte <= 0x5a) codes.push(byte + 0x20);
+    else if (byte > 0x20 && byte < 0x7f && byte !== DOT && byte !== BACKSLASH) codes.push(byte);
+    else {
+      const digits = String(byte).padStart(3, '0');
+      codes.push(BACKSLASH, ...[0, 1, 2].map((index) => digits.charCodeAt(index)));
+    }
   }
-  return text;
 }
 
 /** Where a pointer leads: strictly backwards and behind the header, so that no input loops. */
@@ -47,7 +49,7 @@ function checkLabel(bytes: Uint8Array, at: number, length: number, size: number)
 
 /** Reads a name at `offset`; errors: DnsDecodeError `name`. */
 export function readName(bytes: Uint8Array, offset: number): ReadName {
-  const labels: string[] = [];
+  const codes: number[] = [];
   let at = offset;
   let limit = offset;
   let next: number | undefined;
@@ -64,36 +66,44 @@ export function readName(bytes: Uint8Array, offset: number): ReadName {
     }
     size += length + 1;
     checkLabel(bytes, at, length, size);
-    labels.push(labelText(bytes, at + 1, at + 1 + length));
+    if (codes.length > 0) codes.push(DOT);
+    addLabel(codes, bytes, at + 1, at + 1 + length);
     at += 1 + length;
   }
-  return { name: labels.join('.'), next: next ?? at + 1 };
+  return { name: String.fromCharCode.apply(null, codes), next: next ?? at + 1 };
 }
 
-function labelBytes(label: string): number[] {
-  const bytes: number[] = [];
-  for (let at = 0; at < label.length; at++) {
-    if (label[at] === '\\') {
-      bytes.push(Number.parseInt(label.slice(at + 1, at + 4), 10) & 0xff);
-      at += 3;
-    } else bytes.push(label.charCodeAt(at) & 0xff);
+function endLabel(bytes: Uint8Array, start: number, end: number): void {
+  const length = end - start - 1;
+  if (length === 0 || length > 63) {
+    throw new DnsDecodeError('name', 'a label is empty or longer than 63 bytes');
   }
-  return bytes;
+  bytes[start] = length;
 }
+
+/** A name being made; longer than any, so that each byte is written before it is counted. */
+const scratch = new Uint8Array(2 * MAX_NAME);
 
 /** A name in wire form, uncompressed; errors: DnsDecodeError `name` when it has no wire form. */
 export function encodeName(name: string): Uint8Array {
-  const bytes: number[] = [];
-  for (const label of name === '' || name === '.' ? [] : name.split('.')) {
-    const part = labelBytes(label);
-    if (part.length === 0 || part.length > 63) {
-      throw new DnsDecodeError('name', 'a label is empty or longer than 63 bytes');
-    }
-    bytes.push(part.length, ...part);
+  if (name === '' || name === '.') return Uint8Array.of(0);
+  let label = 0;
+  let end = 1;
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    if (code === DOT) {
+      endLabel(scratch, label, end);
+      label = end++;
+    } else if (code === BACKSLASH) {
+      scratch[end++] = Number.parseInt(name.slice(at + 1, at + 4), 10);
+      at += 3;
+    } else scratch[end++] = code;
+    if (end > MAX_NAME) throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
   }
-  bytes.push(0);
-  if (bytes.length > MAX_NAME) throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
-  return Uint8Array.from(bytes);
+  endLabel(scratch, label, end);
+  scratch[end++] = 0;
+  if (end > MAX_NAME) throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
+  return scratch.slice(0, end);
 }
 
 /** Whether `name` has at least one label more than `suffix` and ends in it. */

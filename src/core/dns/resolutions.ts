@@ -1,6 +1,8 @@
 // Which names were seen with which addresses in the last 24 h (spec 8, dst_hostname); for records
 // only, nothing is ever opened by it. Bounded; the least recently answered address goes.
 import { type Address, addressKey } from '../net/address.ts';
+import { evictOldest } from './evict.ts';
+import { OneOrMany } from './one-or-many.ts';
 
 const MAX_ADDRESSES = 65_536;
 const MAX_NAMES_OF_AN_ADDRESS = 8;
@@ -15,13 +17,20 @@ export interface Resolution {
 }
 
 interface Seen {
+  readonly name: string;
   readonly atMs: number;
   readonly runnerOnly: boolean;
 }
 
+class SeenNames extends OneOrMany<Seen> {
+  protected override keyOf({ name }: Seen): string {
+    return name;
+  }
+}
+
 /** The resolutions of the last 24 h; times in milliseconds of the monotonic clock, passed in. */
 export class Resolutions {
-  readonly #addresses = new Map<string, Map<string, Seen>>();
+  readonly #addresses = new Map<string, SeenNames>();
   readonly #maxAddresses: number;
   #evicted = 0;
 
@@ -39,25 +48,20 @@ export class Resolutions {
   }
 
   /** Remembers an answer. */
-  note(resolution: Resolution): void {
-    const { name, atMs, runnerOnly } = resolution;
-    for (const address of resolution.addresses) {
+  note({ name, addresses, atMs, runnerOnly }: Resolution): void {
+    for (const address of addresses) {
       const key = addressKey(address);
-      const names = this.#addresses.get(key) ?? new Map<string, Seen>();
-      names.delete(name);
-      names.set(name, { atMs, runnerOnly });
-      for (const oldest of names.keys()) {
-        if (names.size <= MAX_NAMES_OF_AN_ADDRESS) break;
-        names.delete(oldest);
-      }
-      this.#addresses.delete(key);
+      const known = this.#addresses.get(key);
+      const names = known ?? new SeenNames();
+      names.set({ name, atMs, runnerOnly });
+      const oldest = names.size > MAX_NAMES_OF_AN_ADDRESS ? names.oldest() : undefined;
+      if (oldest !== undefined) names.delete(oldest);
+      if (known !== undefined) this.#addresses.delete(key);
       this.#addresses.set(key, names);
     }
-    for (const oldest of this.#addresses.keys()) {
-      if (this.#addresses.size <= this.#maxAddresses) break;
-      this.#addresses.delete(oldest);
+    evictOldest(this.#addresses, this.#maxAddresses, () => {
       this.#evicted++;
-    }
+    });
   }
 
   /**
@@ -65,20 +69,17 @@ export class Resolutions {
    * those that only the runner was answered.
    */
   namesFor(address: Address, nowMs: number, forRunner = false): readonly string[] {
-    const names = this.#addresses.get(addressKey(address));
-    if (names === undefined) return [];
-    return [...names]
-      .filter(([, seen]) => nowMs - seen.atMs <= DAY_MS && (forRunner || !seen.runnerOnly))
-      .map(([name]) => name)
+    const names = this.#addresses.get(addressKey(address))?.values() ?? [];
+    return names
+      .filter((seen) => nowMs - seen.atMs <= DAY_MS && (forRunner || !seen.runnerOnly))
+      .map(({ name }) => name)
       .reverse();
   }
 
   /** Drops what is older than 24 h. */
   sweep(nowMs: number): void {
     for (const [key, names] of this.#addresses) {
-      for (const [name, seen] of names) {
-        if (nowMs - seen.atMs > DAY_MS) names.delete(name);
-      }
+      for (const seen of names.values()) if (nowMs - seen.atMs > DAY_MS) names.delete(seen);
       if (names.size === 0) this.#addresses.delete(key);
     }
   }

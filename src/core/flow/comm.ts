@@ -1,5 +1,7 @@
+const decoder = new TextDecoder();
+
 /** A process name of the kernel's: up to the first NUL, bytes that are not UTF-8 as U+FFFD. */
 export function decodeComm(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }

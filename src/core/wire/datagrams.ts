@@ -21,7 +21,7 @@ const ANSWER_HEAD = 24;
 const OWNER_AT = 24;
 const DATAGRAM_HEAD = 104;
 
-/** The content of QUESTIONS. */
+/** The content of QUESTIONS; owners and messages are parts of the payload, not copies. */
 export function decodeDatagrams(payload: Uint8Array): readonly Datagram[] {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const datagrams: Datagram[] = [];
@@ -35,8 +35,8 @@ export function decodeDatagrams(payload: Uint8Array): readonly Datagram[] {
       socket: view.getUint8(at + HEAD.socket),
       port: view.getUint16(at + HEAD.port, true),
       address: payload.slice(at + HEAD.peer, at + HEAD.peer + 16),
-      owner: isFound ? payload.slice(at + OWNER_AT, end) : undefined,
-      message: payload.slice(end, end + size),
+      owner: isFound ? payload.subarray(at + OWNER_AT, end) : undefined,
+      message: payload.subarray(end, end + size),
     });
     at = end + size;
   }
