@@ -32,7 +32,7 @@ import {
 import { resumeSession, startSession } from './daemon/supervisor.ts';
 import { WebhookClient } from './daemon/webhook.ts';
 import { AuditFile, readLines } from './edge/host/audit-file.ts';
-import { after, every, nowMs, nowNs } from './edge/host/clock.ts';
+import { after, every, nowMs, nowNs, soon } from './edge/host/clock.ts';
 import { adoptDnsTcp } from './edge/host/dns-tcp.ts';
 import { platformCgroups, readCloudFacts } from './edge/host/platform.ts';
 import { UpstreamClient } from './edge/host/upstream.ts';
@@ -109,11 +109,12 @@ function fail(error: unknown): void {
   setImmediate(() => process.exit(1));
 }
 
-async function askerOf(client: DnsClient) {
+/** The process behind a client; only streams have to ask the loader. */
+function askerOf(client: DnsClient) {
   if (client.asker !== undefined) return client.asker === 'unknown' ? undefined : client.asker;
   const proto = PROTOCOL_NUMBERS[client.proto];
   const key = encodeOwnerKey(client.address, client.port, proto);
-  return decodeOwnerReply(await channel.owner(key));
+  return channel.owner(key).then(decodeOwnerReply);
 }
 
 async function listen(hello: Hello, proxy: DnsProxy): Promise<void> {
@@ -152,7 +153,7 @@ function buildProxy(
     servers: session.upstreams,
     upstream: new UpstreamClient(),
     grantSink: channel,
-    clock: { nowMs, after },
+    clock: { nowMs, after, soon },
     own: parts.isOwn,
     asker: askerOf,
     onBlocked: (blocked) => logger.logEvent(dnsBlockedRecord(blocked, policy, timestamp())),

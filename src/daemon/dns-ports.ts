@@ -79,4 +79,6 @@ export interface DnsClock {
   nowMs(): number;
   /** Resolves after `ms`; the timer keeps nothing alive. */
   after(ms: number): Promise<void>;
+  /** Calls `run` once what has arrived already is worked off. */
+  soon(run: () => void): void;
 }

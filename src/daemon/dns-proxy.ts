@@ -88,7 +88,8 @@ class SteeredDnsProxy implements DnsProxy {
   }
 
   async #handleOwned(message: Uint8Array, header: Header, client: DnsClient) {
-    const asker = await this.#options.asker(client);
+    const found = this.#options.asker(client);
+    const asker = found instanceof Promise ? await found : found;
     if (asker === undefined) {
       this.counters.unowned++;
       return undefined;

@@ -12,7 +12,7 @@ export interface ForwardRoundsOptions {
   readonly names: () => readonly string[];
   /** Asks for a name afresh; a failure is no error. */
   readonly look: (name: string) => Promise<void>;
-  readonly clock: DnsClock;
+  readonly clock: Pick<DnsClock, 'nowMs' | 'after'>;
 }
 
 /** The rounds of a session, at most one every 30 s. */

@@ -1,5 +1,5 @@
 // Grants on their way to the kernel. I2: what an answer opens is acknowledged before the answer
-// leaves; an extension of what is open is not waited for.
+// leaves; an extension of what is open is not waited for. What comes in one turn goes in one batch.
 import type { GrantChange, GrantRequest, Grants } from '../core/dns/grants.ts';
 import type { MapWrite } from '../core/policy/map-write.ts';
 import type { DnsClock, GrantSink } from './dns-ports.ts';
@@ -7,13 +7,27 @@ import type { DnsClock, GrantSink } from './dns-ports.ts';
 /** Writes in one batch: well below a frame's limit. */
 const MAX_BATCH = 4096;
 
+/** What the kernel refused. */
+type Refused = ReadonlySet<GrantChange>;
+
+/** Changes that go to the kernel together. */
+interface Batch {
+  readonly changes: GrantChange[];
+  readonly writes: MapWrite[];
+  /** What was refused of this batch, and of openings that were on their way when it began. */
+  readonly done: Promise<Refused>;
+  readonly send: () => void;
+}
+
 /** Keeps the kernel in step with the grants and counts what it refused. */
 export class GrantKeeper {
   readonly #grants: Grants;
   readonly #sink: GrantSink;
   readonly #clock: DnsClock;
-  #opening: Promise<void> = Promise.resolve();
-  #openings = 0;
+  /** Not sent yet. */
+  #next: Batch | undefined;
+  /** The last batch with an opening that is not acknowledged; the loader keeps the order. */
+  #opening: Batch | undefined;
   #refused = 0;
 
   constructor(grants: Grants, sink: GrantSink, clock: DnsClock) {
@@ -22,7 +36,7 @@ export class GrantKeeper {
     this.#clock = clock;
   }
 
-  /** Batches the kernel refused: their answers were SERVFAIL, or extensions were lost. */
+  /** Changes the kernel refused: their answers were SERVFAIL, or extensions were lost. */
   get refused(): number {
     return this.#refused;
   }
@@ -33,40 +47,72 @@ export class GrantKeeper {
    */
   async open(request: GrantRequest): Promise<boolean> {
     const change = this.#grants.grant(request);
-    if (change.opens) {
-      await this.#openNow(change);
-      return true;
+    if (change.writes.length > 0) this.#add(change);
+    // An answer that opens nothing may stand on an opening of somebody else's.
+    if (this.#opening === undefined) return false;
+    const refused = await this.#opening.done;
+    if (refused.size > 0 && standsOn(change, refused)) {
+      throw new Error('the kernel refused a grant');
     }
-    if (change.writes.length > 0) this.#extend(change);
-    // Somebody else's opening on its way may be what this answer stands on.
-    if (this.#openings > 0) await this.#opening;
-    return false;
+    return change.opens;
   }
 
-  async #openNow(change: GrantChange): Promise<void> {
-    this.#openings++;
-    const applied = this.#sink.apply(change.writes);
-    const settled = Promise.all([this.#opening, applied]).then(() => undefined);
-    settled.catch(() => undefined);
-    this.#opening = settled;
-    try {
-      // Together with what was on its way before: part of this answer may stand on that.
-      await settled;
-    } catch (error) {
-      this.#refused++;
-      this.#applyQuietly(change.undo(this.#clock.nowMs()));
-      throw error;
-    } finally {
-      this.#openings--;
-      if (this.#openings === 0) this.#opening = Promise.resolve();
-    }
+  #add(change: GrantChange): void {
+    const batch = this.#next ?? this.#newBatch();
+    if (change.opens) this.#opening = batch;
+    batch.changes.push(change);
+    for (const write of change.writes) batch.writes.push(write);
+    if (batch.writes.length >= MAX_BATCH) batch.send();
   }
 
-  #extend(change: GrantChange): void {
-    this.#sink.apply(change.writes).catch(() => {
-      this.#refused++;
-      this.#applyQuietly(change.undo(this.#clock.nowMs()));
+  #newBatch(): Batch {
+    const sent = Promise.withResolvers<void>();
+    const changes: GrantChange[] = [];
+    const writes: MapWrite[] = [];
+    const before = this.#opening?.done;
+    const done = sent.promise.then(() => this.#apply(changes, writes, before));
+    const send = () => {
+      if (this.#next === batch) this.#next = undefined;
+      sent.resolve();
+    };
+    const batch = { changes, writes, done, send };
+    void done.then(() => {
+      if (this.#opening === batch) this.#opening = undefined;
     });
+    this.#next = batch;
+    this.#clock.soon(send);
+    return batch;
+  }
+
+  /** Never rejects. */
+  async #apply(
+    changes: readonly GrantChange[],
+    writes: readonly MapWrite[],
+    before: Promise<Refused> | undefined,
+  ): Promise<Refused> {
+    const refused = new Set<GrantChange>();
+    try {
+      await this.#sink.apply(writes);
+    } catch {
+      // All or nothing: one by one then, so that each answer depends on its own grants.
+      for (const change of changes) {
+        if (changes.length > 1 && (await this.#isTaken(change))) continue;
+        refused.add(change);
+        this.#refused++;
+        this.#applyQuietly(change.undo(this.#clock.nowMs()));
+      }
+    }
+    for (const change of (await before) ?? []) refused.add(change);
+    return refused;
+  }
+
+  async #isTaken(change: GrantChange): Promise<boolean> {
+    try {
+      await this.#sink.apply(change.writes);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #applyQuietly(writes: readonly MapWrite[]): void {
@@ -81,4 +127,9 @@ export class GrantKeeper {
   sweep(): void {
     this.#applyQuietly(this.#grants.sweep(this.#clock.nowMs()));
   }
+}
+
+/** Whether something was refused on an address the change is about. */
+function standsOn(change: GrantChange, refused: Refused): boolean {
+  return [...refused].some((other) => other.states.some((state) => change.states.includes(state)));
 }

@@ -23,7 +23,7 @@ export interface LateAllowOptions {
   readonly grants: Pick<Grants, 'live' | 'grantedNames'>;
   /** Asks for a name afresh, A and AAAA. */
   readonly lookAgain: (name: string) => Promise<void>;
-  readonly clock: DnsClock;
+  readonly clock: Pick<DnsClock, 'nowMs' | 'after'>;
 }
 
 const FOR_ALL: readonly Table[] = ['user', 'auto'];

@@ -41,15 +41,19 @@ export class Lookups {
 
   #share(name: string, type: number): Promise<HeldResponse> {
     const key = `${type} ${name}`;
-    const asked = this.#askAfresh(name, type).finally(() => this.#asking.delete(key));
+    const asked = this.#askAfresh(name, type, key);
     this.#asking.set(key, asked);
     return asked;
   }
 
-  async #askAfresh(name: string, type: number): Promise<HeldResponse> {
-    const response = await this.#upstreams.ask(name, type);
-    const held = { response, receivedAtMs: this.#clock.nowMs() };
-    this.#cache.set(name, type, held);
-    return held;
+  async #askAfresh(name: string, type: number, key: string): Promise<HeldResponse> {
+    try {
+      const response = await this.#upstreams.ask(name, type);
+      const held = { response, receivedAtMs: this.#clock.nowMs() };
+      this.#cache.set(name, type, held);
+      return held;
+    } finally {
+      this.#asking.delete(key);
+    }
   }
 }

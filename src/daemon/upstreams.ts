@@ -30,6 +30,23 @@ function isFinal(rcode: number): boolean {
   return rcode === RCODE.NOERROR || rcode === RCODE.NXDOMAIN;
 }
 
+/** A question of ours. */
+interface Asked {
+  readonly name: string;
+  readonly type: number;
+  readonly message: Uint8Array;
+}
+
+/** A response to exactly that question, with a response code that counts. */
+function checked(asked: Asked, response: Response): Response {
+  const { name, type, class: of } = response.question;
+  if (name !== asked.name || type !== asked.type || of !== CLASS_IN) {
+    throw new UpstreamError('an answer to another question');
+  }
+  if (!isFinal(response.rcode)) throw new UpstreamError(`response code ${response.rcode}`);
+  return response;
+}
+
 /** The upstreams of a session, tried in order. */
 export class Upstreams {
   readonly #options: UpstreamsOptions;
@@ -47,16 +64,8 @@ export class Upstreams {
 
   /** Asks afresh for (name, type); errors: UpstreamError. */
   ask(name: string, type: number): Promise<Response> {
-    const message = encodeQuestion(name, type);
-    return this.#inOrder(async (server, timeLeft) => {
-      const response = await this.#askWhole(server, message, timeLeft);
-      const { question } = response;
-      if (question.name !== name || question.type !== type || question.class !== CLASS_IN) {
-        throw new UpstreamError('an answer to another question');
-      }
-      if (!isFinal(response.rcode)) throw new UpstreamError(`response code ${response.rcode}`);
-      return response;
-    });
+    const asked = { name, type, message: encodeQuestion(name, type) };
+    return this.#inOrder((server, timeLeft) => this.#askWhole(server, asked, timeLeft));
   }
 
   /**
@@ -79,17 +88,14 @@ export class Upstreams {
     }
   }
 
-  async #askWhole(
-    server: DnsServer,
-    message: Uint8Array,
-    timeLeft: () => number,
-  ): Promise<Response> {
+  async #askWhole(server: DnsServer, asked: Asked, timeLeft: () => number): Promise<Response> {
     const { upstream } = this.#options;
+    const { message } = asked;
     const reply = decodeResponse(await upstream.ask(server, message, 'udp', timeLeft()));
-    if (!reply.truncated) return reply;
+    if (!reply.truncated) return checked(asked, reply);
     const whole = decodeResponse(await upstream.ask(server, message, 'tcp', timeLeft()));
     if (whole.truncated) throw new UpstreamError('a truncated answer over TCP');
-    return whole;
+    return checked(asked, whole);
   }
 
   async #inOrder<T>(

@@ -72,3 +72,22 @@ describe('the kernel and the answer', () => {
     expect(world.granted('192.0.2.1')).toEqual([]);
   });
 });
+
+test('of a batch the kernel refuses, each answer depends on its own grants', async () => {
+  const world = aProxy({ allow: 'ok.example' });
+  for (const [name, data] of [
+    ['a.ok.example', '192.0.2.1'],
+    ['b.ok.example', '192.0.2.2'],
+  ] as const) {
+    world.upstream.set(`${name} A`, [{ type: 'A', name, data, ttl: 60 }]);
+  }
+  world.kernel.refuseNext(2); // both together, then the first by itself
+  const [a, b] = await Promise.all([
+    world.ask(query('a.ok.example')),
+    world.ask(query('b.ok.example')),
+  ]);
+  expect([read(a).rcode, read(b).rcode]).toEqual(['SERVFAIL', 'NOERROR']);
+  expect(world.granted('192.0.2.1')).toEqual([]);
+  expect(world.granted('192.0.2.2')).toEqual(['b.ok.example']);
+  expect(world.proxy.totals()).toMatchObject({ grantsRefused: 1 });
+});

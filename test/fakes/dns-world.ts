@@ -55,7 +55,7 @@ class FakeUpstream {
 class FakeKernel {
   readonly writes: MapWrite[] = [];
   #held: { readonly gate: Promise<void>; readonly reach: () => void } | undefined;
-  #refuse = false;
+  #refuse = 0;
 
   /** Makes the next batch wait for `release`. */
   hold() {
@@ -66,13 +66,14 @@ class FakeKernel {
     return { reached: reached.promise, release: gate.resolve, refuse };
   }
 
-  refuseNext(): void {
-    this.#refuse = true;
+  /** Refuses the next batches. */
+  refuseNext(count = 1): void {
+    this.#refuse = count;
   }
 
   async apply(writes: readonly MapWrite[]): Promise<void> {
-    if (this.#refuse) {
-      this.#refuse = false;
+    if (this.#refuse > 0) {
+      this.#refuse--;
       throw new Error('E2BIG');
     }
     this.writes.push(...writes);
@@ -95,6 +96,10 @@ class FakeClock {
     return new Promise((resolve) => {
       this.#timers.push({ at: this.#now + ms, resolve });
     });
+  }
+
+  soon(run: () => void): void {
+    setImmediate(run);
   }
 
   advance(ms: number): void {
@@ -178,7 +183,9 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
       return [...new Set(live.flatMap((grant) => grant?.name ?? []))];
     },
     /** Lets every step that needs nobody else run. */
-    settle: () => new Promise<void>((resolve) => setImmediate(resolve)),
+    settle: async () => {
+      for (let turn = 0; turn < 2; turn++) await new Promise<void>((go) => setImmediate(go));
+    },
   };
 }
 

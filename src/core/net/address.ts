@@ -100,7 +100,14 @@ export function printAddress(address: Address): string {
 
 /** A key for Map and Set: equal exactly for equal addresses. */
 export function addressKey(address: Address): string {
-  return String.fromCharCode(...address);
+  return String.fromCharCode.apply(null, address as unknown as number[]);
+}
+
+/** The address of a key. */
+export function addressOfKey(key: string): Address {
+  const address = new Uint8Array(ADDRESS_SIZE);
+  for (let index = 0; index < ADDRESS_SIZE; index++) address[index] = key.charCodeAt(index);
+  return address;
 }
 
 /** Whether two addresses are the same. */

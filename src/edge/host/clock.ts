@@ -1,8 +1,11 @@
 // The clocks of the daemon. CLOCK_MONOTONIC, as the kernel's grants count.
 
+/** What performance.now() counts from, in milliseconds of CLOCK_MONOTONIC. */
+const originMs = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+
 /** Milliseconds of CLOCK_MONOTONIC. */
 export function nowMs(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
+  return originMs + performance.now();
 }
 
 /** Nanoseconds of CLOCK_MONOTONIC. */
@@ -18,4 +21,9 @@ export function after(ms: number): Promise<void> {
 /** Calls `work` every `ms` for as long as the process lives. */
 export function every(ms: number, work: () => void): void {
   setInterval(work, ms);
+}
+
+/** Calls `run` once what has arrived already is worked off. */
+export function soon(run: () => void): void {
+  setImmediate(run);
 }

@@ -9,6 +9,8 @@ import { DnsStream, framed } from './dns-stream.ts';
 const PORTS_PER_SERVER = 8;
 const QUESTIONS_PER_PORT = 256;
 const RETRANSMIT_MS = 600;
+/** How late a time-out or a second sending may come. */
+const TICK_MS = 50;
 const MAX_WAITING = 4096;
 const HEADER_SIZE = 12;
 
@@ -30,8 +32,11 @@ interface Server {
 
 interface Waiting {
   readonly message: Uint8Array;
+  readonly timeoutMs: number;
+  readonly sinceMs: number;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: Error) => void;
+  sentTwice: boolean;
 }
 
 function lower(byte: number): number {
@@ -56,7 +61,7 @@ function answers(reply: Uint8Array, message: Uint8Array): boolean {
   return true;
 }
 
-function withRandomId(message: Uint8Array, id: number): Uint8Array {
+function withId(message: Uint8Array, id: number): Uint8Array {
   const copy = message.slice();
   copy[0] = id >> 8;
   copy[1] = id & 0xff;
@@ -68,8 +73,8 @@ class Port {
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
   #used = 0;
+  #connected = false;
   #closed = false;
-  #ready: Promise<void>;
   broken = false;
 
   constructor(server: Server) {
@@ -77,11 +82,10 @@ class Port {
     this.#socket.unref();
     this.#socket.on('message', (reply) => this.#take(reply));
     this.#socket.on('error', (error) => this.#fail(error));
-    this.#ready = new Promise((resolve) => {
-      this.#socket.connect(server.port, server.address, (error?: Error | null) => {
-        if (error) this.#fail(error);
-        resolve();
-      });
+    this.#socket.connect(server.port, server.address, (error?: Error | null) => {
+      if (error) return this.#fail(error);
+      this.#connected = true;
+      for (const { message } of this.#waiting.values()) this.#socket.send(message);
     });
   }
 
@@ -90,11 +94,23 @@ class Port {
     return this.broken || this.#used >= QUESTIONS_PER_PORT;
   }
 
+  /** Whether nobody waits on it and nobody will. */
+  get isDone(): boolean {
+    return this.isSpent && this.#waiting.size === 0;
+  }
+
   #take(reply: Uint8Array): void {
     if (reply.length < HEADER_SIZE) return;
     const id = ((reply[0] ?? 0) << 8) | (reply[1] ?? 0);
     const waiting = this.#waiting.get(id);
-    if (waiting !== undefined && answers(reply, waiting.message)) waiting.resolve(reply);
+    if (waiting === undefined || !answers(reply, waiting.message)) return;
+    this.#end(id);
+    waiting.resolve(reply);
+  }
+
+  #end(id: number): void {
+    this.#waiting.delete(id);
+    if (this.isDone) this.close();
   }
 
   #fail(error: Error): void {
@@ -104,7 +120,9 @@ class Port {
       `the resolver: ${error.message}`,
       error,
     );
-    for (const waiting of this.#waiting.values()) waiting.reject(failure);
+    const all = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const waiting of all) waiting.reject(failure);
   }
 
   #freeId(): number {
@@ -113,29 +131,29 @@ class Port {
     return id;
   }
 
-  async ask(question: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+  ask(question: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     this.#used++;
     const id = this.#freeId();
-    const message = withRandomId(question, id);
-    const timers: NodeJS.Timeout[] = [];
-    try {
-      return await new Promise<Uint8Array>((resolve, reject) => {
-        this.#waiting.set(id, { message, resolve, reject });
-        const send = () => {
-          if (this.broken) reject(new UpstreamTransportError('transport', 'the socket is broken'));
-          else this.#socket.send(message, (error) => error && this.#fail(error));
-        };
-        // The reply that is missing is the event; a lost datagram can only be told by time.
-        if (timeoutMs > RETRANSMIT_MS * 1.5) timers.push(setTimeout(send, RETRANSMIT_MS));
-        const late = () =>
-          reject(new UpstreamTransportError('timeout', `no reply in ${Math.round(timeoutMs)} ms`));
-        timers.push(setTimeout(late, timeoutMs));
-        this.#ready.then(send, reject);
-      });
-    } finally {
-      for (const timer of timers) clearTimeout(timer);
-      this.#waiting.delete(id);
-      if (this.isSpent && this.#waiting.size === 0) this.close();
+    const message = withId(question, id);
+    if (this.#connected) this.#socket.send(message);
+    return new Promise((resolve, reject) => {
+      const sinceMs = performance.now();
+      this.#waiting.set(id, { message, timeoutMs, sinceMs, resolve, reject, sentTwice: false });
+    });
+  }
+
+  /** Ends what has waited too long; a question half-way there is sent a second time. */
+  tick(nowMs: number): void {
+    for (const [id, waiting] of this.#waiting) {
+      const { message, timeoutMs, sinceMs, sentTwice } = waiting;
+      if (nowMs - sinceMs >= timeoutMs) {
+        const spent = `no reply in ${Math.round(timeoutMs)} ms`;
+        this.#end(id);
+        waiting.reject(new UpstreamTransportError('timeout', spent));
+      } else if (!sentTwice && nowMs - sinceMs >= RETRANSMIT_MS) {
+        waiting.sentTwice = true;
+        if (timeoutMs > RETRANSMIT_MS * 1.5) this.#socket.send(message);
+      }
     }
   }
 
@@ -149,7 +167,7 @@ class Port {
 }
 
 function askTcp(server: Server, question: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-  const message = withRandomId(question, randomInt(0x10000));
+  const message = withId(question, randomInt(0x10000));
   return new Promise((resolve, reject) => {
     const stream = new DnsStream();
     const socket = connect({ host: server.address, port: server.port, noDelay: true });
@@ -181,46 +199,69 @@ function askTcp(server: Server, question: Uint8Array, timeoutMs: number): Promis
 
 /** A client of upstream resolvers. */
 export class UpstreamClient {
-  readonly #ports = new Map<string, Port[]>();
+  readonly #current = new Map<string, Port[]>();
+  /** Every port somebody waits on, spent ones too. */
+  readonly #ports = new Set<Port>();
   #waiting = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   /**
    * Sends `message` under an id of its own and resolves to the matching reply;
    * errors: UpstreamTransportError.
    */
-  async ask(
+  ask(
     server: Server,
     message: Uint8Array,
     proto: 'udp' | 'tcp',
     timeoutMs: number,
   ): Promise<Uint8Array> {
     if (this.#waiting >= MAX_WAITING) {
-      throw new UpstreamTransportError('overloaded', `${MAX_WAITING} questions are waiting`);
+      const error = new UpstreamTransportError(
+        'overloaded',
+        `${MAX_WAITING} questions are waiting`,
+      );
+      return Promise.reject(error);
     }
     this.#waiting++;
-    try {
-      if (proto === 'tcp') return await askTcp(server, message, timeoutMs);
-      return await this.#port(server).ask(message, timeoutMs);
-    } finally {
+    const asked =
+      proto === 'tcp'
+        ? askTcp(server, message, timeoutMs)
+        : this.#port(server).ask(message, timeoutMs);
+    // One timer for all: a lost datagram can only be told by time.
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    return asked.finally(() => {
       this.#waiting--;
+    });
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    for (const port of this.#ports) {
+      port.tick(nowMs);
+      if (port.isDone) this.#ports.delete(port);
     }
+    if (this.#waiting > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #port(server: Server): Port {
     const key = `${server.address} ${server.port}`;
-    const ports = this.#ports.get(key) ?? [];
-    this.#ports.set(key, ports);
+    const current = this.#current.get(key) ?? [];
+    this.#current.set(key, current);
     const index = randomInt(PORTS_PER_SERVER);
-    const port = ports[index];
+    const port = current[index];
     if (port !== undefined && !port.isSpent) return port;
     const fresh = new Port(server);
-    ports[index] = fresh;
+    current[index] = fresh;
+    this.#ports.add(fresh);
     return fresh;
   }
 
   /** Closes every socket; questions at work end with an error. */
   close(): void {
-    for (const ports of this.#ports.values()) for (const port of ports) port?.close();
+    for (const port of this.#ports) port.close();
     this.#ports.clear();
+    this.#current.clear();
   }
 }

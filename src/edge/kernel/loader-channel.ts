@@ -152,7 +152,7 @@ export class LoaderChannel {
   answer(to: Peer, message: Uint8Array): void {
     this.#answers.push({ to, message });
     if (this.#answers.length > 1) return;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#send(FRAME.ANSWERS, this.#next(), encodeAnswers(this.#answers.splice(0)));
     });
   }
