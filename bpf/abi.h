@@ -95,6 +95,7 @@ enum counter {
 	COUNTER_CONNECT_DENIED = 8, /* calls refused by connect4/6 and sendmsg4/6 */
 	COUNTER_STEERED = 9, /* calls steered to the proxy */
 	COUNTER_TC_SEEN = 10, /* frames judged at TC */
+	COUNTER_DNS_UNOWNED = 11, /* questions over UDP of nobody the owner map knows */
 	COUNTER_SIZE = 16,
 };
 

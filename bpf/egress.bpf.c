@@ -6,9 +6,11 @@
  *   cgroup/sock_create                    the owner at birth (raw and ping sockets never connect)
  *   cgroup_skb/egress                     the packet verdict for everything with a socket
  *   tc (TCX egress)                       the wall: what leaves by an uplink
+ *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exit                     job or runner
  */
 #include "call.bpf.h"
+#include "dns.bpf.h"
 #include "packet.bpf.h"
 #include "process.bpf.h"
 
@@ -78,6 +80,12 @@ SEC("tc")
 int egress_tc(struct __sk_buff *skb)
 {
 	return packet_judge_frame(skb);
+}
+
+SEC("sk_reuseport")
+int egress_dns(struct sk_reuseport_md *ctx)
+{
+	return dns_choose(ctx);
 }
 
 SEC("tp_btf/sched_process_fork")

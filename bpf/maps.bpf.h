@@ -145,6 +145,24 @@ struct {
 	__type(value, struct owner_value);
 } owners SEC(".maps");
 
+/* key struct address, one the proxy listens on; value the first of its entries in dns_sockets: for
+ * everybody, then for runner processes; the loader at start; as many as it can bind; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32);
+	__type(key, struct address);
+	__type(value, __u32);
+} dns_addresses SEC(".maps");
+
+/* key as dns_addresses says; value a socket of the proxy's over UDP; the loader at start;
+ * two an address, at their numbers among all of the proxy's sockets; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
+	__uint(max_entries, 96);
+	__type(key, __u32);
+	__type(value, __u64);
+} dns_sockets SEC(".maps");
+
 /* key enum counter; value u64 per CPU; every program; never full */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

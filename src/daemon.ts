@@ -3,16 +3,14 @@
 import type { Knowledge } from './core/audit/attribute.ts';
 import { formatTimestamp } from './core/audit/timestamp.ts';
 import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
-import { type Address, addressKey } from './core/net/address.ts';
+import { type Address, addressKey, parseAddress } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
 import { type Cloud, cloudOf, cloudSearchDomains } from './core/policy/cloud.ts';
 import { isExpectedFlow } from './core/policy/expected.ts';
-import type { Datagram } from './core/wire/datagrams.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { AuditLogger } from './daemon/audit-logger.ts';
 import { answerControl } from './daemon/control-server.ts';
-import { datagramServer } from './daemon/datagrams.ts';
 import type { DnsClient } from './daemon/dns-ports.ts';
 import { createDnsProxy } from './daemon/dns-proxy.ts';
 import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
@@ -34,6 +32,7 @@ import { WebhookClient } from './daemon/webhook.ts';
 import { AuditFile, readLines } from './edge/host/audit-file.ts';
 import { after, every, nowMs, nowNs, soon } from './edge/host/clock.ts';
 import { adoptDnsTcp } from './edge/host/dns-tcp.ts';
+import { adoptDnsUdp } from './edge/host/dns-udp.ts';
 import { platformCgroups, readCloudFacts } from './edge/host/platform.ts';
 import { UpstreamClient } from './edge/host/upstream.ts';
 import { postJson } from './edge/host/webhook-post.ts';
@@ -60,7 +59,6 @@ interface Served {
   readonly proxy: DnsProxy;
   readonly lateAllow: LateAllow;
   readonly notifications: NotificationTracker | undefined;
-  readonly onQuestions: (datagrams: readonly Datagram[]) => void;
   readonly timestamp: () => string;
 }
 
@@ -72,7 +70,6 @@ const channel = new LoaderChannel(LOADER_FD, {
     served?.pipeline.processBlockedEvents(bytes, resent);
     written();
   },
-  onQuestions: (datagrams) => served?.onQuestions(datagrams),
   onControl: ({ client, line }) => {
     if (client === 0) {
       const word = parseProofLine(line);
@@ -109,22 +106,21 @@ function fail(error: unknown): void {
   setImmediate(() => process.exit(1));
 }
 
-/** The process behind a client; only streams have to ask the loader. */
-function askerOf(client: DnsClient) {
-  if (client.asker !== undefined) return client.asker === 'unknown' ? undefined : client.asker;
-  const proto = PROTOCOL_NUMBERS[client.proto];
-  const key = encodeOwnerKey(client.address, client.port, proto);
-  return channel.owner(key).then(decodeOwnerReply);
+async function askerOf(client: DnsClient) {
+  const address = parseAddress(client.address);
+  if (address === undefined) return undefined;
+  const key = encodeOwnerKey(address, client.port, PROTOCOL_NUMBERS[client.proto]);
+  return decodeOwnerReply(await channel.owner(key));
 }
 
 async function listen(hello: Hello, proxy: DnsProxy): Promise<void> {
   const handle = (message: Uint8Array, client: DnsClient) => proxy.handle(message, client);
   await Promise.all(
-    hello.sockets.map(({ fd, address }) =>
-      adoptDnsTcp({ fd, local: address, handle, onError: fail }),
-    ),
+    hello.sockets.map((socket) => {
+      const adopt = socket.proto === 'tcp' ? adoptDnsTcp : adoptDnsUdp;
+      return adopt({ ...socket, handle, onError: fail });
+    }),
   );
-  channel.listen();
 }
 
 function readLog(hello: Hello, logger: AuditLogger): Past {
@@ -246,8 +242,7 @@ async function run(received: Hello): Promise<void> {
     },
     nowMs,
   });
-  const onQuestions = datagramServer(hello, proxy, channel);
-  served = { hello, logger, pipeline, proxy, lateAllow, notifications, onQuestions, timestamp };
+  served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
   every(HEARTBEAT_MS, () => channel.heartbeat());
   every(SWEEP_MS, () => {
     proxy.sweep();

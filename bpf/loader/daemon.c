@@ -68,8 +68,7 @@ static void child(const struct session *s, int channel, pid_t parent)
 	high[n++] = fcntl(channel, F_DUPFD, 512);
 	high[n++] = fcntl(s->audit_fd, F_DUPFD, 512);
 	for (size_t i = 0; i < s->socket_count; i++)
-		if (s->sockets[i].tcp) /* datagrams come as frames */
-			high[n++] = fcntl(s->sockets[i].fd, F_DUPFD, 512);
+		high[n++] = fcntl(s->sockets[i].fd, F_DUPFD, 512);
 	dup2(high[0], FIRST_FD);
 	for (size_t i = 1; i < n; i++)
 		dup2(high[i], next++);

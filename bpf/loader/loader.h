@@ -47,11 +47,13 @@ struct options {
 	size_t allow_count;
 };
 
-#define SOCKETS_MAX 64
+#define SOCKETS_MAX 96
 
 struct proxy_socket {
 	int fd;
 	bool tcp;
+	bool runner; /* over UDP: for runner processes alone */
+	struct address bound;
 	char address[64];
 };
 
@@ -95,6 +97,8 @@ enum map_index {
 	M_OWNERS,
 	M_COUNTERS,
 	M_EVENTS,
+	M_DNS_ADDRESSES,
+	M_DNS_SOCKETS,
 	M_COUNT,
 };
 
@@ -105,6 +109,8 @@ extern int map_fds[M_COUNT];
 /* object.c: load, attach, pin; reopen what is pinned. 0 or -errno; `why` names the culprit. */
 int object_load(const struct session *s, const char **why);
 int object_attach_tc(unsigned int ifindex);
+/* The program that chooses among the proxy's sockets. */
+int object_dns_program(void);
 int object_pin(void);
 /* A link and what it was when it was made. */
 struct link_state {

@@ -20,12 +20,12 @@
 int map_fds[M_COUNT];
 
 static const char *const map_names[M_COUNT] = {
-	"config",    "heartbeat", "policy",   "rules", "grants", "locals",   "resolvers",
-	"processes", "cgroups",	  "existing", "flows", "owners", "counters", "events",
+	"config",  "heartbeat", "policy", "rules",  "grants",	"locals", "resolvers",	   "processes",
+	"cgroups", "existing",	"flows",  "owners", "counters", "events", "dns_addresses", "dns_sockets",
 };
 
 static struct bpf_object *object;
-static int tc_program = -1;
+static int tc_program = -1, dns_program = -1;
 static struct link_state links[LINKS_MAX];
 static size_t link_count;
 
@@ -93,6 +93,10 @@ static int attach_all(int cgroup, const char **why)
 			tc_program = bpf_program__fd(prog);
 			continue;
 		}
+		if (!strcmp(name, "egress_dns")) {
+			dns_program = bpf_program__fd(prog);
+			continue;
+		}
 		if (!strcmp(name, "egress_fork") || !strcmp(name, "egress_exit"))
 			link = bpf_program__attach(prog);
 		else
@@ -137,6 +141,11 @@ int object_load(const struct session *s, const char **why)
 	err = attach_all(cgroup, why);
 	close(cgroup);
 	return err;
+}
+
+int object_dns_program(void)
+{
+	return dns_program;
 }
 
 static bool pinned; /* what is attached from now on outlives us too */

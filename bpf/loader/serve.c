@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -17,8 +16,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <linux/sockios.h>
 
 #include <bpf/bpf.h>
 
@@ -32,15 +29,13 @@
 #define SO_NETNS_COOKIE 71
 #define CLIENTS_MAX 16
 #define RESTART_PAUSE_MS 200
-#define QUESTIONS_AT (7 + CLIENTS_MAX)
-#define QUESTIONS_WAITING (128 << 10) /* bytes the daemon has not read */
 
 static struct session *session;
 static struct config config_value;
 static uint64_t heartbeat_ns;
 static int channel = -1;
 static pid_t daemon_pid;
-static bool restarting, listening;
+static bool restarting;
 static unsigned char *input;
 static size_t input_size;
 static struct {
@@ -94,25 +89,14 @@ static void status_line(const void *p, size_t size)
 		return;
 }
 
-/* Streams by descriptor, as daemon.c hands them over; datagrams by number. */
+/* By descriptor, as daemon.c hands them over. */
 static void hello_sockets(FILE *f)
 {
-	const char *between = "";
-	int next = 5;
+	for (size_t i = 0; i < session->socket_count; i++) {
+		const struct proxy_socket *p = &session->sockets[i];
 
-	for (size_t i = 0; i < session->socket_count; i++) {
-		if (!session->sockets[i].tcp)
-			continue;
-		fprintf(f, "%s{\"fd\":%d,\"address\":\"%s\"}", between, next++, session->sockets[i].address);
-		between = ",";
-	}
-	fprintf(f, "],\"datagrams\":[");
-	between = "";
-	for (size_t i = 0; i < session->socket_count; i++) {
-		if (session->sockets[i].tcp)
-			continue;
-		fprintf(f, "%s{\"socket\":%zu,\"address\":\"%s\"}", between, i, session->sockets[i].address);
-		between = ",";
+		fprintf(f, "%s{\"fd\":%zu,\"proto\":\"%s\",\"runner\":%s,\"address\":\"%s\"}", i ? "," : "",
+			5 + i, p->tcp ? "tcp" : "udp", p->runner ? "true" : "false", p->address);
 	}
 }
 
@@ -147,7 +131,6 @@ static int start_daemon(void)
 	int n;
 
 	input_size = 0;
-	listening = false;
 	daemon_pid = daemon_start(session, &channel);
 	if (daemon_pid < 0)
 		return daemon_pid;
@@ -288,13 +271,6 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 	case FRAME_CLOSE_FLOWS:
 		close_flows(f, p);
 		return;
-	case FRAME_LISTEN:
-		listening = true;
-		break;
-	case FRAME_ANSWERS:
-		if (dns_answer(session, p, f->length))
-			kill(daemon_pid, SIGKILL);
-		break;
 	case FRAME_CONTROL_REPLY:
 		control_reply(p, f->length);
 		break;
@@ -534,6 +510,8 @@ static int first_start(void)
 		status_line(line, (size_t)n);
 		return EXIT_UNSUPPORTED;
 	}
+	if (dns_attach(session))
+		return EXIT_FAILED;
 	config_fill();
 	config_value.worker_cgroup = process_cgroup(session->options.worker);
 	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
@@ -603,23 +581,6 @@ static void end_hung_daemon(void)
 	kill(daemon_pid, SIGKILL);
 }
 
-/* Questions wait in their sockets while nobody listens, or the daemon has plenty to read. */
-static bool may_take_questions(void)
-{
-	int unread = 0;
-
-	return channel >= 0 && listening && !ioctl(channel, SIOCOUTQ, &unread) && unread < QUESTIONS_WAITING;
-}
-
-static void take_questions(size_t i)
-{
-	static unsigned char questions[QUESTIONS_MAX];
-	size_t size = dns_take(session, i, questions);
-
-	if (size)
-		send_frame(FRAME_QUESTIONS, 0, 0, questions, size);
-}
-
 static void turn(struct pollfd *p, int signals, int watch)
 {
 	if (p[0].revents)
@@ -646,9 +607,6 @@ static void turn(struct pollfd *p, int signals, int watch)
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (clients[i].fd >= 0 && p[7 + i].revents)
 			read_client(i);
-	for (size_t i = 0; i < session->socket_count; i++)
-		if (p[QUESTIONS_AT + i].revents)
-			take_questions(i);
 	if (channel >= 0 && stream_drain(channel))
 		kill(daemon_pid, SIGKILL);
 	end_hung_daemon();
@@ -662,8 +620,7 @@ const struct session *serve_session(void)
 
 int serve(struct session *s, bool restarted)
 {
-	struct pollfd p[QUESTIONS_AT + SOCKETS_MAX];
-	nfds_t count = (nfds_t)(QUESTIONS_AT + s->socket_count);
+	struct pollfd p[7 + CLIENTS_MAX];
 	int signals, watch, code;
 	sigset_t set;
 
@@ -686,8 +643,6 @@ int serve(struct session *s, bool restarted)
 	if (restarted)
 		network_apply(notice_uncovered);
 	while (exit_code < 0) {
-		bool take = may_take_questions();
-
 		p[0] = (struct pollfd){channel, POLLIN, 0};
 		p[1] = (struct pollfd){signals, POLLIN, 0};
 		p[2] = (struct pollfd){map_fds[M_EVENTS], POLLIN, 0};
@@ -697,12 +652,9 @@ int serve(struct session *s, bool restarted)
 		p[6] = (struct pollfd){s->stdin_fd, POLLIN, 0};
 		for (int i = 0; i < CLIENTS_MAX; i++)
 			p[7 + i] = (struct pollfd){clients[i].fd, POLLIN, 0};
-		for (size_t i = 0; i < s->socket_count; i++)
-			p[QUESTIONS_AT + i] = (struct pollfd){s->sockets[i].tcp ? -1 : s->sockets[i].fd,
-							      take ? POLLIN : 0, 0};
 		/* 5 ms: allowed flows don't wake the reader; a full window waits for its ack */
 		p[2].events = stream_waiting() ? 0 : POLLIN;
-		if (poll(p, count, stream_waiting() ? 50 : 5) < 0 && errno != EINTR)
+		if (poll(p, sizeof(p) / sizeof(p[0]), stream_waiting() ? 50 : 5) < 0 && errno != EINTR)
 			return EXIT_FAILED;
 		turn(p, signals, watch);
 	}

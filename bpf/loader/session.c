@@ -94,13 +94,21 @@ static int copy_files(const struct session *s, const char **why)
 	return err;
 }
 
-static int bind_one(struct session *s, const struct address *a, bool tcp, uint16_t port)
+/* What a socket of the proxy's is for. */
+enum purpose {
+	FOR_EVERYBODY, /* over UDP, */
+	FOR_RUNNER, /* behind it, */
+	FOR_STREAMS,
+};
+
+static int bind_one(struct session *s, const struct address *a, enum purpose purpose, uint16_t port)
 {
 	struct proxy_socket *p = &s->sockets[s->socket_count];
 	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 	bool v4 = !memcmp(a->b, mapped, 12);
 	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	bool tcp = purpose == FOR_STREAMS;
 	int one = 1, fd;
 
 	if (s->socket_count == SOCKETS_MAX)
@@ -113,6 +121,8 @@ static int bind_one(struct session *s, const struct address *a, bool tcp, uint16
 		return -errno;
 	if (!v4)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (!tcp)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (bind(fd, v4 ? (void *)&a4 : (void *)&a6, v4 ? sizeof(a4) : sizeof(a6)) ||
 	    (tcp && listen(fd, 128))) {
 		int err = -errno;
@@ -122,9 +132,21 @@ static int bind_one(struct session *s, const struct address *a, bool tcp, uint16
 	}
 	p->fd = fd;
 	p->tcp = tcp;
+	p->runner = purpose == FOR_RUNNER;
+	p->bound = *a;
 	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a->b + 12 : a->b, p->address, sizeof(p->address));
 	s->socket_count++;
 	return 0;
+}
+
+/* The stream first: it alone tells that somebody else has the port. */
+static int bind_address(struct session *s, const struct address *a, uint16_t port)
+{
+	int err = bind_one(s, a, FOR_STREAMS, port);
+
+	for (int purpose = 0; purpose < FOR_STREAMS && !err; purpose++)
+		err = bind_one(s, a, purpose, port);
+	return err;
 }
 
 static int bind_everywhere(struct session *s, uint16_t port)
@@ -136,24 +158,22 @@ static int bind_everywhere(struct session *s, uint16_t port)
 	loop4.b[12] = 127;
 	loop4.b[15] = 1;
 	loop6.b[15] = 1;
-	for (int tcp = 0; tcp < 2 && !err; tcp++) {
-		err = bind_one(s, &loop4, tcp, port);
-		if (!err) {
-			err = bind_one(s, &loop6, tcp, port);
-			if (err == -EADDRNOTAVAIL || err == -EAFNOSUPPORT)
-				err = 0; /* a machine without IPv6 */
-		}
-		for (size_t i = 0; i < own_count && !err; i++) {
-			const struct own_address *o = &own_addresses[i];
+	err = bind_address(s, &loop4, port);
+	if (!err) {
+		err = bind_address(s, &loop6, port);
+		if (err == -EADDRNOTAVAIL || err == -EAFNOSUPPORT)
+			err = 0; /* a machine without IPv6 */
+	}
+	for (size_t i = 0; i < own_count && !err; i++) {
+		const struct own_address *o = &own_addresses[i];
 
-			if (!o->uplink || (o->addr.b[0] == 0xfe && (o->addr.b[1] & 0xc0) == 0x80))
-				continue;
-			if (o->addr.b[10] == 0xff && !o->addr.b[0])
-				s->far4 = o->addr;
-			else
-				s->far6 = o->addr;
-			err = bind_one(s, &o->addr, tcp, port);
-		}
+		if (!o->uplink || (o->addr.b[0] == 0xfe && (o->addr.b[1] & 0xc0) == 0x80))
+			continue;
+		if (o->addr.b[10] == 0xff && !o->addr.b[0])
+			s->far4 = o->addr;
+		else
+			s->far6 = o->addr;
+		err = bind_address(s, &o->addr, port);
 	}
 	return err;
 }

@@ -5,14 +5,14 @@ import type { MapWrite } from '../core/policy/map-write.ts';
 /** Transport of a DNS message. */
 export type DnsProtocol = 'udp' | 'tcp';
 
-/** Where a query came from, and on which address of ours it arrived. */
+/** Where a query came from. */
 export interface DnsClient {
-  readonly address: Address;
+  /** Text. */
+  readonly address: string;
   readonly port: number;
   readonly proto: DnsProtocol;
-  readonly local: Address;
-  /** The process behind it, where that came with the message; else the owner map is asked. */
-  readonly asker?: Asker | 'unknown';
+  /** Whether a runner process asks, where its socket says so (UDP); else the owner map is asked. */
+  readonly isRunner?: boolean;
 }
 
 /** The process behind a client, from the owner map; numbers as in bpf/abi.h. */
@@ -33,7 +33,8 @@ export interface DnsBlocked {
   readonly name: string;
   readonly type: number;
   readonly client: DnsClient;
-  readonly asker: Asker;
+  /** Undefined when the owner map does not know it any more. */
+  readonly asker: Asker | undefined;
   readonly reason: string;
   /** Id of the deciding rule, 0 = none. */
   readonly rule: number;

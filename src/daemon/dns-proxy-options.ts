@@ -34,7 +34,7 @@ export interface DnsProxyOptions {
   readonly clock: DnsClock;
   /** Whether an address is one of this machine's. */
   readonly own: (address: Address) => boolean;
-  readonly asker: (client: DnsClient) => Asker | undefined | Promise<Asker | undefined>;
+  readonly asker: (client: DnsClient) => Promise<Asker | undefined>;
   readonly onBlocked: (blocked: DnsBlocked) => void;
   readonly onGranted: (granted: DnsGranted) => void;
   readonly onUpstreamDown: (down: {

@@ -33,7 +33,8 @@ interface Work {
   readonly message: Uint8Array;
   readonly query: Query;
   readonly client: DnsClient;
-  readonly asker: Asker;
+  /** Known before anything is decided over TCP alone. */
+  readonly asker: Asker | undefined;
   readonly known: KnownQuestion;
 }
 
@@ -88,9 +89,9 @@ class SteeredDnsProxy implements DnsProxy {
   }
 
   async #handleOwned(message: Uint8Array, header: Header, client: DnsClient) {
-    const found = this.#options.asker(client);
-    const asker = found instanceof Promise ? await found : found;
-    if (asker === undefined) {
+    const asker = client.isRunner === undefined ? await this.#options.asker(client) : undefined;
+    const isRunner = client.isRunner ?? (asker && asker.scope === SCOPE.RUNNER);
+    if (isRunner === undefined) {
       this.counters.unowned++;
       return undefined;
     }
@@ -100,7 +101,7 @@ class SteeredDnsProxy implements DnsProxy {
     }
     const query = this.#query(message);
     if (query === undefined) return encodeHeaderAnswer(header.id, header.flags, RCODE.FORMERR);
-    const known = this.#judge.know(query.question, asker.scope === SCOPE.RUNNER);
+    const known = this.#judge.know(query.question, isRunner);
     const work = { message, query, client, asker, known };
     if (query.opt !== undefined && query.opt.version > 0) return answer(work, RCODE.BADVERS);
     try {
@@ -142,18 +143,23 @@ class SteeredDnsProxy implements DnsProxy {
     }
   }
 
-  #blocked(work: Work, reason: string, rule: number): void {
+  /** Records a refusal; resolves when it is known whose it was. */
+  async #blocked(work: Work, reason: string, rule: number): Promise<void> {
     const mode = this.#options.mode();
     if (mode === 'noting') return;
-    const { client, asker, query } = work;
+    const { client, query } = work;
     const { name, type } = query.question;
+    const asker = work.asker ?? (await this.#options.asker(client));
     const wouldDeny = mode === 'audit';
     this.#options.onBlocked({ name, type, client, asker, reason, rule, wouldDeny });
   }
 
-  #refuse(work: Work, refusal: { readonly reason: string; readonly rule: number }): Uint8Array {
+  async #refuse(
+    work: Work,
+    refusal: { readonly reason: string; readonly rule: number },
+  ): Promise<Uint8Array> {
     this.counters.refused++;
-    this.#blocked(work, refusal.reason, refusal.rule);
+    await this.#blocked(work, refusal.reason, refusal.rule);
     return answer(work, RCODE.REFUSED, [], { blocked: true });
   }
 
@@ -187,15 +193,15 @@ class SteeredDnsProxy implements DnsProxy {
       return answer(work, RCODE.SERVFAIL);
     }
     await this.#judge.admit(known, judged);
-    if (judged.emptied !== undefined) this.#blocked(work, judged.emptied, 0);
+    if (judged.emptied !== undefined) await this.#blocked(work, judged.emptied, 0);
     this.counters.answered++;
     return answer(work, judged.rcode, judged.records, { age });
   }
 
   async #forward(work: Work, decision: QueryDecision): Promise<Uint8Array> {
-    if (decision.kind === 'refuse') this.#blocked(work, decision.reason, decision.rule);
+    if (decision.kind === 'refuse') await this.#blocked(work, decision.reason, decision.rule);
     const forwarded = await forwardUnchanged(work, this.#upstreams, this.#judge);
-    if (forwarded.emptied !== undefined) this.#blocked(work, forwarded.emptied, 0);
+    if (forwarded.emptied !== undefined) await this.#blocked(work, forwarded.emptied, 0);
     this.counters.answered++;
     return forwarded.reply;
   }

@@ -2,7 +2,6 @@
 import { originName } from '../core/audit/attribute.ts';
 import type { AuditEvent } from '../core/audit/event.ts';
 import { typeName } from '../core/dns/codes.ts';
-import { printAddress } from '../core/net/address.ts';
 import { isExpectedName } from '../core/policy/expected.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { DnsBlocked } from './dns-ports.ts';
@@ -19,17 +18,17 @@ export function dnsBlockedRecord(
   return {
     timestamp,
     event_type: 'dns_blocked',
-    src_ip: printAddress(client.address),
+    src_ip: client.address,
     dst_hostname: name.slice(0, MAX_NAME),
     protocol: client.proto.toUpperCase(),
-    process: asker.comm,
-    pid: asker.pid,
+    process: asker?.comm ?? '',
+    pid: asker?.pid ?? 0,
     matched_rule: policy.rules[rule - 1]?.text ?? '',
     would_deny: wouldDeny,
     blocked: !wouldDeny,
-    origin: originName(asker.origin),
-    uid: asker.uid,
-    cgroup: asker.cgroup,
+    origin: asker === undefined ? 'unknown' : originName(asker.origin),
+    ...(asker === undefined ? {} : { uid: asker.uid }),
+    cgroup: asker?.cgroup ?? '',
     ...(isExpectedName(policy, name) ? { expected: true } : {}),
     query_type: typeName(type),
     reason,

@@ -1,18 +1,19 @@
-// Adopts the TCP listener at descriptor 10, as the daemon adopts the
-// loader's, and answers every message with what it heard and from whom; "silence" with nothing.
-import { parseAddress, printAddress } from '../../src/core/net/address.ts';
+// Adopts the UDP socket at descriptor 9 and the TCP listener at descriptor 10, as the daemon adopts
+// the loader's, and answers every message with what it heard and from whom; "silence" with nothing.
 import { adoptDnsTcp } from '../../src/edge/host/dns-tcp.ts';
+import { adoptDnsUdp } from '../../src/edge/host/dns-udp.ts';
 
-const local = parseAddress('127.0.0.1');
 const onError = (error) => {
   throw error;
 };
 async function handle(message, from) {
   const text = new TextDecoder().decode(message);
   if (text === 'silence') return undefined;
-  const who = `${printAddress(from.address)} ${from.port} ${from.proto} ${printAddress(from.local)}`;
+  const who = `${from.address} ${from.port} ${from.proto} ${from.isRunner}`;
   return new TextEncoder().encode(`${text} from ${who}`);
 }
 
-await adoptDnsTcp({ fd: 10, local, handle, onError });
+const address = '127.0.0.1';
+await adoptDnsUdp({ fd: 9, address, runner: true, handle, onError });
+await adoptDnsTcp({ fd: 10, address, runner: false, handle, onError });
 process.stdout.write('ready\n');

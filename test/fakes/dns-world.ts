@@ -108,7 +108,7 @@ class FakeClock {
   }
 }
 
-const CLIENT = parseAddress('127.0.0.1') ?? new Uint8Array(16);
+const CLIENT = '127.0.0.1';
 const ASKER = { pid: 77, comm: 'curl', uid: 1001, origin: 2, scope: 0, cgroup: '42' };
 
 /** How a test's client differs from an ordinary process of the job over UDP. */
@@ -171,7 +171,7 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
     ask(message: Uint8Array, client: Client = {}) {
       seen.client = client;
       const proto = client.proto ?? 'udp';
-      return proxy.handle(message, { address: CLIENT, port: 40_000, proto, local: CLIENT });
+      return proxy.handle(message, { address: CLIENT, port: 40_000, proto });
     },
     /** Names with a live grant of TCP `port` on an address. */
     granted(address: string, port = 443) {

@@ -1,6 +1,7 @@
 // Speaks the loader's frames with the knowledge taken out: writes what its session lists, flips,
 // pins, turns green, and logs every event as one hex line. Tests of the loader need no more.
 
+import { createSocket } from 'node:dgram';
 import { closeSync, writeSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 
@@ -119,19 +120,15 @@ async function ownerOf(address, port, proto) {
   return reply.readInt32LE(0) === 0 ? reply.subarray(4) : undefined;
 }
 
-/** Answers the datagrams of a QUESTIONS frame. */
-function serveDatagrams(payload) {
-  for (let at = 0; at < payload.length; ) {
-    const size = payload.readUInt16LE(at);
-    const owner = payload[at + 3] === 0 ? undefined : payload.subarray(at + 24, at + 104);
-    const answer = refuse(payload.subarray(at + 104, at + 104 + size), owner, 17);
-    if (answer) {
-      const head = Buffer.from(payload.subarray(at, at + 24));
-      head[3] = 0;
-      send(46, Buffer.concat([head, answer]));
-    }
-    at += 104 + size;
-  }
+/** A question over UDP: the loader knows who asks. */
+function serveUdp(fd, address) {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  socket.on('message', async (query, from) => {
+    const owner = await ownerOf(from.address, from.port, 17);
+    const answer = refuse(query, owner, 17);
+    if (answer) socket.send(answer, from.port, from.address);
+  });
+  socket.bind({ fd });
 }
 
 function serveTcp(fd) {
@@ -146,8 +143,10 @@ function serveTcp(fd) {
 }
 
 function serve() {
-  for (const { fd } of hello.sockets) serveTcp(fd);
-  send(45);
+  for (const { fd, proto, address } of hello.sockets) {
+    if (proto === 'tcp') serveTcp(fd);
+    else serveUdp(fd, address);
+  }
 }
 
 /** Echoes a request; one that carries map writes is answered once they are applied. */
@@ -168,10 +167,6 @@ function onFrame(type, seq, payload) {
     for (let at = 0; at < payload.length; at += 136)
       log(payload.subarray(at, at + 136).toString('hex'));
     send(34, Buffer.alloc(0), seq);
-    return;
-  }
-  if (type === 10) {
-    serveDatagrams(payload);
     return;
   }
   if (type === 8) {

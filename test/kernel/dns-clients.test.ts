@@ -131,3 +131,31 @@ test('one name over both families, from here and from a container-like namespace
   const boxed = guarded.lab.runBoxed('unshare', '-m', 'sh', '-c', curl('-4').join(' '));
   expect(boxed.stdout).toContain('hello');
 });
+
+test('a stranger from the network reaches no socket of the proxy, and is counted', () => {
+  const { lab } = guarded;
+  const listening = lab.run('ss', '-Hulnp', 'src 192.0.2.2').stdout;
+  const port = /192\.0\.2\.2:(\d+)/u.exec(listening)?.[1] ?? '';
+  const unowned = () => {
+    const ask = `
+import socket
+c = socket.socket(socket.AF_UNIX); c.connect('/run/cargowall/control.sock'); c.sendall(b'{"command":"status"}\\n')
+print(c.makefile().readline())`;
+    return JSON.parse(lab.run('/usr/bin/python3', '-c', ask).stdout).lost.dns_unowned;
+  };
+  const before = unowned();
+  const answer = spawnSync('ip', [
+    'netns',
+    'exec',
+    lab.net,
+    'dig',
+    '+tries=1',
+    '+time=2',
+    '-p',
+    port,
+    '@192.0.2.2',
+    ALLOWED,
+  ]);
+  expect(answer.stdout.toString()).toMatch(/connection refused|timed out/iu);
+  expect(unowned()).toBe(before + 1);
+});

@@ -249,6 +249,7 @@ export const COUNTER = {
   CONNECT_DENIED: 8,
   STEERED: 9,
   TC_SEEN: 10,
+  DNS_UNOWNED: 11,
   SIZE: 16
 } as const;
 export const WRITABLE_MAP = {

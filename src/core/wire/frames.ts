@@ -19,7 +19,6 @@ export const FRAME = {
   COUNTERS: 7,
   NOTICE: 8,
   CLOSED: 9,
-  QUESTIONS: 10,
   APPLY: 32,
   FLIP: 33,
   EVENTS_WRITTEN: 34,
@@ -33,8 +32,6 @@ export const FRAME = {
   PIN: 42,
   GREEN: 43,
   CLOSE_FLOWS: 44,
-  LISTEN: 45,
-  ANSWERS: 46,
 } as const;
 
 /** One frame. */

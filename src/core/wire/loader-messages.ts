@@ -3,10 +3,14 @@ import { type Address, parseAddress } from '../net/address.ts';
 import type { MapWrite } from '../policy/map-write.ts';
 import type { SessionSettings } from './session.ts';
 
-/** A listening stream socket of the proxy's, bound by the loader. */
+/** A socket of the proxy's, bound by the loader. */
 export interface InheritedSocket {
   readonly fd: number;
-  readonly address: Address;
+  readonly proto: 'tcp' | 'udp';
+  /** Over UDP: whether only runner processes' questions reach it; else none of theirs do. */
+  readonly runner: boolean;
+  /** Text. */
+  readonly address: string;
 }
 
 /** The loader's first frame. */
@@ -14,8 +18,6 @@ export interface Hello {
   readonly restarted: boolean;
   readonly audit: number;
   readonly sockets: readonly InheritedSocket[];
-  /** The loader's datagram sockets, by number. */
-  readonly datagrams: readonly { readonly socket: number; readonly address: Address }[];
   readonly own: readonly Address[];
   readonly monotonicNs: bigint;
   readonly realtimeNs: bigint;
@@ -104,8 +106,7 @@ export function decodeHello(payload: Uint8Array): Hello {
   const value = JSON.parse(new TextDecoder().decode(payload)) as {
     readonly restarted: boolean;
     readonly audit: number;
-    readonly sockets: readonly { fd: number; address: string }[];
-    readonly datagrams: readonly { socket: number; address: string }[];
+    readonly sockets: readonly InheritedSocket[];
     readonly own: readonly string[];
     readonly monotonicNs: string;
     readonly realtimeNs: string;
@@ -113,11 +114,6 @@ export function decodeHello(payload: Uint8Array): Hello {
   };
   return {
     ...value,
-    sockets: value.sockets.map(({ fd, address }) => ({ fd, address: neededAddress(address) })),
-    datagrams: value.datagrams.map(({ socket, address }) => ({
-      socket,
-      address: neededAddress(address),
-    })),
     own: value.own.map(neededAddress),
     monotonicNs: BigInt(value.monotonicNs),
     realtimeNs: BigInt(value.realtimeNs),

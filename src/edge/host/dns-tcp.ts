@@ -1,7 +1,7 @@
 // A DNS listener over TCP, bound by the loader and inherited by descriptor. Clients, their
 // questions at work and their idle time are bounded, so slow clients can't use it up.
 import { createServer, type Server, type Socket } from 'node:net';
-import { type Address, parseAddress } from '../../core/net/address.ts';
+import { type DnsSocket, type DnsSocketOptions, withoutZone } from './dns-handler.ts';
 import { DnsStream, framed } from './dns-stream.ts';
 
 const MAX_CLIENTS = 256;
@@ -11,52 +11,15 @@ const IDLE_MS = 10_000;
 const MESSAGE_MS = 10_000;
 const MAX_UNSENT = 256 * 1024;
 
-/** One message's way in and back. */
-export interface DnsArrival {
-  readonly address: Address;
-  readonly port: number;
-  readonly proto: 'tcp';
-  readonly local: Address;
-}
-
-/** Answers a message; undefined is silence. Must not reject. */
-export type DnsHandler = (
-  message: Uint8Array,
-  client: DnsArrival,
-) => Promise<Uint8Array | undefined>;
-
-/** An adopted socket. */
-export interface DnsSocket {
-  close(): void;
-}
-
-/** An IPv6 address of the kernel's may carry its interface. */
-function withoutZone(text: string): string {
-  const at = text.indexOf('%');
-  return at < 0 ? text : text.slice(0, at);
-}
-
-/** A remote's address; undefined when it can't be one. */
-function remoteAddress(text: string | undefined): Address | undefined {
-  return text === undefined ? undefined : parseAddress(withoutZone(text));
-}
-
-interface ListenerOptions {
-  readonly fd: number;
-  readonly local: Address;
-  readonly handle: DnsHandler;
-  readonly onError: (error: Error) => void;
-}
-
-function serve(socket: Socket, options: ListenerOptions): void {
-  const address = remoteAddress(socket.remoteAddress);
+function serve(socket: Socket, options: DnsSocketOptions): void {
+  const address = socket.remoteAddress;
   const port = socket.remotePort;
   if (address === undefined || port === undefined) {
     socket.destroy();
     return;
   }
   const stream = new DnsStream();
-  const client = { address, port, proto: 'tcp', local: options.local } as const;
+  const client = { address: withoutZone(address), port, proto: 'tcp' } as const;
   let atWork = 0;
   const answerOne = async (message: Uint8Array) => {
     atWork++;
@@ -80,7 +43,7 @@ function serve(socket: Socket, options: ListenerOptions): void {
 }
 
 /** Adopts a listening TCP socket; rejects when it can't. */
-export function adoptDnsTcp(options: ListenerOptions): Promise<DnsSocket> {
+export function adoptDnsTcp(options: DnsSocketOptions): Promise<DnsSocket> {
   const clients = new Set<Socket>();
   const server: Server = createServer({ noDelay: true }, (socket) => {
     clients.add(socket);

@@ -2,12 +2,6 @@
 // and what the loader says by itself. The end of the stream is a fault: the daemon ends with it.
 import { Socket } from 'node:net';
 import type { MapWrite } from '../../core/policy/map-write.ts';
-import {
-  type Datagram,
-  decodeDatagrams,
-  encodeAnswers,
-  type Peer,
-} from '../../core/wire/datagrams.ts';
 import { encodeFrame, FRAME, type Frame, FrameReader, RESENT } from '../../core/wire/frames.ts';
 import {
   type ControlLine,
@@ -40,7 +34,6 @@ export interface LoaderListener {
   onHello(hello: Hello): void;
   /** The events are forgotten by the loader when `written` is called. */
   onEvents(bytes: Uint8Array, resent: boolean, written: () => void): void;
-  onQuestions(datagrams: readonly Datagram[]): void;
   onControl(line: ControlLine): void;
   onNotice(notice: unknown): void;
   /** The channel is over; nothing more can be asked. */
@@ -53,7 +46,6 @@ export class LoaderChannel {
   readonly #reader = new FrameReader();
   readonly #waiting = new Map<number, (frame: Frame) => void>();
   readonly #listener: LoaderListener;
-  readonly #answers: { readonly to: Peer; readonly message: Uint8Array }[] = [];
   #sequence = 0;
 
   constructor(fd: number, listener: LoaderListener) {
@@ -82,9 +74,6 @@ export class LoaderChannel {
         this.#listener.onEvents(frame.payload, (frame.flags & RESENT) !== 0, written);
         return;
       }
-      case FRAME.QUESTIONS:
-        this.#listener.onQuestions(decodeDatagrams(frame.payload));
-        return;
       case FRAME.CONTROL:
         this.#listener.onControl(decodeControl(frame.payload));
         return;
@@ -141,20 +130,6 @@ export class LoaderChannel {
   /** The reply to an owner key, see core/flow/owner.ts. */
   owner(key: Uint8Array): Promise<Uint8Array> {
     return this.#ask(FRAME.OWNER, key);
-  }
-
-  /** From now on questions are handed on. */
-  listen(): void {
-    this.#send(FRAME.LISTEN, this.#next(), NO_BYTES);
-  }
-
-  /** Sends an answer from the socket its question came on; those of one turn go together. */
-  answer(to: Peer, message: Uint8Array): void {
-    this.#answers.push({ to, message });
-    if (this.#answers.length > 1) return;
-    setImmediate(() => {
-      this.#send(FRAME.ANSWERS, this.#next(), encodeAnswers(this.#answers.splice(0)));
-    });
   }
 
   /** The open flows as parsed JSON. */

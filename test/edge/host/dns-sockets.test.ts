@@ -6,12 +6,11 @@ import { connect, createServer, type Server } from 'node:net';
 import packet from 'dns-packet';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodeQuestion } from '../../../src/core/dns/answer.ts';
-import { parseAddress } from '../../../src/core/net/address.ts';
 import { DnsStream, framed } from '../../../src/edge/host/dns-stream.ts';
 import { adoptDnsTcp } from '../../../src/edge/host/dns-tcp.ts';
+import { adoptDnsUdp } from '../../../src/edge/host/dns-udp.ts';
 import { UpstreamClient } from '../../../src/edge/host/upstream.ts';
 
-const LOCAL = parseAddress('127.0.0.1') ?? new Uint8Array(16);
 const QUESTION = encodeQuestion('ok.example', 1);
 const closers: (() => void)[] = [];
 
@@ -67,12 +66,12 @@ def give(kind, fd):
     if kind == socket.SOCK_STREAM: s.listen(16)
     os.dup2(s.fileno(), fd, inheritable=True)
     return s.getsockname()[1]
-print(give(socket.SOCK_STREAM, 10), flush=True)
+print(give(socket.SOCK_DGRAM, 9), give(socket.SOCK_STREAM, 10), flush=True)
 os.execv(sys.argv[1], [sys.argv[1], sys.argv[2]])
 `;
 
-/** A process that adopted a TCP socket by descriptor; resolves when it serves it. */
-function adopter(): Promise<{ tcp: number }> {
+/** A process that adopted a UDP and a TCP socket by descriptor; resolves when it serves them. */
+function adopter(): Promise<{ udp: number; tcp: number }> {
   const script = new URL('../../fakes/adopt-dns.mjs', import.meta.url).pathname;
   const child = spawn('/usr/bin/python3', ['-c', ADOPT, process.execPath, script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -84,7 +83,8 @@ function adopter(): Promise<{ tcp: number }> {
     child.stdout.on('data', (part: Buffer) => {
       output += part.toString();
       const [ports = '', ready] = output.split('\n');
-      if (ready === 'ready') resolve({ tcp: Number(ports) });
+      const [udp = 0, tcp = 0] = ports.split(' ').map(Number);
+      if (ready === 'ready') resolve({ udp, tcp });
     });
   });
 }
@@ -94,6 +94,20 @@ function text(bytes: Uint8Array): string {
 }
 
 describe('sockets by descriptor', () => {
+  test('UDP answers from the address that was asked and names its client', async () => {
+    const { udp } = await adopter();
+    const client = await boundUdp();
+    closers.push(() => client.close());
+    const reply = new Promise<{ message: Buffer; from: RemoteInfo }>((resolve) => {
+      client.once('message', (message, from) => resolve({ message, from }));
+    });
+    client.send('silence', udp, '127.0.0.1');
+    client.send('ping', udp, '127.0.0.1');
+    const { message, from } = await reply;
+    expect(text(message)).toBe(`ping from 127.0.0.1 ${client.address().port} udp true`);
+    expect(from).toMatchObject({ address: '127.0.0.1', port: udp });
+  });
+
   test('TCP answers several messages of one segment and one over many', async () => {
     const { tcp } = await adopter();
     const client = connect({ port: tcp, host: '127.0.0.1', noDelay: true });
@@ -110,7 +124,7 @@ describe('sockets by descriptor', () => {
     client.write(Buffer.concat([framedText('one'), framedText('two')]));
     for (const byte of framedText('three')) client.write(Uint8Array.of(byte));
     await all;
-    const from = `from 127.0.0.1 ${client.localPort} tcp 127.0.0.1`;
+    const from = `from 127.0.0.1 ${client.localPort} tcp undefined`;
     expect(replies).toEqual([`one ${from}`, `two ${from}`, `three ${from}`]);
   });
 
@@ -127,13 +141,10 @@ describe('sockets by descriptor', () => {
   });
 
   test('what is no socket is rejected', async () => {
-    const tcp = adoptDnsTcp({
-      fd: 0x7ffffff,
-      local: LOCAL,
-      handle: () => Promise.resolve(undefined),
-      onError: fail,
-    });
-    await expect(tcp).rejects.toThrow();
+    const handle = () => Promise.resolve(undefined);
+    const wrong = { fd: 0x7ffffff, address: '127.0.0.1', runner: false, handle, onError: fail };
+    await expect(adoptDnsUdp(wrong)).rejects.toThrow();
+    await expect(adoptDnsTcp(wrong)).rejects.toThrow();
   });
 });
 
