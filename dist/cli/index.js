@@ -10985,28 +10985,35 @@ const V6_REMOVED = [
     [Array(16).fill(0), 127],
     [[0xfe, 0x80], 10],
 ];
+const V4_AT = 12;
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 const COMPATIBLE = Array(12).fill(0);
 const NAT64 = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 const NAT64_LOCAL = [0, 0x64, 0xff, 0x9b, 0, 1];
 const SIX_TO_FOUR = [0x20, 0x02];
 function startsWith(bytes, head) {
-    return head.every((byte, index) => bytes[index] === byte);
+    for (let index = 0; index < head.length; index++)
+        if (bytes[index] !== head[index])
+            return false;
+    return true;
 }
-function inSpace(bytes, [head, length]) {
+function inSpace(bytes, from, [head, length]) {
     const whole = length >> 3;
     for (let index = 0; index < whole; index++) {
-        if (bytes[index] !== (head[index] ?? 0))
+        if (bytes[from + index] !== (head[index] ?? 0))
             return false;
     }
     const rest = length & 7;
     if (rest === 0)
         return true;
     const shift = 8 - rest;
-    return (bytes[whole] ?? 0) >> shift === (head[whole] ?? 0) >> shift;
+    return (bytes[from + whole] ?? 0) >> shift === (head[whole] ?? 0) >> shift;
 }
-function inAny(bytes, spaces) {
-    return spaces.some((space) => inSpace(bytes, space));
+function inAny(bytes, spaces, from = 0) {
+    for (const space of spaces)
+        if (inSpace(bytes, from, space))
+            return true;
+    return false;
 }
 function carried(address) {
     if (startsWith(address, COMPATIBLE) || startsWith(address, NAT64))
@@ -11031,7 +11038,7 @@ function isGuarded(address, own) {
     if (own(address))
         return true;
     if (isMapped(address))
-        return inAny(address.subarray(12), V4_GUARDED);
+        return inAny(address, V4_GUARDED, V4_AT);
     if (inAny(address, V6_GUARDED))
         return true;
     const inner = carried(address);
@@ -11046,12 +11053,12 @@ function mapped(v4) {
     return address;
 }
 function isPrivate(address) {
-    return isMapped(address) ? inAny(address.subarray(12), V4_PRIVATE) : inAny(address, V6_PRIVATE);
+    return isMapped(address) ? inAny(address, V4_PRIVATE, V4_AT) : inAny(address, V6_PRIVATE);
 }
 function isRemoved(address, own) {
     if (own(address))
         return true;
-    return isMapped(address) ? inAny(address.subarray(12), V4_REMOVED) : inAny(address, V6_REMOVED);
+    return isMapped(address) ? inAny(address, V4_REMOVED, V4_AT) : inAny(address, V6_REMOVED);
 }
 
 
@@ -11066,7 +11073,7 @@ function isRemoved(address, own) {
 /* harmony export */   or: () => (/* binding */ parseAddress),
 /* harmony export */   wM: () => (/* binding */ isIPv4)
 /* harmony export */ });
-/* unused harmony exports addressFromNumber, sameAddress */
+/* unused harmony exports addressFromNumber, addressOfKey, sameAddress */
 const ADDRESS_SIZE = 16;
 const IPV4 = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
 const GROUP = /^[0-9a-fA-F]{1,4}$/;
@@ -11149,7 +11156,13 @@ function printAddress(address) {
     return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
 }
 function addressKey(address) {
-    return String.fromCharCode(...address);
+    return String.fromCharCode.apply(null, address);
+}
+function addressOfKey(key) {
+    const address = new Uint8Array(ADDRESS_SIZE);
+    for (let index = 0; index < ADDRESS_SIZE; index++)
+        address[index] = key.charCodeAt(index);
+    return address;
 }
 function sameAddress(one, other) {
     return one.every((byte, index) => byte === other[index]);
@@ -12478,6 +12491,7 @@ var host_pattern = __nccwpck_require__(7364);
 
 
 const CLUSTER_SUFFIX = 'cluster.local';
+const DOT = 0x2e;
 const decide_name_indexes = new WeakMap();
 function patternsBySuffix(policy) {
     const patterns = new Map();
@@ -12513,23 +12527,21 @@ function decide_name_indexOf(policy) {
     return index;
 }
 function formsOf(name, searchDomains) {
-    const forms = new Set([name]);
-    const strip = (suffix) => {
-        if (name.endsWith(`.${suffix}`) && name.length > suffix.length + 1) {
-            forms.add(name.slice(0, -suffix.length - 1));
-        }
-    };
-    const fitting = searchDomains.filter((suffix) => name.endsWith(`.${suffix}`));
-    const longest = fitting.toSorted((a, b) => b.length - a.length)[0];
-    if (longest !== undefined)
-        strip(longest);
-    const labels = name.split('.');
-    strip(CLUSTER_SUFFIX);
-    strip(`svc.${CLUSTER_SUFFIX}`);
-    const namespace = labels.at(-4);
-    if (namespace !== undefined)
-        strip(`${namespace}.svc.${CLUSTER_SUFFIX}`);
-    return [...forms];
+    const fits = (suffix) => isBelow(name, suffix);
+    const [longest] = searchDomains.filter(fits).toSorted((a, b) => b.length - a.length);
+    const suffixes = longest === undefined ? [] : [longest];
+    if (fits(CLUSTER_SUFFIX)) {
+        const namespace = name.split('.').at(-4) ?? '';
+        const services = `svc.${CLUSTER_SUFFIX}`;
+        suffixes.push(...[CLUSTER_SUFFIX, services, `${namespace}.${services}`].filter(fits));
+    }
+    if (suffixes.length === 0)
+        return [name];
+    return [...new Set([name, ...suffixes.map((suffix) => name.slice(0, -suffix.length - 1))])];
+}
+function isBelow(name, suffix) {
+    const dot = name.length - suffix.length - 1;
+    return dot > 0 && name.charCodeAt(dot) === DOT && name.endsWith(suffix);
 }
 function nameRank(rule, form) {
     const { target } = rule;
@@ -12539,30 +12551,42 @@ function nameRank(rule, form) {
     const kind = target.exact ? 4 : target.name === form ? 3 : 0;
     return [literals, kind, 0, rule.action === 'deny' ? 1 : 0];
 }
-function patternRank(rule, labels) {
+function patternRank(rule) {
+    if (rule.target.kind !== 'pattern')
+        return [];
+    const { labels } = rule.target;
     const literals = labels.filter((label) => !(0,host_pattern/* isWildcard */.z2)(label)).length;
     return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
 }
-function patternMatch(rule, labels) {
-    const { target } = rule;
-    if (target.kind !== 'pattern' || !(0,host_pattern/* matchesPattern */.MT)(target.labels, labels))
-        return [];
-    return [{ rule, rank: patternRank(rule, target.labels) }];
+function rankOf({ rule, form }) {
+    return rule.target.kind === 'pattern' ? patternRank(rule) : nameRank(rule, form);
 }
-function matchesOf(policy, form) {
-    const { names, patterns } = decide_name_indexOf(policy);
-    const labels = form.split('.');
-    const found = [];
-    for (let start = 0; start <= labels.length; start++) {
-        const suffix = labels.slice(start).join('.');
-        for (const rule of names.get(suffix) ?? []) {
-            const isExact = rule.target.kind === 'name' && rule.target.exact;
-            if (start === 0 || !isExact)
-                found.push({ rule, rank: nameRank(rule, form) });
-        }
-        found.push(...(patterns.get(suffix) ?? []).flatMap((rule) => patternMatch(rule, labels)));
+function addMatchesAt(found, index, form, start) {
+    const suffix = start === 0 ? form : form.slice(start);
+    for (const rule of index.names.get(suffix) ?? []) {
+        const isExact = rule.target.kind === 'name' && rule.target.exact;
+        if (start === 0 || !isExact)
+            found.push({ rule, form });
     }
-    return found;
+    const patterns = index.patterns.get(suffix);
+    if (patterns === undefined)
+        return;
+    const labels = form.split('.');
+    for (const rule of patterns) {
+        const { target } = rule;
+        if (target.kind === 'pattern' && (0,host_pattern/* matchesPattern */.MT)(target.labels, labels)) {
+            found.push({ rule, form });
+        }
+    }
+}
+function addMatches(found, policy, form) {
+    const index = decide_name_indexOf(policy);
+    let start = 0;
+    do {
+        addMatchesAt(found, index, form, start);
+        start = form.indexOf('.', start) + 1;
+    } while (start > 0);
+    addMatchesAt(found, index, form, form.length);
 }
 function byText(a, b) {
     if (a === b)
@@ -12570,8 +12594,9 @@ function byText(a, b) {
     return a < b ? -1 : 1;
 }
 function compareMatches(a, b) {
-    for (const [index, value] of a.rank.entries()) {
-        const difference = (b.rank[index] ?? 0) - value;
+    const rank = rankOf(b);
+    for (const [index, value] of rankOf(a).entries()) {
+        const difference = (rank[index] ?? 0) - value;
         if (difference !== 0)
             return difference;
     }
@@ -12601,13 +12626,24 @@ function pairsWith(cells, action) {
         .filter((cell) => cell.rule.action === action)
         .reduce((sum, cell) => (0,pair_set/* union */.KC)(sum, cell.pairs), (0,pair_set/* emptyPairs */.XU)());
 }
+function rulesMatching(policy, name) {
+    const matches = [];
+    for (const form of formsOf(name, policy.searchDomains))
+        addMatches(matches, policy, form);
+    const [first] = matches;
+    if (first === undefined || matches.length === 1)
+        return first === undefined ? [] : [first.rule];
+    return [...new Set(matches.sort(compareMatches).map(({ rule }) => rule))];
+}
+function cellsFor(matching, asker) {
+    return cellsOf(inGroups(matching, asker.runner));
+}
+function inGroups(matching, isRunner) {
+    const groups = isRunner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
+    return groups.flatMap((group) => matching.filter((rule) => groupOf(rule) === group));
+}
 function decideName(policy, name, asker) {
-    const matches = formsOf(name, policy.searchDomains)
-        .flatMap((form) => matchesOf(policy, form))
-        .sort(compareMatches);
-    const groups = asker.runner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
-    const ordered = groups.flatMap((group) => matches.filter((match) => groupOf(match.rule) === group).map((match) => match.rule));
-    const rules = [...new Set(ordered)];
+    const rules = inGroups(rulesMatching(policy, name), asker.runner);
     const cells = cellsOf(rules);
     const allow = pairsWith(cells, 'allow');
     const deny = pairsWith(cells, 'deny');

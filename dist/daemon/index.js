@@ -929,9 +929,10 @@ function formatTimestamp(wallNs) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/flow/comm.js
+const decoder = new TextDecoder();
 function decodeComm(bytes) {
     const end = bytes.indexOf(0);
-    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+    return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/flow/layout.gen.js
@@ -1183,6 +1184,7 @@ const COUNTER = {
     CONNECT_DENIED: 8,
     STEERED: 9,
     TC_SEEN: 10,
+    DNS_UNOWNED: 11,
     SIZE: 16
 };
 const WRITABLE_MAP = {
@@ -1307,7 +1309,13 @@ function address_printAddress(address) {
     return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
 }
 function addressKey(address) {
-    return String.fromCharCode(...address);
+    return String.fromCharCode.apply(null, address);
+}
+function addressOfKey(key) {
+    const address = new Uint8Array(ADDRESS_SIZE);
+    for (let index = 0; index < ADDRESS_SIZE; index++)
+        address[index] = key.charCodeAt(index);
+    return address;
 }
 function sameAddress(one, other) {
     return one.every((byte, index) => byte === other[index]);
@@ -1725,6 +1733,7 @@ function printTarget(target) {
 
 
 const CLUSTER_SUFFIX = 'cluster.local';
+const DOT = 0x2e;
 const decide_name_indexes = new WeakMap();
 function patternsBySuffix(policy) {
     const patterns = new Map();
@@ -1760,23 +1769,21 @@ function decide_name_indexOf(policy) {
     return index;
 }
 function formsOf(name, searchDomains) {
-    const forms = new Set([name]);
-    const strip = (suffix) => {
-        if (name.endsWith(`.${suffix}`) && name.length > suffix.length + 1) {
-            forms.add(name.slice(0, -suffix.length - 1));
-        }
-    };
-    const fitting = searchDomains.filter((suffix) => name.endsWith(`.${suffix}`));
-    const longest = fitting.toSorted((a, b) => b.length - a.length)[0];
-    if (longest !== undefined)
-        strip(longest);
-    const labels = name.split('.');
-    strip(CLUSTER_SUFFIX);
-    strip(`svc.${CLUSTER_SUFFIX}`);
-    const namespace = labels.at(-4);
-    if (namespace !== undefined)
-        strip(`${namespace}.svc.${CLUSTER_SUFFIX}`);
-    return [...forms];
+    const fits = (suffix) => isBelow(name, suffix);
+    const [longest] = searchDomains.filter(fits).toSorted((a, b) => b.length - a.length);
+    const suffixes = longest === undefined ? [] : [longest];
+    if (fits(CLUSTER_SUFFIX)) {
+        const namespace = name.split('.').at(-4) ?? '';
+        const services = `svc.${CLUSTER_SUFFIX}`;
+        suffixes.push(...[CLUSTER_SUFFIX, services, `${namespace}.${services}`].filter(fits));
+    }
+    if (suffixes.length === 0)
+        return [name];
+    return [...new Set([name, ...suffixes.map((suffix) => name.slice(0, -suffix.length - 1))])];
+}
+function isBelow(name, suffix) {
+    const dot = name.length - suffix.length - 1;
+    return dot > 0 && name.charCodeAt(dot) === DOT && name.endsWith(suffix);
 }
 function nameRank(rule, form) {
     const { target } = rule;
@@ -1786,30 +1793,42 @@ function nameRank(rule, form) {
     const kind = target.exact ? 4 : target.name === form ? 3 : 0;
     return [literals, kind, 0, rule.action === 'deny' ? 1 : 0];
 }
-function patternRank(rule, labels) {
+function patternRank(rule) {
+    if (rule.target.kind !== 'pattern')
+        return [];
+    const { labels } = rule.target;
     const literals = labels.filter((label) => !isWildcard(label)).length;
     return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
 }
-function patternMatch(rule, labels) {
-    const { target } = rule;
-    if (target.kind !== 'pattern' || !matchesPattern(target.labels, labels))
-        return [];
-    return [{ rule, rank: patternRank(rule, target.labels) }];
+function rankOf({ rule, form }) {
+    return rule.target.kind === 'pattern' ? patternRank(rule) : nameRank(rule, form);
 }
-function matchesOf(policy, form) {
-    const { names, patterns } = decide_name_indexOf(policy);
-    const labels = form.split('.');
-    const found = [];
-    for (let start = 0; start <= labels.length; start++) {
-        const suffix = labels.slice(start).join('.');
-        for (const rule of names.get(suffix) ?? []) {
-            const isExact = rule.target.kind === 'name' && rule.target.exact;
-            if (start === 0 || !isExact)
-                found.push({ rule, rank: nameRank(rule, form) });
-        }
-        found.push(...(patterns.get(suffix) ?? []).flatMap((rule) => patternMatch(rule, labels)));
+function addMatchesAt(found, index, form, start) {
+    const suffix = start === 0 ? form : form.slice(start);
+    for (const rule of index.names.get(suffix) ?? []) {
+        const isExact = rule.target.kind === 'name' && rule.target.exact;
+        if (start === 0 || !isExact)
+            found.push({ rule, form });
     }
-    return found;
+    const patterns = index.patterns.get(suffix);
+    if (patterns === undefined)
+        return;
+    const labels = form.split('.');
+    for (const rule of patterns) {
+        const { target } = rule;
+        if (target.kind === 'pattern' && matchesPattern(target.labels, labels)) {
+            found.push({ rule, form });
+        }
+    }
+}
+function addMatches(found, policy, form) {
+    const index = decide_name_indexOf(policy);
+    let start = 0;
+    do {
+        addMatchesAt(found, index, form, start);
+        start = form.indexOf('.', start) + 1;
+    } while (start > 0);
+    addMatchesAt(found, index, form, form.length);
 }
 function byText(a, b) {
     if (a === b)
@@ -1817,8 +1836,9 @@ function byText(a, b) {
     return a < b ? -1 : 1;
 }
 function compareMatches(a, b) {
-    for (const [index, value] of a.rank.entries()) {
-        const difference = (b.rank[index] ?? 0) - value;
+    const rank = rankOf(b);
+    for (const [index, value] of rankOf(a).entries()) {
+        const difference = (rank[index] ?? 0) - value;
         if (difference !== 0)
             return difference;
     }
@@ -1848,13 +1868,24 @@ function pairsWith(cells, action) {
         .filter((cell) => cell.rule.action === action)
         .reduce((sum, cell) => union(sum, cell.pairs), emptyPairs());
 }
+function rulesMatching(policy, name) {
+    const matches = [];
+    for (const form of formsOf(name, policy.searchDomains))
+        addMatches(matches, policy, form);
+    const [first] = matches;
+    if (first === undefined || matches.length === 1)
+        return first === undefined ? [] : [first.rule];
+    return [...new Set(matches.sort(compareMatches).map(({ rule }) => rule))];
+}
+function cellsFor(matching, asker) {
+    return cellsOf(inGroups(matching, asker.runner));
+}
+function inGroups(matching, isRunner) {
+    const groups = isRunner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
+    return groups.flatMap((group) => matching.filter((rule) => groupOf(rule) === group));
+}
 function decideName(policy, name, asker) {
-    const matches = formsOf(name, policy.searchDomains)
-        .flatMap((form) => matchesOf(policy, form))
-        .sort(compareMatches);
-    const groups = asker.runner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
-    const ordered = groups.flatMap((group) => matches.filter((match) => groupOf(match.rule) === group).map((match) => match.rule));
-    const rules = [...new Set(ordered)];
+    const rules = inGroups(rulesMatching(policy, name), asker.runner);
     const cells = cellsOf(rules);
     const allow = pairsWith(cells, 'allow');
     const deny = pairsWith(cells, 'deny');
@@ -2166,7 +2197,7 @@ function losses(sources) {
         grants_refused: grantsRefused,
         grants_evicted: grantsEvicted,
         dns_overloaded: dns.overloaded,
-        dns_unowned: dns.unowned,
+        dns_unowned: dns.unowned + (kernel[COUNTER.DNS_UNOWNED] ?? 0),
         dns_servfail: dns.servfail,
         late_attempts: lateAllow.dropped,
         late_names: lateAllow.skipped,
@@ -2243,27 +2274,6 @@ async function answerControl(client, line, options) {
     });
 }
 
-;// CONCATENATED MODULE: ./build/ts/daemon/datagrams.js
-
-function datagramServer(hello, proxy, answers) {
-    const locals = new Map(hello.datagrams.map(({ socket, address }) => [socket, address]));
-    const answerOne = async (datagram) => {
-        const { socket, address, port, owner, message } = datagram;
-        const local = locals.get(socket);
-        if (local === undefined)
-            return;
-        const asker = owner === undefined ? 'unknown' : decodeOwnerValue(owner);
-        const client = { address, port, proto: 'udp', local, asker };
-        const reply = await proxy.handle(message, client);
-        if (reply !== undefined)
-            answers.answer(datagram, reply);
-    };
-    return (datagrams) => {
-        for (const datagram of datagrams)
-            void answerOne(datagram);
-    };
-}
-
 ;// CONCATENATED MODULE: ./build/ts/core/dns/codes.js
 const TYPE = {
     A: 1,
@@ -2334,21 +2344,22 @@ class DnsDecodeError extends Error {
 const name_MAX_NAME = 255;
 const POINTER = 0xc0;
 const HEADER_SIZE = 12;
-function isPlain(byte) {
-    return byte > 0x20 && byte < 0x7f && byte !== 0x2e && byte !== 0x5c;
-}
-function labelText(bytes, start, end) {
-    let text = '';
+const name_DOT = 0x2e;
+const BACKSLASH = 0x5c;
+function addLabel(codes, bytes, start, end) {
     for (let at = start; at < end; at++) {
         const byte = bytes[at] ?? 0;
-        if (byte >= 0x41 && byte <= 0x5a)
-            text += String.fromCharCode(byte + 0x20);
-        else if (isPlain(byte))
-            text += String.fromCharCode(byte);
-        else
-            text += `\\${String(byte).padStart(3, '0')}`;
+        if (byte >= 0x61 && byte <= 0x7a)
+            codes.push(byte);
+        else if (byte >= 0x41 && byte <= 0x5a)
+            codes.push(byte + 0x20);
+        else if (byte > 0x20 && byte < 0x7f && byte !== name_DOT && byte !== BACKSLASH)
+            codes.push(byte);
+        else {
+            const digits = String(byte).padStart(3, '0');
+            codes.push(BACKSLASH, ...[0, 1, 2].map((index) => digits.charCodeAt(index)));
+        }
     }
-    return text;
 }
 function pointerTarget(bytes, at, limit) {
     const low = bytes[at + 1];
@@ -2369,7 +2380,7 @@ function checkLabel(bytes, at, length, size) {
         throw new DnsDecodeError('name', 'a label is cut off');
 }
 function readName(bytes, offset) {
-    const labels = [];
+    const codes = [];
     let at = offset;
     let limit = offset;
     let next;
@@ -2388,38 +2399,48 @@ function readName(bytes, offset) {
         }
         size += length + 1;
         checkLabel(bytes, at, length, size);
-        labels.push(labelText(bytes, at + 1, at + 1 + length));
+        if (codes.length > 0)
+            codes.push(name_DOT);
+        addLabel(codes, bytes, at + 1, at + 1 + length);
         at += 1 + length;
     }
-    return { name: labels.join('.'), next: next ?? at + 1 };
+    return { name: String.fromCharCode.apply(null, codes), next: next ?? at + 1 };
 }
-function labelBytes(label) {
-    const bytes = [];
-    for (let at = 0; at < label.length; at++) {
-        if (label[at] === '\\') {
-            bytes.push(Number.parseInt(label.slice(at + 1, at + 4), 10) & 0xff);
+function endLabel(bytes, start, end) {
+    const length = end - start - 1;
+    if (length === 0 || length > 63) {
+        throw new DnsDecodeError('name', 'a label is empty or longer than 63 bytes');
+    }
+    bytes[start] = length;
+}
+const scratch = new Uint8Array(2 * name_MAX_NAME);
+function encodeName(name) {
+    if (name === '' || name === '.')
+        return Uint8Array.of(0);
+    let label = 0;
+    let end = 1;
+    for (let at = 0; at < name.length; at++) {
+        const code = name.charCodeAt(at);
+        if (code === name_DOT) {
+            endLabel(scratch, label, end);
+            label = end++;
+        }
+        else if (code === BACKSLASH) {
+            scratch[end++] = Number.parseInt(name.slice(at + 1, at + 4), 10);
             at += 3;
         }
         else
-            bytes.push(label.charCodeAt(at) & 0xff);
+            scratch[end++] = code;
+        if (end > name_MAX_NAME)
+            throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
     }
-    return bytes;
-}
-function encodeName(name) {
-    const bytes = [];
-    for (const label of name === '' || name === '.' ? [] : name.split('.')) {
-        const part = labelBytes(label);
-        if (part.length === 0 || part.length > 63) {
-            throw new DnsDecodeError('name', 'a label is empty or longer than 63 bytes');
-        }
-        bytes.push(part.length, ...part);
-    }
-    bytes.push(0);
-    if (bytes.length > name_MAX_NAME)
+    endLabel(scratch, label, end);
+    scratch[end++] = 0;
+    if (end > name_MAX_NAME)
         throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
-    return Uint8Array.from(bytes);
+    return scratch.slice(0, end);
 }
-function isBelow(name, suffix) {
+function name_isBelow(name, suffix) {
     return name.length > suffix.length + 1 && name.endsWith(`.${suffix}`);
 }
 
@@ -2431,29 +2452,44 @@ const SMALLEST_UDP_SIZE = 512;
 const LARGEST_UDP_SIZE = 4096;
 const LARGEST_MESSAGE = 65_535;
 const QUESTION_AT = 12;
+let room = new Uint8Array(1024);
 class Writer {
-    #bytes = [];
-    #names = new Map();
+    #names = [];
+    #bytes = room;
+    #length = 0;
     get length() {
-        return this.#bytes.length;
+        return this.#length;
+    }
+    #room(size) {
+        if (this.#length + size <= this.#bytes.length)
+            return;
+        room = new Uint8Array(2 * (this.#length + size));
+        room.set(this.#bytes);
+        this.#bytes = room;
     }
     uint16(value) {
-        this.#bytes.push((value >> 8) & 0xff, value & 0xff);
+        this.#room(2);
+        this.#bytes[this.#length++] = value >> 8;
+        this.#bytes[this.#length++] = value;
     }
     uint32(value) {
         this.uint16(Math.floor(value / 0x10000));
         this.uint16(value & 0xffff);
     }
     raw(bytes) {
-        for (const byte of bytes)
-            this.#bytes.push(byte);
+        this.#room(bytes.length);
+        this.#bytes.set(bytes, this.#length);
+        this.#length += bytes.length;
+    }
+    #placeOf(name) {
+        return this.#names.find((known) => known.name === name)?.at;
     }
     known(name, at) {
-        if (at < 0x4000 && !this.#names.has(name))
-            this.#names.set(name, at);
+        if (at < 0x4000 && this.#placeOf(name) === undefined)
+            this.#names.push({ name, at });
     }
     name(name) {
-        const at = this.#names.get(name);
+        const at = this.#placeOf(name);
         if (at !== undefined && name !== '') {
             this.uint16(0xc000 | at);
             return;
@@ -2467,10 +2503,10 @@ class Writer {
         write();
         const size = this.length - at - 2;
         this.#bytes[at] = size >> 8;
-        this.#bytes[at + 1] = size & 0xff;
+        this.#bytes[at + 1] = size;
     }
     done() {
-        return Uint8Array.from(this.#bytes);
+        return this.#bytes.slice(0, this.#length);
     }
 }
 function writeData(writer, record) {
@@ -2577,6 +2613,10 @@ function entry(protocol, port, claim) {
 }
 function entriesOfPorts(protocol, claims) {
     const portsOf = (claim) => claim.pairs[protocol];
+    const [first] = claims;
+    if (first !== undefined && claims.length === 1 && portsOf(first).kind === 'some') {
+        return portsOf(first).ports.map((port) => entry(protocol, port, first));
+    }
     const wide = latest(claims.filter((claim) => portsOf(claim).kind === 'allBut'));
     const named = new Set(claims.flatMap((claim) => portsOf(claim).ports));
     const entries = [];
@@ -2606,6 +2646,7 @@ function grantEntries(claims) {
 const GRANTS_MAP = 2;
 const KEY_SIZE = 24;
 const VALUE_SIZE = 16;
+const TWO_TO_32 = 2 ** 32;
 function encodeKey(key) {
     const bytes = new Uint8Array(KEY_SIZE);
     const view = new DataView(bytes.buffer);
@@ -2619,7 +2660,9 @@ function encodeKey(key) {
 function encodeValue(value) {
     const bytes = new Uint8Array(VALUE_SIZE);
     const view = new DataView(bytes.buffer);
-    view.setBigUint64(0, value.expiresNs, true);
+    const ns = Math.ceil(value.expiresMs) * 1_000_000;
+    view.setUint32(0, ns % TWO_TO_32, true);
+    view.setUint32(4, ns / TWO_TO_32, true);
     view.setUint32(8, value.rule, true);
     view.setUint32(12, value.name, true);
     return bytes;
@@ -2631,13 +2674,55 @@ function grantDelete(key) {
     return { map: GRANTS_MAP, op: 'delete', key: encodeKey(key), value: new Uint8Array(0) };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/dns/one-or-many.js
+class OneOrMany {
+    #one = undefined;
+    #many = undefined;
+    get size() {
+        return this.#many?.size ?? (this.#one === undefined ? 0 : 1);
+    }
+    get(like) {
+        if (this.#many !== undefined)
+            return this.#many.get(this.keyOf(like));
+        const one = this.#one;
+        return one !== undefined && this.keyOf(one) === this.keyOf(like) ? one : undefined;
+    }
+    set(value) {
+        const before = this.get(value);
+        if (this.#many === undefined && (this.#one === undefined || before !== undefined)) {
+            this.#one = value;
+            return before;
+        }
+        this.#many ??= new Map(this.#one && [[this.keyOf(this.#one), this.#one]]);
+        this.#one = undefined;
+        const key = this.keyOf(value);
+        this.#many.delete(key);
+        this.#many.set(key, value);
+        return before;
+    }
+    delete(like) {
+        if (this.#many !== undefined)
+            this.#many.delete(this.keyOf(like));
+        else if (this.get(like) !== undefined)
+            this.#one = undefined;
+    }
+    values() {
+        if (this.#many !== undefined)
+            return [...this.#many.values()];
+        return this.#one === undefined ? [] : [this.#one];
+    }
+    oldest() {
+        return this.#many === undefined ? this.#one : this.#many.values().next().value;
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/dns/address-grants.js
 
 
 
 
+
 const SETTLED_MS = 2000;
-const TABLE_NAMES = ['user', 'auto', 'runner', 'daemon', 'denial'];
 const TABLES = {
     user: { scope: 0, kind: 0 },
     auto: { scope: 0, kind: 1 },
@@ -2645,68 +2730,75 @@ const TABLES = {
     daemon: { scope: 2, kind: 1 },
     denial: { scope: 0, kind: 3 },
 };
-function hold(state, kept, item, claim) {
-    const key = `${claim.name}|${claim.table}|${item.key}`;
-    const before = state.holdings.get(key);
-    if (!kept.has(key))
-        kept.set(key, before);
-    const expiresAtMs = Math.max(before?.expiresAtMs ?? 0, claim.expiresAtMs);
-    const holding = { ...claim, pairs: item.pairs, rule: item.rule, expiresAtMs };
-    state.holdings.delete(key);
-    state.holdings.set(key, holding);
-    state.wide ||= item.pairs.tcp.kind === 'allBut' || item.pairs.udp.kind === 'allBut';
-    return holding;
+class Holdings extends OneOrMany {
+    keyOf({ name, table, segment }) {
+        return `${name}|${table}|${segment.key}`;
+    }
 }
-function tableOf(entryKey) {
-    const name = entryKey.slice(0, entryKey.indexOf('|'));
-    return TABLE_NAMES.find((table) => table === name) ?? 'denial';
+function newAddressState(key) {
+    return { key, holdings: new Holdings(), written: [], unsure: false, wide: false };
+}
+function hold(state, wanted) {
+    const known = state.holdings.get(wanted);
+    const isLonger = known !== undefined && known.expiresAtMs > wanted.expiresAtMs;
+    const holding = isLonger ? { ...wanted, expiresAtMs: known.expiresAtMs } : wanted;
+    const { tcp, udp } = wanted.segment.pairs;
+    state.wide ||= tcp.kind === 'allBut' || udp.kind === 'allBut';
+    return { holding, replaced: state.holdings.set(holding) };
 }
 function sameEntry(a, b) {
     return a.expiresAtMs === b.expiresAtMs && a.rule === b.rule && a.name === b.name;
 }
+function samePlace(one, other) {
+    return (one.table === other.table &&
+        one.entry.port === other.entry.port &&
+        one.entry.protocol === other.entry.protocol);
+}
+function claimOf({ segment, name, expiresAtMs }) {
+    return { pairs: segment.pairs, rule: segment.rule, name, expiresAtMs };
+}
 function wantedEntries(state, nowMs) {
-    const wanted = new Map();
     const claims = new Map();
-    for (const [key, holding] of state.holdings) {
-        if (holding.expiresAtMs <= nowMs) {
-            state.holdings.delete(key);
+    for (const holding of state.holdings.values()) {
+        if (holding.expiresAtMs <= nowMs)
             continue;
-        }
         const mine = claims.get(holding.table) ?? [];
-        mine.push(holding);
+        mine.push(claimOf(holding));
         claims.set(holding.table, mine);
     }
-    for (const [table, mine] of claims) {
-        for (const entry of grantEntries(mine)) {
-            wanted.set(`${table}|${entry.protocol}|${entry.port}`, { table, entry });
-        }
-    }
-    return wanted;
+    return [...claims].flatMap(([table, mine]) => grantEntries(mine).map((entry) => ({ table, entry })));
 }
-function kernelKey(address, table, entry) {
+function kernelKey(state, { table, entry }) {
+    const address = addressOfKey(state.key);
     const isV6Icmp = entry.protocol === 'icmp' && !isIPv4(address);
     const proto = isV6Icmp ? PROTOCOL_NUMBERS.icmpv6 : PROTOCOL_NUMBERS[entry.protocol];
     return { ...TABLES[table], proto, port: entry.port, address };
 }
-function update(address, table, entry) {
-    const expiresNs = BigInt(Math.ceil(entry.expiresAtMs)) * 1000000n;
-    const { rule, name } = entry;
-    return grantUpdate(kernelKey(address, table, entry), { expiresNs, rule, name });
+function update(state, written) {
+    const { rule, name, expiresAtMs: expiresMs } = written.entry;
+    return grantUpdate(kernelKey(state, written), { expiresMs, rule, name });
+}
+function put(state, wanted) {
+    const at = state.written.findIndex((have) => samePlace(have, wanted));
+    if (at < 0)
+        state.written.push(wanted);
+    else
+        state.written[at] = wanted;
 }
 function settleNarrow(state, holding, nowMs) {
     const writes = [];
     let opens = false;
-    for (const entry of grantEntries([holding])) {
-        const key = `${holding.table}|${entry.protocol}|${entry.port}`;
-        const have = state.written.get(key);
+    for (const entry of grantEntries([claimOf(holding)])) {
+        const wanted = { table: holding.table, entry };
+        const have = state.written.find((one) => samePlace(one, wanted))?.entry;
         if (have !== undefined && have.expiresAtMs > entry.expiresAtMs)
             continue;
         if (have !== undefined && sameEntry(have, entry))
             continue;
         if ((have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS)
             opens = true;
-        state.written.set(key, entry);
-        writes.push(update(state.address, holding.table, entry));
+        put(state, wanted);
+        writes.push(update(state, wanted));
     }
     return { writes, opens };
 }
@@ -2714,51 +2806,68 @@ function settle(state, nowMs) {
     const writes = [];
     let opens = false;
     const wanted = wantedEntries(state, nowMs);
-    for (const [key, { table, entry }] of wanted) {
-        const have = state.written.get(key);
-        if (!state.unsure && have !== undefined && sameEntry(have, entry))
+    for (const one of wanted) {
+        const have = state.written.find((other) => samePlace(other, one))?.entry;
+        if (!state.unsure && have !== undefined && sameEntry(have, one.entry))
             continue;
-        if (entry.expiresAtMs > 0 && (have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS)
+        if (one.entry.expiresAtMs > 0 && (have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS)
             opens = true;
-        state.written.set(key, entry);
-        writes.push(update(state.address, table, entry));
+        writes.push(update(state, one));
     }
-    for (const [key, entry] of state.written) {
-        if (wanted.has(key))
+    for (const have of state.written) {
+        if (wanted.some((one) => samePlace(one, have)))
             continue;
-        state.written.delete(key);
-        writes.push(grantDelete(kernelKey(state.address, tableOf(key), entry)));
+        writes.push(grantDelete(kernelKey(state, have)));
     }
+    state.written = [...wanted];
     state.unsure = false;
     return { writes, opens };
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/dns/name-ids.js
+;// CONCATENATED MODULE: ./build/ts/core/dns/evict.js
+const SHARE = 16;
+function evictOldest(map, limit, onEvicted) {
+    if (map.size <= limit)
+        return;
+    const kept = limit - Math.floor(limit / SHARE);
+    for (const [key, value] of map) {
+        if (map.size <= kept)
+            return;
+        map.delete(key);
+        onEvicted(value);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/dns/granted-names.js
+
 const MAX_NAMES = 65_536;
-class NameIds {
-    #ids = new Map();
-    #names = new Map();
+const NONE = [];
+class GrantedNames {
+    #byText = new Map();
+    #byId = new Map();
     #maxNames;
     #last;
     constructor(last = 0, maxNames = MAX_NAMES) {
         this.#last = last;
         this.#maxNames = maxNames;
     }
-    idOf(name) {
-        const id = this.#ids.get(name) ?? ++this.#last;
-        this.#ids.delete(name);
-        this.#ids.set(name, id);
-        this.#names.set(id, name);
-        for (const [oldest, oldId] of this.#ids) {
-            if (this.#ids.size <= this.#maxNames)
-                break;
-            this.#ids.delete(oldest);
-            this.#names.delete(oldId);
-        }
-        return id;
+    of(text) {
+        const known = this.#byText.get(text);
+        const name = known ?? { id: ++this.#last, text, held: NONE };
+        if (known === undefined)
+            this.#byId.set(name.id, name);
+        else
+            this.#byText.delete(text);
+        this.#byText.set(text, name);
+        evictOldest(this.#byText, this.#maxNames, ({ id }) => this.#byId.delete(id));
+        return name;
     }
-    nameOf(id) {
-        return this.#names.get(id);
+    get(id) {
+        return this.#byId.get(id);
+    }
+    holding() {
+        const holding = [...this.#byText.values()].filter(({ held }) => held.length > 0);
+        return holding.map(({ text }) => text).reverse();
     }
 }
 
@@ -2771,20 +2880,21 @@ const MAX_ADDRESSES_OF_A_NAME = 64;
 function wholeSecond(ms) {
     return Math.ceil(ms / 1000) * 1000;
 }
-function writeNarrow(held, nowMs) {
-    const changes = held.map(([state, holding]) => settleNarrow(state, holding, nowMs));
-    return {
-        writes: changes.flatMap(({ writes }) => writes),
-        opens: changes.some(({ opens }) => opens),
-    };
+function collect(parts) {
+    const writes = [];
+    let opens = false;
+    for (const part of parts) {
+        writes.push(...part.writes);
+        opens ||= part.opens;
+    }
+    return { writes, opens };
 }
 class Grants {
-    #ids;
+    #names;
     #addresses = new Map();
-    #answered = new Map();
     #evicted = 0;
     constructor(lastName = 0) {
-        this.#ids = new NameIds(lastName);
+        this.#names = new GrantedNames(lastName);
     }
     get evicted() {
         return this.#evicted;
@@ -2793,150 +2903,137 @@ class Grants {
         return this.#addresses.size;
     }
     nameOf(id) {
-        return this.#ids.nameOf(id);
+        return this.#names.get(id)?.text;
     }
     grant(request) {
-        const id = this.#ids.idOf(request.name);
-        const before = new Map();
-        const held = [];
+        const { nowMs } = request;
+        const name = this.#names.of(request.name);
+        const expiresAtMs = wholeSecond(request.expiresAtMs);
+        const changes = [];
+        const answered = [];
         for (const { address, grants, denials } of request.grants) {
-            const key = addressKey(address);
-            const state = this.#stateOf(key, address);
-            const kept = before.get(key) ?? new Map();
-            before.set(key, kept);
-            const claim = { name: id, expiresAtMs: wholeSecond(request.expiresAtMs) };
-            for (const item of grants) {
-                held.push([state, hold(state, kept, item, { ...claim, table: item.kind })]);
+            const state = this.#stateOf(addressKey(address));
+            const claim = { name: name.id, expiresAtMs };
+            for (const segment of grants) {
+                changes.push({ state, ...hold(state, { ...claim, table: segment.kind, segment }) });
             }
-            for (const item of denials) {
-                held.push([state, hold(state, kept, item, { ...claim, table: 'denial' })]);
+            for (const segment of denials) {
+                changes.push({ state, ...hold(state, { ...claim, table: 'denial', segment }) });
             }
+            if (grants.length > 0)
+                answered.push(state);
         }
-        const evicted = this.#noteAnswered(request);
-        for (const key of evicted) {
-            const kept = before.get(key) ?? new Map();
-            before.set(key, kept);
-            this.#letGo(key, id, kept);
-        }
-        const isNarrow = evicted.length === 0 && held.every(([{ wide, unsure }]) => !wide && !unsure);
-        const { writes, opens } = isNarrow
-            ? writeNarrow(held, request.nowMs)
-            : this.#write(before.keys(), request.nowMs);
-        return { writes, opens, undo: (nowMs) => this.#undo(before, nowMs) };
+        const lost = this.#noteAnswered(name, answered);
+        for (const state of lost)
+            changes.push(...letGo(state, name.id));
+        const { writes, opens } = this.#writesOf(changes, nowMs);
+        const undo = (laterMs) => this.#undo(name, changes, laterMs);
+        return { writes, opens, states: changes.map(({ state }) => state), undo };
     }
-    #stateOf(key, address) {
+    #writesOf(changes, nowMs) {
+        const isNarrow = ({ state, holding }) => holding && !state.wide && !state.unsure;
+        if (!changes.every(isNarrow))
+            return this.#write(changes.map(({ state }) => state), nowMs);
+        return collect(changes.map(({ state, holding }) => holding === undefined ? { writes: [], opens: false } : settleNarrow(state, holding, nowMs)));
+    }
+    #stateOf(key) {
         const known = this.#addresses.get(key);
         if (known !== undefined)
             return known;
-        const state = { address, holdings: new Map(), written: new Map(), unsure: false, wide: false };
+        const state = newAddressState(key);
         this.#addresses.set(key, state);
         return state;
     }
-    #noteAnswered(request) {
-        const order = this.#answered.get(request.name) ?? new Map();
-        for (const { address, grants } of request.grants) {
-            if (grants.length === 0)
-                continue;
-            const key = addressKey(address);
-            const expiresAtMs = Math.max(order.get(key) ?? 0, request.expiresAtMs);
-            order.delete(key);
-            order.set(key, expiresAtMs);
-        }
-        this.#answered.delete(request.name);
-        if (order.size > 0)
-            this.#answered.set(request.name, order);
-        const evicted = [];
-        for (const key of order.keys()) {
-            if (order.size <= MAX_ADDRESSES_OF_A_NAME)
-                break;
-            order.delete(key);
-            evicted.push(key);
-        }
-        this.#evicted += evicted.length;
-        return evicted;
+    #noteAnswered(name, answered) {
+        const latest = [...new Set(answered.toReversed())].reverse();
+        const held = [...name.held.filter((state) => !latest.includes(state)), ...latest];
+        const lost = held.slice(0, -MAX_ADDRESSES_OF_A_NAME);
+        name.held = held.slice(-MAX_ADDRESSES_OF_A_NAME);
+        this.#evicted += lost.length;
+        return lost;
     }
-    #letGo(key, name, kept) {
-        const holdings = this.#addresses.get(key)?.holdings;
-        if (holdings === undefined)
-            return;
-        for (const [holdingKey, holding] of holdings) {
-            if (holding.name !== name || holding.table === 'denial')
-                continue;
-            if (!kept.has(holdingKey))
-                kept.set(holdingKey, holding);
-            holdings.delete(holdingKey);
+    #undo(name, changes, nowMs) {
+        for (const { state, holding, replaced } of changes.toReversed()) {
+            if (replaced !== undefined)
+                state.holdings.set(replaced);
+            else if (holding !== undefined)
+                state.holdings.delete(holding);
+            state.unsure = true;
         }
+        name.held = name.held.filter((state) => isHeldBy(state, name.id));
+        return this.#write(changes.map(({ state }) => state), nowMs).writes;
     }
-    #undo(before, nowMs) {
-        for (const [key, kept] of before) {
-            const holdings = this.#addresses.get(key)?.holdings;
-            for (const [holdingKey, holding] of kept) {
-                if (holding === undefined)
-                    holdings?.delete(holdingKey);
-                else
-                    holdings?.set(holdingKey, holding);
-            }
-        }
-        return this.#write(before.keys(), nowMs, true).writes;
-    }
-    #write(keys, nowMs, rewrite = false) {
-        const writes = [];
-        let opens = false;
-        for (const key of keys) {
-            const state = this.#addresses.get(key);
-            if (state === undefined)
-                continue;
-            if (rewrite)
-                state.unsure = true;
+    #write(states, nowMs) {
+        return collect([...new Set(states)].map((state) => {
             const change = settle(state, nowMs);
-            writes.push(...change.writes);
-            opens ||= change.opens;
-            if (state.holdings.size === 0 && state.written.size === 0)
-                this.#addresses.delete(key);
-        }
-        return { writes, opens };
+            if (state.holdings.size === 0 && state.written.length === 0) {
+                this.#addresses.delete(state.key);
+            }
+            return change;
+        }));
     }
     sweep(nowMs) {
-        const touched = new Set();
-        for (const [key, state] of this.#addresses) {
-            if ([...state.holdings.values()].some((holding) => holding.expiresAtMs <= nowMs))
-                touched.add(key);
-        }
-        for (const [name, order] of this.#answered) {
-            for (const [key, expiresAtMs] of order)
-                if (expiresAtMs <= nowMs)
-                    order.delete(key);
-            if (order.size === 0)
-                this.#answered.delete(name);
+        const touched = [];
+        for (const state of this.#addresses.values()) {
+            const ended = state.holdings.values().filter(({ expiresAtMs }) => expiresAtMs <= nowMs);
+            if (ended.length === 0)
+                continue;
+            for (const holding of ended)
+                state.holdings.delete(holding);
+            const live = new Set(state.holdings
+                .values()
+                .filter(opens)
+                .map(({ name }) => name));
+            for (const { name } of ended)
+                if (!live.has(name))
+                    this.#forget(name, state);
+            touched.push(state);
         }
         return this.#write(touched, nowMs).writes;
     }
+    #forget(id, state) {
+        const name = this.#names.get(id);
+        if (name !== undefined)
+            name.held = name.held.filter((one) => one !== state);
+    }
     live(table, address, protocol, port, nowMs) {
         const holdings = this.#addresses.get(addressKey(address))?.holdings.values() ?? [];
-        const found = [...holdings].findLast((holding) => holding.table === table &&
+        const found = holdings.findLast((holding) => holding.table === table &&
             holding.expiresAtMs > nowMs &&
-            has(holding.pairs, protocol, port));
-        return found && { name: this.#ids.nameOf(found.name), rule: found.rule };
+            has(holding.segment.pairs, protocol, port));
+        return found && { name: this.nameOf(found.name), rule: found.segment.rule };
     }
     latestName(address, nowMs) {
         const isForAll = ({ table }) => table !== 'runner' && table !== 'daemon';
         return this.#live(address, nowMs, isForAll)[0];
     }
     grantedNames() {
-        return [...this.#answered.keys()].reverse();
+        return this.#names.holding();
     }
     #live(address, nowMs, wanted) {
         const state = this.#addresses.get(addressKey(address));
         const names = new Set();
-        for (const holding of [...(state?.holdings.values() ?? [])].reverse()) {
+        for (const holding of state?.holdings.values().toReversed() ?? []) {
             if (holding.table === 'denial' || holding.expiresAtMs <= nowMs || !wanted(holding))
                 continue;
-            const name = this.#ids.nameOf(holding.name);
+            const name = this.nameOf(holding.name);
             if (name !== undefined)
                 names.add(name);
         }
         return [...names];
     }
+}
+function opens({ table }) {
+    return table !== 'denial';
+}
+function isHeldBy(state, name) {
+    return state.holdings.values().some((holding) => holding.name === name && opens(holding));
+}
+function letGo(state, name) {
+    const gone = state.holdings.values().filter((one) => one.name === name && opens(one));
+    for (const holding of gone)
+        state.holdings.delete(holding);
+    return gone.map((replaced) => ({ state, holding: undefined, replaced }));
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/rdata.js
@@ -3138,8 +3235,8 @@ function decodeSection(bytes, count, from) {
     const records = [];
     let at = from;
     for (let index = 0; index < count; index++) {
-        const { start, end, ...head } = decodeRecordHead(bytes, at);
-        records.push({ ...head, data: decodeRdata(bytes, head.type, start, end) });
+        const { name, type, class: of, ttl, start, end } = decodeRecordHead(bytes, at);
+        records.push({ name, type, class: of, ttl, data: decodeRdata(bytes, type, start, end) });
         at = end;
     }
     return { records, next: at };
@@ -3207,9 +3304,16 @@ function decodeResponse(bytes) {
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/resolutions.js
 
+
+
 const MAX_ADDRESSES = 65_536;
 const MAX_NAMES_OF_AN_ADDRESS = 8;
 const DAY_MS = 24 * 60 * 60 * 1000;
+class SeenNames extends OneOrMany {
+    keyOf({ name }) {
+        return name;
+    }
+}
 class Resolutions {
     #addresses = new Map();
     #maxAddresses;
@@ -3223,43 +3327,35 @@ class Resolutions {
     get size() {
         return this.#addresses.size;
     }
-    note(resolution) {
-        const { name, atMs, runnerOnly } = resolution;
-        for (const address of resolution.addresses) {
+    note({ name, addresses, atMs, runnerOnly }) {
+        for (const address of addresses) {
             const key = addressKey(address);
-            const names = this.#addresses.get(key) ?? new Map();
-            names.delete(name);
-            names.set(name, { atMs, runnerOnly });
-            for (const oldest of names.keys()) {
-                if (names.size <= MAX_NAMES_OF_AN_ADDRESS)
-                    break;
+            const known = this.#addresses.get(key);
+            const names = known ?? new SeenNames();
+            names.set({ name, atMs, runnerOnly });
+            const oldest = names.size > MAX_NAMES_OF_AN_ADDRESS ? names.oldest() : undefined;
+            if (oldest !== undefined)
                 names.delete(oldest);
-            }
-            this.#addresses.delete(key);
+            if (known !== undefined)
+                this.#addresses.delete(key);
             this.#addresses.set(key, names);
         }
-        for (const oldest of this.#addresses.keys()) {
-            if (this.#addresses.size <= this.#maxAddresses)
-                break;
-            this.#addresses.delete(oldest);
+        evictOldest(this.#addresses, this.#maxAddresses, () => {
             this.#evicted++;
-        }
+        });
     }
     namesFor(address, nowMs, forRunner = false) {
-        const names = this.#addresses.get(addressKey(address));
-        if (names === undefined)
-            return [];
-        return [...names]
-            .filter(([, seen]) => nowMs - seen.atMs <= DAY_MS && (forRunner || !seen.runnerOnly))
-            .map(([name]) => name)
+        const names = this.#addresses.get(addressKey(address))?.values() ?? [];
+        return names
+            .filter((seen) => nowMs - seen.atMs <= DAY_MS && (forRunner || !seen.runnerOnly))
+            .map(({ name }) => name)
             .reverse();
     }
     sweep(nowMs) {
         for (const [key, names] of this.#addresses) {
-            for (const [name, seen] of names) {
+            for (const seen of names.values())
                 if (nowMs - seen.atMs > DAY_MS)
-                    names.delete(name);
-            }
+                    names.delete(seen);
             if (names.size === 0)
                 this.#addresses.delete(key);
         }
@@ -3326,8 +3422,8 @@ class GrantKeeper {
     #grants;
     #sink;
     #clock;
-    #opening = Promise.resolve();
-    #openings = 0;
+    #next;
+    #opening;
     #refused = 0;
     constructor(grants, sink, clock) {
         this.#grants = grants;
@@ -3339,41 +3435,72 @@ class GrantKeeper {
     }
     async open(request) {
         const change = this.#grants.grant(request);
-        if (change.opens) {
-            await this.#openNow(change);
+        if (change.writes.length > 0)
+            this.#add(change);
+        if (this.#opening === undefined)
+            return false;
+        const refused = await this.#opening.done;
+        if (refused.size > 0 && standsOn(change, refused)) {
+            throw new Error('the kernel refused a grant');
+        }
+        return change.opens;
+    }
+    #add(change) {
+        const batch = this.#next ?? this.#newBatch();
+        if (change.opens)
+            this.#opening = batch;
+        batch.changes.push(change);
+        for (const write of change.writes)
+            batch.writes.push(write);
+        if (batch.writes.length >= MAX_BATCH)
+            batch.send();
+    }
+    #newBatch() {
+        const sent = Promise.withResolvers();
+        const changes = [];
+        const writes = [];
+        const before = this.#opening?.done;
+        const done = sent.promise.then(() => this.#apply(changes, writes, before));
+        const send = () => {
+            if (this.#next === batch)
+                this.#next = undefined;
+            sent.resolve();
+        };
+        const batch = { changes, writes, done, send };
+        void done.then(() => {
+            if (this.#opening === batch)
+                this.#opening = undefined;
+        });
+        this.#next = batch;
+        this.#clock.soon(send);
+        return batch;
+    }
+    async #apply(changes, writes, before) {
+        const refused = new Set();
+        try {
+            await this.#sink.apply(writes);
+        }
+        catch {
+            for (const change of changes) {
+                if (changes.length > 1 && (await this.#isTaken(change)))
+                    continue;
+                refused.add(change);
+                this.#refused++;
+                this.#applyQuietly(change.undo(this.#clock.nowMs()));
+            }
+        }
+        for (const change of (await before) ?? [])
+            refused.add(change);
+        return refused;
+    }
+    async #isTaken(change) {
+        try {
+            await this.#sink.apply(change.writes);
             return true;
         }
-        if (change.writes.length > 0)
-            this.#extend(change);
-        if (this.#openings > 0)
-            await this.#opening;
-        return false;
-    }
-    async #openNow(change) {
-        this.#openings++;
-        const applied = this.#sink.apply(change.writes);
-        const settled = Promise.all([this.#opening, applied]).then(() => undefined);
-        settled.catch(() => undefined);
-        this.#opening = settled;
-        try {
-            await settled;
+        catch {
+            return false;
         }
-        catch (error) {
-            this.#refused++;
-            this.#applyQuietly(change.undo(this.#clock.nowMs()));
-            throw error;
-        }
-        finally {
-            this.#openings--;
-            if (this.#openings === 0)
-                this.#opening = Promise.resolve();
-        }
-    }
-    #extend(change) {
-        this.#sink.apply(change.writes).catch(() => {
-            this.#refused++;
-            this.#applyQuietly(change.undo(this.#clock.nowMs()));
-        });
     }
     #applyQuietly(writes) {
         for (let at = 0; at < writes.length; at += MAX_BATCH) {
@@ -3385,6 +3512,9 @@ class GrantKeeper {
     sweep() {
         this.#applyQuietly(this.#grants.sweep(this.#clock.nowMs()));
     }
+}
+function standsOn(change, refused) {
+    return [...refused].some((other) => other.states.some((state) => change.states.includes(state)));
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/segment.js
@@ -3457,6 +3587,7 @@ function canaryGrant(name, nowMs, lifetimeMs) {
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/answer-cache.js
 
+
 const MAX_ENTRIES = 8192;
 const MAX_SECONDS = 24 * 60 * 60;
 const MAX_WEIGHT = 4096;
@@ -3502,11 +3633,7 @@ class AnswerCache {
         const key = `${type} ${name}`;
         this.#entries.delete(key);
         this.#entries.set(key, { ...held, expiresAtMs: held.receivedAtMs + seconds * 1000 });
-        for (const oldest of this.#entries.keys()) {
-            if (this.#entries.size <= this.#maxEntries)
-                break;
-            this.#entries.delete(oldest);
-        }
+        evictOldest(this.#entries, this.#maxEntries, () => undefined);
     }
 }
 
@@ -3542,15 +3669,20 @@ class Lookups {
     }
     #share(name, type) {
         const key = `${type} ${name}`;
-        const asked = this.#askAfresh(name, type).finally(() => this.#asking.delete(key));
+        const asked = this.#askAfresh(name, type, key);
         this.#asking.set(key, asked);
         return asked;
     }
-    async #askAfresh(name, type) {
-        const response = await this.#upstreams.ask(name, type);
-        const held = { response, receivedAtMs: this.#clock.nowMs() };
-        this.#cache.set(name, type, held);
-        return held;
+    async #askAfresh(name, type, key) {
+        try {
+            const response = await this.#upstreams.ask(name, type);
+            const held = { response, receivedAtMs: this.#clock.nowMs() };
+            this.#cache.set(name, type, held);
+            return held;
+        }
+        finally {
+            this.#asking.delete(key);
+        }
     }
 }
 
@@ -3600,11 +3732,15 @@ const SYNTHETIC_SUFFIX = 'cluster.local';
 function canaryName(nonce) {
     return `${nonce}.cargowall.internal`.toLowerCase();
 }
-function proofRefusal(nonce) {
-    return `${nonce}.invalid`.toLowerCase();
+function decideProof(name, nonce) {
+    if (!name.startsWith(nonce.toLowerCase()))
+        return undefined;
+    if (name === canaryName(nonce))
+        return { kind: 'canary' };
+    return name === `${nonce}.invalid`.toLowerCase() ? refuse('proof') : undefined;
 }
 function localAddresses(name, gate) {
-    if (name === 'localhost' || isBelow(name, 'localhost'))
+    if (name === 'localhost' || name_isBelow(name, 'localhost'))
         return [LOCALHOST_V4, LOCALHOST_V6];
     return gate.localNames.get(name);
 }
@@ -3617,7 +3753,7 @@ function refuse(reason, rule = 0) {
 function decideByPolicy(asked, gate) {
     const { opinion, isRunner, learned } = asked;
     const { name } = asked.question;
-    const isSynthetic = isBelow(name, SYNTHETIC_SUFFIX);
+    const isSynthetic = name_isBelow(name, SYNTHETIC_SUFFIX);
     if (isRunner && opinion.allow.some((item) => item.kind === 'runner')) {
         return { kind: 'answer', because: 'runner' };
     }
@@ -3630,7 +3766,7 @@ function decideByPolicy(asked, gate) {
         return { kind: 'answer', because: 'learned' };
     if (gate.defaultAllow)
         return { kind: 'answer', because: 'default' };
-    if (gate.searchDomains.some((suffix) => isBelow(name, suffix))) {
+    if (gate.searchDomains.some((suffix) => name_isBelow(name, suffix))) {
         return { kind: 'answer', because: 'search-domain' };
     }
     return isSynthetic ? { kind: 'nxdomain' } : refuse('not allowed');
@@ -3648,10 +3784,9 @@ function decideQuery(asked, gate) {
     const { name, type } = asked.question;
     if (asked.question.class !== CLASS_IN)
         return refuse('class');
-    if (name === proofRefusal(gate.nonce))
-        return refuse('proof');
-    if (name === canaryName(gate.nonce))
-        return { kind: 'canary' };
+    const proof = decideProof(name, gate.nonce);
+    if (proof !== undefined)
+        return proof;
     const addresses = localAddresses(name, gate);
     if (addresses !== undefined)
         return { kind: 'local', addresses };
@@ -3701,28 +3836,35 @@ const V6_REMOVED = [
     [Array(16).fill(0), 127],
     [[0xfe, 0x80], 10],
 ];
+const V4_AT = 12;
 const guard_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 const COMPATIBLE = Array(12).fill(0);
 const NAT64 = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 const NAT64_LOCAL = [0, 0x64, 0xff, 0x9b, 0, 1];
 const SIX_TO_FOUR = [0x20, 0x02];
 function startsWith(bytes, head) {
-    return head.every((byte, index) => bytes[index] === byte);
+    for (let index = 0; index < head.length; index++)
+        if (bytes[index] !== head[index])
+            return false;
+    return true;
 }
-function inSpace(bytes, [head, length]) {
+function inSpace(bytes, from, [head, length]) {
     const whole = length >> 3;
     for (let index = 0; index < whole; index++) {
-        if (bytes[index] !== (head[index] ?? 0))
+        if (bytes[from + index] !== (head[index] ?? 0))
             return false;
     }
     const rest = length & 7;
     if (rest === 0)
         return true;
     const shift = 8 - rest;
-    return (bytes[whole] ?? 0) >> shift === (head[whole] ?? 0) >> shift;
+    return (bytes[from + whole] ?? 0) >> shift === (head[whole] ?? 0) >> shift;
 }
-function inAny(bytes, spaces) {
-    return spaces.some((space) => inSpace(bytes, space));
+function inAny(bytes, spaces, from = 0) {
+    for (const space of spaces)
+        if (inSpace(bytes, from, space))
+            return true;
+    return false;
 }
 function carried(address) {
     if (startsWith(address, COMPATIBLE) || startsWith(address, NAT64))
@@ -3747,7 +3889,7 @@ function isGuarded(address, own) {
     if (own(address))
         return true;
     if (isMapped(address))
-        return inAny(address.subarray(12), V4_GUARDED);
+        return inAny(address, V4_GUARDED, V4_AT);
     if (inAny(address, V6_GUARDED))
         return true;
     const inner = carried(address);
@@ -3762,12 +3904,12 @@ function mapped(v4) {
     return address;
 }
 function isPrivate(address) {
-    return isMapped(address) ? inAny(address.subarray(12), V4_PRIVATE) : inAny(address, V6_PRIVATE);
+    return isMapped(address) ? inAny(address, V4_PRIVATE, V4_AT) : inAny(address, V6_PRIVATE);
 }
 function isRemoved(address, own) {
     if (own(address))
         return true;
-    return isMapped(address) ? inAny(address.subarray(12), V4_REMOVED) : inAny(address, V6_REMOVED);
+    return isMapped(address) ? inAny(address, V4_REMOVED, V4_AT) : inAny(address, V6_REMOVED);
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/judge-answer.js
@@ -3776,15 +3918,10 @@ function isRemoved(address, own) {
 
 const MAX_HOPS = 16;
 function followChain(question, answers) {
-    const first = new Map();
-    for (const record of answers) {
-        const usable = record.class === CLASS_IN && record.data.kind === 'alias';
-        if (usable && !first.has(record.name))
-            first.set(record.name, record);
-    }
+    const aliasOf = (name) => answers.find((record) => record.name === name && record.class === CLASS_IN && record.data.kind === 'alias');
     const names = [question.name];
     const aliases = [];
-    let alias = first.get(question.name);
+    let alias = aliasOf(question.name);
     while (alias !== undefined && alias.data.kind === 'alias') {
         if (names.includes(alias.data.target))
             return 'loop';
@@ -3794,7 +3931,7 @@ function followChain(question, answers) {
         names.push(alias.data.target);
         if (question.type === TYPE.CNAME)
             break;
-        alias = first.get(alias.data.target);
+        alias = aliasOf(alias.data.target);
     }
     return { names, aliases };
 }
@@ -3874,6 +4011,7 @@ function emptiedReason(question, finals) {
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/learned.js
 
+
 const learned_MAX_NAMES = 16_384;
 const MAX_ORIGINS = 8;
 class LearnedNames {
@@ -3897,20 +4035,12 @@ class LearnedNames {
             segments: lesson.segments,
             expiresAtMs: Math.max(lesson.expiresAtMs, before?.expiresAtMs ?? 0),
         });
-        this.#dropFirst(lessons, MAX_ORIGINS);
+        evictOldest(lessons, MAX_ORIGINS, () => undefined);
         this.#names.delete(lesson.name);
         this.#names.set(lesson.name, lessons);
-        this.#forgotten += this.#dropFirst(this.#names, this.#maxNames);
-    }
-    #dropFirst(map, limit) {
-        let dropped = 0;
-        for (const key of map.keys()) {
-            if (map.size <= limit)
-                break;
-            map.delete(key);
-            dropped++;
-        }
-        return dropped;
+        evictOldest(this.#names, this.#maxNames, () => {
+            this.#forgotten++;
+        });
     }
     segmentsOf(name, denied, nowMs) {
         const lessons = this.#names.get(name);
@@ -3943,9 +4073,9 @@ function kindOf(rule) {
 function toSegment({ rule, pairs }) {
     return segment({ kind: kindOf(rule), pairs, rule: rule.id, private: rule.private });
 }
-function opinionOf(policy, name) {
-    const everyone = decideName(policy, name, { runner: false }).cells;
-    const runner = decideName(policy, name, { runner: true }).cells.filter(({ rule }) => rule.runnerHost === true);
+function opinionOfRules(rules) {
+    const everyone = cellsFor(rules, { runner: false });
+    const runner = cellsFor(rules, { runner: true }).filter(({ rule }) => rule.runnerHost === true);
     const deny = everyone.filter(({ rule }) => rule.action === 'deny').map(toSegment);
     const denied = pairsOfSegments(deny);
     return {
@@ -3954,6 +4084,19 @@ function opinionOf(policy, name) {
         denied,
         deniesAll: isEmpty(subtract(everyPair(), denied)),
     };
+}
+const opinions = new WeakMap();
+const MAX_OPINIONS = 16_384;
+function opinionOf(policy, name) {
+    const rules = rulesMatching(policy, name);
+    const [first] = rules;
+    const key = rules.length === 1 && first ? `${first.id}` : rules.map(({ id }) => id).join();
+    const known = opinions.get(policy) ?? new Map();
+    const opinion = known.get(key) ?? opinionOfRules(rules);
+    if (known.size >= MAX_OPINIONS)
+        known.clear();
+    opinions.set(policy, known.set(key, opinion));
+    return opinion;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/runner-accounts.js
@@ -3996,12 +4139,10 @@ class RunnerAccounts {
 
 
 
-const MAX_OPINIONS = 8192;
 class NameJudge {
     accounts = new RunnerAccounts();
     learned = new LearnedNames();
     #options;
-    #opinions = new Map();
     constructor(options) {
         this.#options = options;
     }
@@ -4015,24 +4156,14 @@ class NameJudge {
         return { ...asked, decision, runnerOnly: forOthers.kind !== 'answer' };
     }
     #opinionFor(name, isRunner) {
-        const opinion = this.#opinion(name);
+        const opinion = opinionOf(this.#options.policy, name);
         if (opinion.allow.some((item) => item.kind === 'runner'))
             return opinion;
         const further = this.accounts.segmentsOf(name, isRunner);
         return further.length === 0 ? opinion : { ...opinion, allow: [...opinion.allow, ...further] };
     }
-    #opinion(name) {
-        const known = this.#opinions.get(name);
-        if (known !== undefined)
-            return known;
-        const opinion = opinionOf(this.#options.policy, name);
-        if (this.#opinions.size >= MAX_OPINIONS)
-            this.#opinions.clear();
-        this.#opinions.set(name, opinion);
-        return opinion;
-    }
     judge(known, response, age) {
-        const { gate, times, own, clock } = this.#options;
+        const { policy, gate, times, own, clock } = this.#options;
         const { decision, opinion } = known;
         const searchDomainOnly = decision.kind === 'answer' && decision.because === 'search-domain';
         return judgeAnswer({
@@ -4046,7 +4177,7 @@ class NameJudge {
             age,
             times,
             own,
-            opinion: (name) => this.#opinion(name),
+            opinion: (name) => opinionOf(policy, name),
         }, response);
     }
     async admit(known, judged) {
@@ -4204,6 +4335,15 @@ class UpstreamError extends Error {
 function isFinal(rcode) {
     return rcode === RCODE.NOERROR || rcode === RCODE.NXDOMAIN;
 }
+function checked(asked, response) {
+    const { name, type, class: of } = response.question;
+    if (name !== asked.name || type !== asked.type || of !== CLASS_IN) {
+        throw new UpstreamError('an answer to another question');
+    }
+    if (!isFinal(response.rcode))
+        throw new UpstreamError(`response code ${response.rcode}`);
+    return response;
+}
 class Upstreams {
     #options;
     #reportedAtMs = Number.NEGATIVE_INFINITY;
@@ -4215,17 +4355,8 @@ class Upstreams {
         return this.#failures;
     }
     ask(name, type) {
-        const message = encodeQuestion(name, type);
-        return this.#inOrder(async (server, timeLeft) => {
-            const response = await this.#askWhole(server, message, timeLeft);
-            const { question } = response;
-            if (question.name !== name || question.type !== type || question.class !== CLASS_IN) {
-                throw new UpstreamError('an answer to another question');
-            }
-            if (!isFinal(response.rcode))
-                throw new UpstreamError(`response code ${response.rcode}`);
-            return response;
-        });
+        const asked = { name, type, message: encodeQuestion(name, type) };
+        return this.#inOrder((server, timeLeft) => this.#askWhole(server, asked, timeLeft));
     }
     async forward(message, proto) {
         let unhappy;
@@ -4245,15 +4376,16 @@ class Upstreams {
             throw error;
         }
     }
-    async #askWhole(server, message, timeLeft) {
+    async #askWhole(server, asked, timeLeft) {
         const { upstream } = this.#options;
+        const { message } = asked;
         const reply = decodeResponse(await upstream.ask(server, message, 'udp', timeLeft()));
         if (!reply.truncated)
-            return reply;
+            return checked(asked, reply);
         const whole = decodeResponse(await upstream.ask(server, message, 'tcp', timeLeft()));
         if (whole.truncated)
             throw new UpstreamError('a truncated answer over TCP');
-        return whole;
+        return checked(asked, whole);
     }
     async #inOrder(attempt) {
         const { servers, clock } = this.#options;
@@ -4353,8 +4485,9 @@ class SteeredDnsProxy {
         return undefined;
     }
     async #handleOwned(message, header, client) {
-        const asker = await this.#options.asker(client);
-        if (asker === undefined) {
+        const asker = client.isRunner === undefined ? await this.#options.asker(client) : undefined;
+        const isRunner = client.isRunner ?? (asker && asker.scope === SCOPE.RUNNER);
+        if (isRunner === undefined) {
             this.counters.unowned++;
             return undefined;
         }
@@ -4365,7 +4498,7 @@ class SteeredDnsProxy {
         const query = this.#query(message);
         if (query === undefined)
             return encodeHeaderAnswer(header.id, header.flags, RCODE.FORMERR);
-        const known = this.#judge.know(query.question, asker.scope === SCOPE.RUNNER);
+        const known = this.#judge.know(query.question, isRunner);
         const work = { message, query, client, asker, known };
         if (query.opt !== undefined && query.opt.version > 0)
             return answer(work, RCODE.BADVERS);
@@ -4409,18 +4542,19 @@ class SteeredDnsProxy {
                 return this.#answerAfresh(work);
         }
     }
-    #blocked(work, reason, rule) {
+    async #blocked(work, reason, rule) {
         const mode = this.#options.mode();
         if (mode === 'noting')
             return;
-        const { client, asker, query } = work;
+        const { client, query } = work;
         const { name, type } = query.question;
+        const asker = work.asker ?? (await this.#options.asker(client));
         const wouldDeny = mode === 'audit';
         this.#options.onBlocked({ name, type, client, asker, reason, rule, wouldDeny });
     }
-    #refuse(work, refusal) {
+    async #refuse(work, refusal) {
         this.counters.refused++;
-        this.#blocked(work, refusal.reason, refusal.rule);
+        await this.#blocked(work, refusal.reason, refusal.rule);
         return answer(work, RCODE.REFUSED, [], { blocked: true });
     }
     #answerReverse(work, address) {
@@ -4451,16 +4585,16 @@ class SteeredDnsProxy {
         }
         await this.#judge.admit(known, judged);
         if (judged.emptied !== undefined)
-            this.#blocked(work, judged.emptied, 0);
+            await this.#blocked(work, judged.emptied, 0);
         this.counters.answered++;
         return answer(work, judged.rcode, judged.records, { age });
     }
     async #forward(work, decision) {
         if (decision.kind === 'refuse')
-            this.#blocked(work, decision.reason, decision.rule);
+            await this.#blocked(work, decision.reason, decision.rule);
         const forwarded = await forwardUnchanged(work, this.#upstreams, this.#judge);
         if (forwarded.emptied !== undefined)
-            this.#blocked(work, forwarded.emptied, 0);
+            await this.#blocked(work, forwarded.emptied, 0);
         this.counters.answered++;
         return forwarded.reply;
     }
@@ -4634,24 +4768,23 @@ function attribute(event, knowledge) {
 
 
 
-
 const dns_record_MAX_NAME = 255;
 function dnsBlockedRecord(blocked, policy, timestamp) {
     const { asker, client, name, type, rule, reason, wouldDeny } = blocked;
     return {
         timestamp,
         event_type: 'dns_blocked',
-        src_ip: address_printAddress(client.address),
+        src_ip: client.address,
         dst_hostname: name.slice(0, dns_record_MAX_NAME),
         protocol: client.proto.toUpperCase(),
-        process: asker.comm,
-        pid: asker.pid,
+        process: asker?.comm ?? '',
+        pid: asker?.pid ?? 0,
         matched_rule: policy.rules[rule - 1]?.text ?? '',
         would_deny: wouldDeny,
         blocked: !wouldDeny,
-        origin: originName(asker.origin),
-        uid: asker.uid,
-        cgroup: asker.cgroup,
+        origin: asker === undefined ? 'unknown' : originName(asker.origin),
+        ...(asker === undefined ? {} : { uid: asker.uid }),
+        cgroup: asker?.cgroup ?? '',
         ...(isExpectedName(policy, name) ? { expected: true } : {}),
         query_type: typeName(type),
         reason,
@@ -5827,8 +5960,9 @@ function readLines(path, onLine) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/host/clock.js
+const originMs = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
 function nowMs() {
-    return Number(process.hrtime.bigint() / 1000n) / 1000;
+    return originMs + performance.now();
 }
 function nowNs() {
     return process.hrtime.bigint();
@@ -5839,9 +5973,18 @@ function after(ms) {
 function every(ms, work) {
     setInterval(work, ms);
 }
+function soon(run) {
+    setImmediate(run);
+}
 
 ;// CONCATENATED MODULE: external "node:net"
 const external_node_net_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
+;// CONCATENATED MODULE: ./build/ts/edge/host/dns-handler.js
+function withoutZone(text) {
+    const at = text.indexOf('%');
+    return at < 0 ? text : text.slice(0, at);
+}
+
 ;// CONCATENATED MODULE: ./build/ts/edge/host/dns-stream.js
 class DnsStream {
     #held = new Uint8Array(0);
@@ -5879,22 +6022,15 @@ const dns_tcp_MAX_AT_WORK = 32;
 const dns_tcp_IDLE_MS = 10_000;
 const MESSAGE_MS = 10_000;
 const MAX_UNSENT = 256 * 1024;
-function withoutZone(text) {
-    const at = text.indexOf('%');
-    return at < 0 ? text : text.slice(0, at);
-}
-function remoteAddress(text) {
-    return text === undefined ? undefined : parseAddress(withoutZone(text));
-}
 function serve(socket, options) {
-    const address = remoteAddress(socket.remoteAddress);
+    const address = socket.remoteAddress;
     const port = socket.remotePort;
     if (address === undefined || port === undefined) {
         socket.destroy();
         return;
     }
     const stream = new DnsStream();
-    const client = { address, port, proto: 'tcp', local: options.local };
+    const client = { address: withoutZone(address), port, proto: 'tcp' };
     let atWork = 0;
     const answerOne = async (message) => {
         atWork++;
@@ -5943,6 +6079,37 @@ function adoptDnsTcp(options) {
                         socket.destroy();
                 },
             });
+        });
+    });
+}
+
+;// CONCATENATED MODULE: external "node:dgram"
+const external_node_dgram_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dgram");
+;// CONCATENATED MODULE: ./build/ts/edge/host/dns-udp.js
+
+
+
+function noLookup(address, _options, done) {
+    done(null, address, (0,external_node_net_namespaceObject.isIPv6)(address) ? 6 : 4);
+}
+function adoptDnsUdp(options) {
+    const { fd, runner: isRunner, handle, onError } = options;
+    const type = (0,external_node_net_namespaceObject.isIPv6)(options.address) ? 'udp6' : 'udp4';
+    const socket = (0,external_node_dgram_namespaceObject.createSocket)({ type, lookup: noLookup });
+    socket.on('message', (message, { address, port }) => {
+        const client = { address: withoutZone(address), port, proto: 'udp', isRunner };
+        const send = (reply) => {
+            if (reply !== undefined)
+                socket.send(reply, port, address, () => undefined);
+        };
+        handle(message, client).then(send).catch(onError);
+    });
+    return new Promise((resolve, reject) => {
+        socket.once('error', reject);
+        socket.bind({ fd }, () => {
+            socket.off('error', reject);
+            socket.on('error', onError);
+            resolve({ close: () => socket.close() });
         });
     });
 }
@@ -6022,8 +6189,6 @@ function platformCgroups(mount = cgroupMount()) {
 
 ;// CONCATENATED MODULE: external "node:crypto"
 const external_node_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
-;// CONCATENATED MODULE: external "node:dgram"
-const external_node_dgram_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:dgram");
 ;// CONCATENATED MODULE: ./build/ts/edge/host/upstream.js
 
 
@@ -6032,6 +6197,7 @@ const external_node_dgram_namespaceObject = __WEBPACK_EXTERNAL_createRequire(imp
 const PORTS_PER_SERVER = 8;
 const QUESTIONS_PER_PORT = 256;
 const RETRANSMIT_MS = 600;
+const TICK_MS = 50;
 const MAX_WAITING = 4096;
 const upstream_HEADER_SIZE = 12;
 class UpstreamTransportError extends Error {
@@ -6063,7 +6229,7 @@ function answers(reply, message) {
     }
     return true;
 }
-function withRandomId(message, id) {
+function upstream_withId(message, id) {
     const copy = message.slice();
     copy[0] = id >> 8;
     copy[1] = id & 0xff;
@@ -6073,37 +6239,49 @@ class Port {
     #socket;
     #waiting = new Map();
     #used = 0;
+    #connected = false;
     #closed = false;
-    #ready;
     broken = false;
     constructor(server) {
         this.#socket = (0,external_node_dgram_namespaceObject.createSocket)({ type: (0,external_node_net_namespaceObject.isIPv6)(server.address) ? 'udp6' : 'udp4' });
         this.#socket.unref();
         this.#socket.on('message', (reply) => this.#take(reply));
         this.#socket.on('error', (error) => this.#fail(error));
-        this.#ready = new Promise((resolve) => {
-            this.#socket.connect(server.port, server.address, (error) => {
-                if (error)
-                    this.#fail(error);
-                resolve();
-            });
+        this.#socket.connect(server.port, server.address, (error) => {
+            if (error)
+                return this.#fail(error);
+            this.#connected = true;
+            for (const { message } of this.#waiting.values())
+                this.#socket.send(message);
         });
     }
     get isSpent() {
         return this.broken || this.#used >= QUESTIONS_PER_PORT;
+    }
+    get isDone() {
+        return this.isSpent && this.#waiting.size === 0;
     }
     #take(reply) {
         if (reply.length < upstream_HEADER_SIZE)
             return;
         const id = ((reply[0] ?? 0) << 8) | (reply[1] ?? 0);
         const waiting = this.#waiting.get(id);
-        if (waiting !== undefined && answers(reply, waiting.message))
-            waiting.resolve(reply);
+        if (waiting === undefined || !answers(reply, waiting.message))
+            return;
+        this.#end(id);
+        waiting.resolve(reply);
+    }
+    #end(id) {
+        this.#waiting.delete(id);
+        if (this.isDone)
+            this.close();
     }
     #fail(error) {
         this.broken = true;
         const failure = new UpstreamTransportError('transport', `the resolver: ${error.message}`, error);
-        for (const waiting of this.#waiting.values())
+        const all = [...this.#waiting.values()];
+        this.#waiting.clear();
+        for (const waiting of all)
             waiting.reject(failure);
     }
     #freeId() {
@@ -6112,33 +6290,30 @@ class Port {
             id = (0,external_node_crypto_namespaceObject.randomInt)(0x10000);
         return id;
     }
-    async ask(question, timeoutMs) {
+    ask(question, timeoutMs) {
         this.#used++;
         const id = this.#freeId();
-        const message = withRandomId(question, id);
-        const timers = [];
-        try {
-            return await new Promise((resolve, reject) => {
-                this.#waiting.set(id, { message, resolve, reject });
-                const send = () => {
-                    if (this.broken)
-                        reject(new UpstreamTransportError('transport', 'the socket is broken'));
-                    else
-                        this.#socket.send(message, (error) => error && this.#fail(error));
-                };
+        const message = upstream_withId(question, id);
+        if (this.#connected)
+            this.#socket.send(message);
+        return new Promise((resolve, reject) => {
+            const sinceMs = performance.now();
+            this.#waiting.set(id, { message, timeoutMs, sinceMs, resolve, reject, sentTwice: false });
+        });
+    }
+    tick(nowMs) {
+        for (const [id, waiting] of this.#waiting) {
+            const { message, timeoutMs, sinceMs, sentTwice } = waiting;
+            if (nowMs - sinceMs >= timeoutMs) {
+                const spent = `no reply in ${Math.round(timeoutMs)} ms`;
+                this.#end(id);
+                waiting.reject(new UpstreamTransportError('timeout', spent));
+            }
+            else if (!sentTwice && nowMs - sinceMs >= RETRANSMIT_MS) {
+                waiting.sentTwice = true;
                 if (timeoutMs > RETRANSMIT_MS * 1.5)
-                    timers.push(setTimeout(send, RETRANSMIT_MS));
-                const late = () => reject(new UpstreamTransportError('timeout', `no reply in ${Math.round(timeoutMs)} ms`));
-                timers.push(setTimeout(late, timeoutMs));
-                this.#ready.then(send, reject);
-            });
-        }
-        finally {
-            for (const timer of timers)
-                clearTimeout(timer);
-            this.#waiting.delete(id);
-            if (this.isSpent && this.#waiting.size === 0)
-                this.close();
+                    this.#socket.send(message);
+            }
         }
     }
     close() {
@@ -6150,7 +6325,7 @@ class Port {
     }
 }
 function askTcp(server, question, timeoutMs) {
-    const message = withRandomId(question, (0,external_node_crypto_namespaceObject.randomInt)(0x10000));
+    const message = upstream_withId(question, (0,external_node_crypto_namespaceObject.randomInt)(0x10000));
     return new Promise((resolve, reject) => {
         const stream = new DnsStream();
         const socket = (0,external_node_net_namespaceObject.connect)({ host: server.address, port: server.port, noDelay: true });
@@ -6178,39 +6353,54 @@ function askTcp(server, question, timeoutMs) {
     });
 }
 class UpstreamClient {
-    #ports = new Map();
+    #current = new Map();
+    #ports = new Set();
     #waiting = 0;
-    async ask(server, message, proto, timeoutMs) {
+    #timer;
+    ask(server, message, proto, timeoutMs) {
         if (this.#waiting >= MAX_WAITING) {
-            throw new UpstreamTransportError('overloaded', `${MAX_WAITING} questions are waiting`);
+            const error = new UpstreamTransportError('overloaded', `${MAX_WAITING} questions are waiting`);
+            return Promise.reject(error);
         }
         this.#waiting++;
-        try {
-            if (proto === 'tcp')
-                return await askTcp(server, message, timeoutMs);
-            return await this.#port(server).ask(message, timeoutMs);
-        }
-        finally {
+        const asked = proto === 'tcp'
+            ? askTcp(server, message, timeoutMs)
+            : this.#port(server).ask(message, timeoutMs);
+        this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
+        return asked.finally(() => {
             this.#waiting--;
+        });
+    }
+    #tick() {
+        const nowMs = performance.now();
+        for (const port of this.#ports) {
+            port.tick(nowMs);
+            if (port.isDone)
+                this.#ports.delete(port);
         }
+        if (this.#waiting > 0)
+            return;
+        clearInterval(this.#timer);
+        this.#timer = undefined;
     }
     #port(server) {
         const key = `${server.address} ${server.port}`;
-        const ports = this.#ports.get(key) ?? [];
-        this.#ports.set(key, ports);
+        const current = this.#current.get(key) ?? [];
+        this.#current.set(key, current);
         const index = (0,external_node_crypto_namespaceObject.randomInt)(PORTS_PER_SERVER);
-        const port = ports[index];
+        const port = current[index];
         if (port !== undefined && !port.isSpent)
             return port;
         const fresh = new Port(server);
-        ports[index] = fresh;
+        current[index] = fresh;
+        this.#ports.add(fresh);
         return fresh;
     }
     close() {
-        for (const ports of this.#ports.values())
-            for (const port of ports)
-                port?.close();
+        for (const port of this.#ports)
+            port.close();
         this.#ports.clear();
+        this.#current.clear();
     }
 }
 
@@ -6279,126 +6469,6 @@ function postJson(url, addresses, body) {
     });
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/wire/loader-messages.js
-
-class LoaderMessageError extends Error {
-    constructor(message) {
-        super(message);
-        this.name = 'LoaderMessageError';
-    }
-}
-const APPLY_HEAD = 8;
-const OP_UPDATE = 1;
-const OP_DELETE = 2;
-function encodeApply(writes) {
-    const size = writes.reduce((sum, one) => sum + APPLY_HEAD + one.key.length + one.value.length, 0);
-    const bytes = new Uint8Array(size);
-    const view = new DataView(bytes.buffer);
-    let at = 0;
-    for (const { op, map, key, value } of writes) {
-        view.setUint8(at, op === 'update' ? OP_UPDATE : OP_DELETE);
-        view.setUint8(at + 1, map);
-        view.setUint16(at + 2, key.length, true);
-        view.setUint16(at + 4, value.length, true);
-        bytes.set(key, at + APPLY_HEAD);
-        bytes.set(value, at + APPLY_HEAD + key.length);
-        at += APPLY_HEAD + key.length + value.length;
-    }
-    return bytes;
-}
-function decodeAck(payload) {
-    if (payload.length !== 8)
-        throw new LoaderMessageError(`an ACK of ${payload.length} bytes`);
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return { status: view.getInt32(0, true), index: view.getUint32(4, true) };
-}
-function decodeStatuses(payload) {
-    if (payload.length % 4 !== 0)
-        throw new LoaderMessageError(`CLOSED of ${payload.length} bytes`);
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return Array.from({ length: payload.length / 4 }, (_, index) => view.getInt32(index * 4, true));
-}
-function decodeControl(payload) {
-    if (payload.length < 12)
-        throw new LoaderMessageError(`a CONTROL of ${payload.length} bytes`);
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return { client: view.getUint32(0, true), line: new TextDecoder().decode(payload.subarray(12)) };
-}
-function encodeControlReply(client, line) {
-    const text = new TextEncoder().encode(line);
-    const bytes = new Uint8Array(4 + text.length);
-    new DataView(bytes.buffer).setUint32(0, client, true);
-    bytes.set(text, 4);
-    return bytes;
-}
-function decodeCounters(payload) {
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return Array.from({ length: Math.floor(payload.length / 8) }, (_, index) => Number(view.getBigUint64(index * 8, true)));
-}
-function decodeHello(payload) {
-    const value = JSON.parse(new TextDecoder().decode(payload));
-    return {
-        ...value,
-        sockets: value.sockets.map(({ fd, address }) => ({ fd, address: neededAddress(address) })),
-        datagrams: value.datagrams.map(({ socket, address }) => ({
-            socket,
-            address: neededAddress(address),
-        })),
-        own: value.own.map(neededAddress),
-        monotonicNs: BigInt(value.monotonicNs),
-        realtimeNs: BigInt(value.realtimeNs),
-    };
-}
-function neededAddress(text) {
-    const address = parseAddress(text);
-    if (address === undefined)
-        throw new LoaderMessageError(`"${text}" is no address`);
-    return address;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/wire/datagrams.js
-
-const HEAD = { size: 0, socket: 2, found: 3, port: 4, peer: 8 };
-const ANSWER_HEAD = 24;
-const OWNER_AT = 24;
-const DATAGRAM_HEAD = 104;
-function decodeDatagrams(payload) {
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    const datagrams = [];
-    let at = 0;
-    while (at < payload.length) {
-        const end = at + DATAGRAM_HEAD;
-        const size = end <= payload.length ? view.getUint16(at + HEAD.size, true) : 0;
-        if (end + size > payload.length)
-            throw new LoaderMessageError('QUESTIONS that are cut off');
-        const isFound = payload[at + HEAD.found] !== 0;
-        datagrams.push({
-            socket: view.getUint8(at + HEAD.socket),
-            port: view.getUint16(at + HEAD.port, true),
-            address: payload.slice(at + HEAD.peer, at + HEAD.peer + 16),
-            owner: isFound ? payload.slice(at + OWNER_AT, end) : undefined,
-            message: payload.slice(end, end + size),
-        });
-        at = end + size;
-    }
-    return datagrams;
-}
-function encodeAnswers(answers) {
-    const size = answers.reduce((sum, { message }) => sum + ANSWER_HEAD + message.length, 0);
-    const bytes = new Uint8Array(size);
-    const view = new DataView(bytes.buffer);
-    let at = 0;
-    for (const { to, message } of answers) {
-        view.setUint16(at + HEAD.size, message.length, true);
-        view.setUint8(at + HEAD.socket, to.socket);
-        view.setUint16(at + HEAD.port, to.port, true);
-        bytes.set(to.address, at + HEAD.peer);
-        bytes.set(message, at + ANSWER_HEAD);
-        at += ANSWER_HEAD + message.length;
-    }
-    return bytes;
-}
-
 ;// CONCATENATED MODULE: ./build/ts/core/wire/frames.js
 const FRAME_HEADER = 12;
 const FRAME_MAX = 8 * 1024 * 1024;
@@ -6413,7 +6483,6 @@ const FRAME = {
     COUNTERS: 7,
     NOTICE: 8,
     CLOSED: 9,
-    QUESTIONS: 10,
     APPLY: 32,
     FLIP: 33,
     EVENTS_WRITTEN: 34,
@@ -6427,8 +6496,6 @@ const FRAME = {
     PIN: 42,
     GREEN: 43,
     CLOSE_FLOWS: 44,
-    LISTEN: 45,
-    ANSWERS: 46,
 };
 class FrameError extends Error {
     constructor(message) {
@@ -6503,8 +6570,79 @@ function checkedLength(length) {
     return length;
 }
 
-;// CONCATENATED MODULE: ./build/ts/edge/kernel/loader-channel.js
+;// CONCATENATED MODULE: ./build/ts/core/wire/loader-messages.js
 
+class LoaderMessageError extends Error {
+    constructor(message) {
+        super(message);
+        this.name = 'LoaderMessageError';
+    }
+}
+const APPLY_HEAD = 8;
+const OP_UPDATE = 1;
+const OP_DELETE = 2;
+function encodeApply(writes) {
+    const size = writes.reduce((sum, one) => sum + APPLY_HEAD + one.key.length + one.value.length, 0);
+    const bytes = new Uint8Array(size);
+    const view = new DataView(bytes.buffer);
+    let at = 0;
+    for (const { op, map, key, value } of writes) {
+        view.setUint8(at, op === 'update' ? OP_UPDATE : OP_DELETE);
+        view.setUint8(at + 1, map);
+        view.setUint16(at + 2, key.length, true);
+        view.setUint16(at + 4, value.length, true);
+        bytes.set(key, at + APPLY_HEAD);
+        bytes.set(value, at + APPLY_HEAD + key.length);
+        at += APPLY_HEAD + key.length + value.length;
+    }
+    return bytes;
+}
+function decodeAck(payload) {
+    if (payload.length !== 8)
+        throw new LoaderMessageError(`an ACK of ${payload.length} bytes`);
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return { status: view.getInt32(0, true), index: view.getUint32(4, true) };
+}
+function decodeStatuses(payload) {
+    if (payload.length % 4 !== 0)
+        throw new LoaderMessageError(`CLOSED of ${payload.length} bytes`);
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return Array.from({ length: payload.length / 4 }, (_, index) => view.getInt32(index * 4, true));
+}
+function decodeControl(payload) {
+    if (payload.length < 12)
+        throw new LoaderMessageError(`a CONTROL of ${payload.length} bytes`);
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return { client: view.getUint32(0, true), line: new TextDecoder().decode(payload.subarray(12)) };
+}
+function encodeControlReply(client, line) {
+    const text = new TextEncoder().encode(line);
+    const bytes = new Uint8Array(4 + text.length);
+    new DataView(bytes.buffer).setUint32(0, client, true);
+    bytes.set(text, 4);
+    return bytes;
+}
+function decodeCounters(payload) {
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    return Array.from({ length: Math.floor(payload.length / 8) }, (_, index) => Number(view.getBigUint64(index * 8, true)));
+}
+function decodeHello(payload) {
+    const value = JSON.parse(new TextDecoder().decode(payload));
+    return {
+        ...value,
+        own: value.own.map(neededAddress),
+        monotonicNs: BigInt(value.monotonicNs),
+        realtimeNs: BigInt(value.realtimeNs),
+    };
+}
+function neededAddress(text) {
+    const address = parseAddress(text);
+    if (address === undefined)
+        throw new LoaderMessageError(`"${text}" is no address`);
+    return address;
+}
+
+;// CONCATENATED MODULE: ./build/ts/edge/kernel/loader-channel.js
 
 
 
@@ -6522,7 +6660,6 @@ class LoaderChannel {
     #reader = new FrameReader();
     #waiting = new Map();
     #listener;
-    #answers = [];
     #sequence = 0;
     constructor(fd, listener) {
         this.#listener = listener;
@@ -6550,9 +6687,6 @@ class LoaderChannel {
                 this.#listener.onEvents(frame.payload, (frame.flags & RESENT) !== 0, written);
                 return;
             }
-            case FRAME.QUESTIONS:
-                this.#listener.onQuestions(decodeDatagrams(frame.payload));
-                return;
             case FRAME.CONTROL:
                 this.#listener.onControl(decodeControl(frame.payload));
                 return;
@@ -6600,17 +6734,6 @@ class LoaderChannel {
     }
     owner(key) {
         return this.#ask(FRAME.OWNER, key);
-    }
-    listen() {
-        this.#send(FRAME.LISTEN, this.#next(), loader_channel_NO_BYTES);
-    }
-    answer(to, message) {
-        this.#answers.push({ to, message });
-        if (this.#answers.length > 1)
-            return;
-        queueMicrotask(() => {
-            this.#send(FRAME.ANSWERS, this.#next(), encodeAnswers(this.#answers.splice(0)));
-        });
     }
     async listFlows() {
         return JSON.parse(new TextDecoder().decode(await this.#ask(FRAME.LIST_FLOWS, loader_channel_NO_BYTES)));
@@ -6685,7 +6808,6 @@ const channel = new LoaderChannel(LOADER_FD, {
         served?.pipeline.processBlockedEvents(bytes, resent);
         written();
     },
-    onQuestions: (datagrams) => served?.onQuestions(datagrams),
     onControl: ({ client, line }) => {
         if (client === 0) {
             const word = parseProofLine(line);
@@ -6721,16 +6843,18 @@ function fail(error) {
     setImmediate(() => process.exit(1));
 }
 async function askerOf(client) {
-    if (client.asker !== undefined)
-        return client.asker === 'unknown' ? undefined : client.asker;
-    const proto = PROTOCOL_NUMBERS[client.proto];
-    const key = encodeOwnerKey(client.address, client.port, proto);
+    const address = parseAddress(client.address);
+    if (address === undefined)
+        return undefined;
+    const key = encodeOwnerKey(address, client.port, PROTOCOL_NUMBERS[client.proto]);
     return decodeOwnerReply(await channel.owner(key));
 }
 async function listen(hello, proxy) {
     const handle = (message, client) => proxy.handle(message, client);
-    await Promise.all(hello.sockets.map(({ fd, address }) => adoptDnsTcp({ fd, local: address, handle, onError: fail })));
-    channel.listen();
+    await Promise.all(hello.sockets.map((socket) => {
+        const adopt = socket.proto === 'tcp' ? adoptDnsTcp : adoptDnsUdp;
+        return adopt({ ...socket, handle, onError: fail });
+    }));
 }
 function readLog(hello, logger) {
     if (!hello.restarted)
@@ -6749,7 +6873,7 @@ function buildProxy({ session }, parts) {
         servers: session.upstreams,
         upstream: new UpstreamClient(),
         grantSink: channel,
-        clock: { nowMs: nowMs, after: after },
+        clock: { nowMs: nowMs, after: after, soon: soon },
         own: parts.isOwn,
         asker: askerOf,
         onBlocked: (blocked) => logger.logEvent(dnsBlockedRecord(blocked, policy, timestamp())),
@@ -6825,8 +6949,7 @@ async function run(received) {
         },
         nowMs: nowMs,
     });
-    const onQuestions = datagramServer(hello, proxy, channel);
-    served = { hello, logger, pipeline, proxy, lateAllow, notifications, onQuestions, timestamp };
+    served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
     every(HEARTBEAT_MS, () => channel.heartbeat());
     every(SWEEP_MS, () => {
         proxy.sweep();

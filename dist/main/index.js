@@ -39751,7 +39751,13 @@ function printAddress(address) {
     return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
 }
 function address_addressKey(address) {
-    return String.fromCharCode(...address);
+    return String.fromCharCode.apply(null, address);
+}
+function addressOfKey(key) {
+    const address = new Uint8Array(ADDRESS_SIZE);
+    for (let index = 0; index < ADDRESS_SIZE; index++)
+        address[index] = key.charCodeAt(index);
+    return address;
 }
 function address_sameAddress(one, other) {
     return one.every((byte, index) => byte === other[index]);
@@ -41009,21 +41015,22 @@ class dns_decode_error_DnsDecodeError extends Error {
 const name_MAX_NAME = 255;
 const POINTER = 0xc0;
 const HEADER_SIZE = 12;
-function isPlain(byte) {
-    return byte > 0x20 && byte < 0x7f && byte !== 0x2e && byte !== 0x5c;
-}
-function labelText(bytes, start, end) {
-    let text = '';
+const DOT = 0x2e;
+const BACKSLASH = 0x5c;
+function addLabel(codes, bytes, start, end) {
     for (let at = start; at < end; at++) {
         const byte = bytes[at] ?? 0;
-        if (byte >= 0x41 && byte <= 0x5a)
-            text += String.fromCharCode(byte + 0x20);
-        else if (isPlain(byte))
-            text += String.fromCharCode(byte);
-        else
-            text += `\\${String(byte).padStart(3, '0')}`;
+        if (byte >= 0x61 && byte <= 0x7a)
+            codes.push(byte);
+        else if (byte >= 0x41 && byte <= 0x5a)
+            codes.push(byte + 0x20);
+        else if (byte > 0x20 && byte < 0x7f && byte !== DOT && byte !== BACKSLASH)
+            codes.push(byte);
+        else {
+            const digits = String(byte).padStart(3, '0');
+            codes.push(BACKSLASH, ...[0, 1, 2].map((index) => digits.charCodeAt(index)));
+        }
     }
-    return text;
 }
 function pointerTarget(bytes, at, limit) {
     const low = bytes[at + 1];
@@ -41044,7 +41051,7 @@ function checkLabel(bytes, at, length, size) {
         throw new dns_decode_error_DnsDecodeError('name', 'a label is cut off');
 }
 function readName(bytes, offset) {
-    const labels = [];
+    const codes = [];
     let at = offset;
     let limit = offset;
     let next;
@@ -41063,36 +41070,46 @@ function readName(bytes, offset) {
         }
         size += length + 1;
         checkLabel(bytes, at, length, size);
-        labels.push(labelText(bytes, at + 1, at + 1 + length));
+        if (codes.length > 0)
+            codes.push(DOT);
+        addLabel(codes, bytes, at + 1, at + 1 + length);
         at += 1 + length;
     }
-    return { name: labels.join('.'), next: next ?? at + 1 };
+    return { name: String.fromCharCode.apply(null, codes), next: next ?? at + 1 };
 }
-function labelBytes(label) {
-    const bytes = [];
-    for (let at = 0; at < label.length; at++) {
-        if (label[at] === '\\') {
-            bytes.push(Number.parseInt(label.slice(at + 1, at + 4), 10) & 0xff);
+function endLabel(bytes, start, end) {
+    const length = end - start - 1;
+    if (length === 0 || length > 63) {
+        throw new dns_decode_error_DnsDecodeError('name', 'a label is empty or longer than 63 bytes');
+    }
+    bytes[start] = length;
+}
+const scratch = new Uint8Array(2 * name_MAX_NAME);
+function encodeName(name) {
+    if (name === '' || name === '.')
+        return Uint8Array.of(0);
+    let label = 0;
+    let end = 1;
+    for (let at = 0; at < name.length; at++) {
+        const code = name.charCodeAt(at);
+        if (code === DOT) {
+            endLabel(scratch, label, end);
+            label = end++;
+        }
+        else if (code === BACKSLASH) {
+            scratch[end++] = Number.parseInt(name.slice(at + 1, at + 4), 10);
             at += 3;
         }
         else
-            bytes.push(label.charCodeAt(at) & 0xff);
+            scratch[end++] = code;
+        if (end > name_MAX_NAME)
+            throw new dns_decode_error_DnsDecodeError('name', 'a name is longer than 255 bytes');
     }
-    return bytes;
-}
-function encodeName(name) {
-    const bytes = [];
-    for (const label of name === '' || name === '.' ? [] : name.split('.')) {
-        const part = labelBytes(label);
-        if (part.length === 0 || part.length > 63) {
-            throw new dns_decode_error_DnsDecodeError('name', 'a label is empty or longer than 63 bytes');
-        }
-        bytes.push(part.length, ...part);
-    }
-    bytes.push(0);
-    if (bytes.length > name_MAX_NAME)
+    endLabel(scratch, label, end);
+    scratch[end++] = 0;
+    if (end > name_MAX_NAME)
         throw new dns_decode_error_DnsDecodeError('name', 'a name is longer than 255 bytes');
-    return Uint8Array.from(bytes);
+    return scratch.slice(0, end);
 }
 function isBelow(name, suffix) {
     return name.length > suffix.length + 1 && name.endsWith(`.${suffix}`);
@@ -41106,29 +41123,44 @@ const SMALLEST_UDP_SIZE = 512;
 const LARGEST_UDP_SIZE = 4096;
 const LARGEST_MESSAGE = 65_535;
 const QUESTION_AT = 12;
+let room = new Uint8Array(1024);
 class Writer {
-    #bytes = [];
-    #names = new Map();
+    #names = [];
+    #bytes = room;
+    #length = 0;
     get length() {
-        return this.#bytes.length;
+        return this.#length;
+    }
+    #room(size) {
+        if (this.#length + size <= this.#bytes.length)
+            return;
+        room = new Uint8Array(2 * (this.#length + size));
+        room.set(this.#bytes);
+        this.#bytes = room;
     }
     uint16(value) {
-        this.#bytes.push((value >> 8) & 0xff, value & 0xff);
+        this.#room(2);
+        this.#bytes[this.#length++] = value >> 8;
+        this.#bytes[this.#length++] = value;
     }
     uint32(value) {
         this.uint16(Math.floor(value / 0x10000));
         this.uint16(value & 0xffff);
     }
     raw(bytes) {
-        for (const byte of bytes)
-            this.#bytes.push(byte);
+        this.#room(bytes.length);
+        this.#bytes.set(bytes, this.#length);
+        this.#length += bytes.length;
+    }
+    #placeOf(name) {
+        return this.#names.find((known) => known.name === name)?.at;
     }
     known(name, at) {
-        if (at < 0x4000 && !this.#names.has(name))
-            this.#names.set(name, at);
+        if (at < 0x4000 && this.#placeOf(name) === undefined)
+            this.#names.push({ name, at });
     }
     name(name) {
-        const at = this.#names.get(name);
+        const at = this.#placeOf(name);
         if (at !== undefined && name !== '') {
             this.uint16(0xc000 | at);
             return;
@@ -41142,10 +41174,10 @@ class Writer {
         write();
         const size = this.length - at - 2;
         this.#bytes[at] = size >> 8;
-        this.#bytes[at + 1] = size & 0xff;
+        this.#bytes[at + 1] = size;
     }
     done() {
-        return Uint8Array.from(this.#bytes);
+        return this.#bytes.slice(0, this.#length);
     }
 }
 function writeData(writer, record) {
@@ -41434,8 +41466,8 @@ function decodeSection(bytes, count, from) {
     const records = [];
     let at = from;
     for (let index = 0; index < count; index++) {
-        const { start, end, ...head } = decodeRecordHead(bytes, at);
-        records.push({ ...head, data: decodeRdata(bytes, head.type, start, end) });
+        const { name, type, class: of, ttl, start, end } = decodeRecordHead(bytes, at);
+        records.push({ name, type, class: of, ttl, data: decodeRdata(bytes, type, start, end) });
         at = end;
     }
     return { records, next: at };

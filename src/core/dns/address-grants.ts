@@ -32,55 +32,50 @@ export interface Holding {
   readonly expiresAtMs: number;
 }
 
-class Holdings extends OneOrMany<Holding> {
+/** An entry the kernel has, and in which table. */
+interface Written extends GrantEntry {
+  readonly table: Table;
+}
+
+/** The entries the kernel has of an address. */
+class WrittenEntries extends OneOrMany<Written> {
+  protected override keyOf({ table, protocol, port }: Written): string {
+    return `${table}|${protocol}|${port}`;
+  }
+}
+
+/** All holdings of one address, and the entries the kernel has of it. */
+export class AddressState extends OneOrMany<Holding> {
+  /** addressKey() of the address. */
+  readonly key: string;
+  readonly written = new WrittenEntries();
+  /** A batch was refused: what the kernel has is not known, so everything is written again. */
+  unsure = false;
+  /** Some holding was of all ports but some: entries depend on each other. */
+  wide = false;
+
+  constructor(key: string) {
+    super();
+    this.key = key;
+  }
+
   protected override keyOf({ name, table, segment }: Holding): string {
     return `${name}|${table}|${segment.key}`;
   }
 }
 
-/** An entry the kernel has, and in which table. */
-interface Written {
-  readonly table: Table;
-  readonly entry: GrantEntry;
-}
-
-/** All holdings of one address, and the entries the kernel has of it. */
-export interface AddressState {
-  /** addressKey() of the address. */
-  readonly key: string;
-  readonly holdings: Holdings;
-  written: Written[];
-  /** A batch was refused: what the kernel has is not known, so everything is written again. */
-  unsure: boolean;
-  /** Some holding was of all ports but some: entries depend on each other. */
-  wide: boolean;
-}
-
-/** An address nobody holds yet. */
-export function newAddressState(key: string): AddressState {
-  return { key, holdings: new Holdings(), written: [], unsure: false, wide: false };
-}
-
 /** Sets or extends one holding; returns it and what it replaced. */
 export function hold(state: AddressState, wanted: Holding) {
-  const known = state.holdings.get(wanted);
+  const known = state.get(wanted);
   const isLonger = known !== undefined && known.expiresAtMs > wanted.expiresAtMs;
   const holding = isLonger ? { ...wanted, expiresAtMs: known.expiresAtMs } : wanted;
   const { tcp, udp } = wanted.segment.pairs;
   state.wide ||= tcp.kind === 'allBut' || udp.kind === 'allBut';
-  return { holding, replaced: state.holdings.set(holding) };
+  return { holding, replaced: state.set(holding) };
 }
 
 function sameEntry(a: GrantEntry, b: GrantEntry): boolean {
   return a.expiresAtMs === b.expiresAtMs && a.rule === b.rule && a.name === b.name;
-}
-
-function samePlace(one: Written, other: Written): boolean {
-  return (
-    one.table === other.table &&
-    one.entry.port === other.entry.port &&
-    one.entry.protocol === other.entry.protocol
-  );
 }
 
 function claimOf({ segment, name, expiresAtMs }: Holding): Claim {
@@ -90,34 +85,27 @@ function claimOf({ segment, name, expiresAtMs }: Holding): Claim {
 /** The entries an address should have. */
 function wantedEntries(state: AddressState, nowMs: number): readonly Written[] {
   const claims = new Map<Table, Claim[]>();
-  for (const holding of state.holdings.values()) {
+  for (const holding of state.values()) {
     if (holding.expiresAtMs <= nowMs) continue;
     const mine = claims.get(holding.table) ?? [];
     mine.push(claimOf(holding));
     claims.set(holding.table, mine);
   }
   return [...claims].flatMap(([table, mine]) =>
-    grantEntries(mine).map((entry) => ({ table, entry })),
+    grantEntries(mine).map((entry) => ({ ...entry, table })),
   );
 }
 
-function kernelKey(state: AddressState, { table, entry }: Written): GrantKey {
+function kernelKey(state: AddressState, { table, protocol, port }: Written): GrantKey {
   const address: Address = addressOfKey(state.key);
-  const isV6Icmp = entry.protocol === 'icmp' && !isIPv4(address);
-  const proto = isV6Icmp ? PROTOCOL_NUMBERS.icmpv6 : PROTOCOL_NUMBERS[entry.protocol];
-  return { ...TABLES[table], proto, port: entry.port, address };
+  const isV6Icmp = protocol === 'icmp' && !isIPv4(address);
+  const proto = isV6Icmp ? PROTOCOL_NUMBERS.icmpv6 : PROTOCOL_NUMBERS[protocol];
+  return { ...TABLES[table], proto, port, address };
 }
 
 function update(state: AddressState, written: Written): MapWrite {
-  const { rule, name, expiresAtMs: expiresMs } = written.entry;
+  const { rule, name, expiresAtMs: expiresMs } = written;
   return grantUpdate(kernelKey(state, written), { expiresMs, rule, name });
-}
-
-/** Puts an entry in the place of the one that is written there. */
-function put(state: AddressState, wanted: Written): void {
-  const at = state.written.findIndex((have) => samePlace(have, wanted));
-  if (at < 0) state.written.push(wanted);
-  else state.written[at] = wanted;
 }
 
 /**
@@ -128,12 +116,12 @@ export function settleNarrow(state: AddressState, holding: Holding, nowMs: numbe
   const writes: MapWrite[] = [];
   let opens = false;
   for (const entry of grantEntries([claimOf(holding)])) {
-    const wanted = { table: holding.table, entry };
-    const have = state.written.find((one) => samePlace(one, wanted))?.entry;
+    const wanted = { ...entry, table: holding.table };
+    const have = state.written.get(wanted);
     if (have !== undefined && have.expiresAtMs > entry.expiresAtMs) continue;
     if (have !== undefined && sameEntry(have, entry)) continue;
     if ((have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS) opens = true;
-    put(state, wanted);
+    state.written.set(wanted);
     writes.push(update(state, wanted));
   }
   return { writes, opens };
@@ -144,17 +132,19 @@ export function settle(state: AddressState, nowMs: number) {
   const writes: MapWrite[] = [];
   let opens = false;
   const wanted = wantedEntries(state, nowMs);
+  const stale = new Set(state.written.values());
   for (const one of wanted) {
-    const have = state.written.find((other) => samePlace(other, one))?.entry;
-    if (!state.unsure && have !== undefined && sameEntry(have, one.entry)) continue;
-    if (one.entry.expiresAtMs > 0 && (have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS) opens = true;
+    const have = state.written.get(one);
+    if (have !== undefined) stale.delete(have);
+    if (!state.unsure && have !== undefined && sameEntry(have, one)) continue;
+    if (one.expiresAtMs > 0 && (have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS) opens = true;
+    state.written.set(one);
     writes.push(update(state, one));
   }
-  for (const have of state.written) {
-    if (wanted.some((one) => samePlace(one, have))) continue;
+  for (const have of stale) {
+    state.written.delete(have);
     writes.push(grantDelete(kernelKey(state, have)));
   }
-  state.written = [...wanted];
   state.unsure = false;
   return { writes, opens };
 }

@@ -6,10 +6,9 @@ import { has } from '../net/pair-set.ts';
 import type { Protocol } from '../net/protocol.ts';
 import type { MapWrite } from '../policy/map-write.ts';
 import {
-  type AddressState,
+  AddressState,
   type Holding,
   hold,
-  newAddressState,
   settle,
   settleNarrow,
   type Table,
@@ -130,7 +129,7 @@ export class Grants {
   #stateOf(key: string): AddressState {
     const known = this.#addresses.get(key);
     if (known !== undefined) return known;
-    const state = newAddressState(key);
+    const state = new AddressState(key);
     this.#addresses.set(key, state);
     return state;
   }
@@ -147,8 +146,8 @@ export class Grants {
 
   #undo(name: GrantedName, changes: readonly Change[], nowMs: number): readonly MapWrite[] {
     for (const { state, holding, replaced } of changes.toReversed()) {
-      if (replaced !== undefined) state.holdings.set(replaced);
-      else if (holding !== undefined) state.holdings.delete(holding);
+      if (replaced !== undefined) state.set(replaced);
+      else if (holding !== undefined) state.delete(holding);
       state.unsure = true;
     }
     name.held = name.held.filter((state) => isHeldBy(state, name.id));
@@ -163,7 +162,7 @@ export class Grants {
     return collect(
       [...new Set(states)].map((state) => {
         const change = settle(state, nowMs);
-        if (state.holdings.size === 0 && state.written.length === 0) {
+        if (state.size === 0 && state.written.size === 0) {
           this.#addresses.delete(state.key);
         }
         return change;
@@ -175,11 +174,11 @@ export class Grants {
   sweep(nowMs: number): readonly MapWrite[] {
     const touched: AddressState[] = [];
     for (const state of this.#addresses.values()) {
-      const ended = state.holdings.values().filter(({ expiresAtMs }) => expiresAtMs <= nowMs);
+      const ended = state.values().filter(({ expiresAtMs }) => expiresAtMs <= nowMs);
       if (ended.length === 0) continue;
-      for (const holding of ended) state.holdings.delete(holding);
+      for (const holding of ended) state.delete(holding);
       const live = new Set(
-        state.holdings
+        state
           .values()
           .filter(opens)
           .map(({ name }) => name),
@@ -203,7 +202,7 @@ export class Grants {
     port: number,
     nowMs: number,
   ): { readonly name: string | undefined; readonly rule: number } | undefined {
-    const holdings = this.#addresses.get(addressKey(address))?.holdings.values() ?? [];
+    const holdings = this.#addresses.get(addressKey(address))?.values() ?? [];
     const found = holdings.findLast(
       (holding) =>
         holding.table === table &&
@@ -227,7 +226,7 @@ export class Grants {
   #live(address: Address, nowMs: number, wanted: (holding: Holding) => boolean): readonly string[] {
     const state = this.#addresses.get(addressKey(address));
     const names = new Set<string>();
-    for (const holding of state?.holdings.values().toReversed() ?? []) {
+    for (const holding of state?.values().toReversed() ?? []) {
       if (holding.table === 'denial' || holding.expiresAtMs <= nowMs || !wanted(holding)) continue;
       const name = this.nameOf(holding.name);
       if (name !== undefined) names.add(name);
@@ -241,12 +240,12 @@ function opens({ table }: Holding): boolean {
 }
 
 function isHeldBy(state: AddressState, name: number): boolean {
-  return state.holdings.values().some((holding) => holding.name === name && opens(holding));
+  return state.values().some((holding) => holding.name === name && opens(holding));
 }
 
 /** Takes a name's grants off an address. */
 function letGo(state: AddressState, name: number): readonly Change[] {
-  const gone = state.holdings.values().filter((one) => one.name === name && opens(one));
-  for (const holding of gone) state.holdings.delete(holding);
+  const gone = state.values().filter((one) => one.name === name && opens(one));
+  for (const holding of gone) state.delete(holding);
   return gone.map((replaced) => ({ state, holding: undefined, replaced }));
 }

@@ -53,7 +53,7 @@ export class Resolutions {
       const key = addressKey(address);
       const known = this.#addresses.get(key);
       const names = known ?? new SeenNames();
-      names.set({ name, atMs, runnerOnly });
+      names.set({ name, atMs: Math.floor(atMs), runnerOnly });
       const oldest = names.size > MAX_NAMES_OF_AN_ADDRESS ? names.oldest() : undefined;
       if (oldest !== undefined) names.delete(oldest);
       if (known !== undefined) this.#addresses.delete(key);
