@@ -6,7 +6,7 @@ import type { Response } from './message.ts';
 const MAX_ENTRIES = 8192;
 const MAX_SECONDS = 24 * 60 * 60;
 /** Longer responses are asked for again, so that nobody's long answers fill the memory. */
-const MAX_WEIGHT = 4096;
+const MAX_WEIGHT = 1024;
 
 /** A response and when it came, in milliseconds of the monotonic clock. */
 export interface HeldResponse {
