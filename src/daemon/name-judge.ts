@@ -56,7 +56,8 @@ export class NameJudge {
     const asked = { question, isRunner, opinion, learned };
     const decision = decideQuery(asked, gate);
     const forOthers = isRunner ? decideQuery({ ...asked, isRunner: false }, gate) : decision;
-    return { ...asked, decision, runnerOnly: forOthers.kind !== 'answer' };
+    const runnerOnly = forOthers.kind !== 'answer';
+    return { question, isRunner, opinion, learned, decision, runnerOnly };
   }
 
   #opinionFor(name: string, isRunner: boolean): Opinion {

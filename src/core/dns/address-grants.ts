@@ -78,6 +78,11 @@ function sameEntry(a: GrantEntry, b: GrantEntry): boolean {
   return a.expiresAtMs === b.expiresAtMs && a.rule === b.rule && a.name === b.name;
 }
 
+function written(table: Table, entry: GrantEntry): Written {
+  const { protocol, port, expiresAtMs, rule, name } = entry;
+  return { table, protocol, port, expiresAtMs, rule, name };
+}
+
 function claimOf({ segment, name, expiresAtMs }: Holding): Claim {
   return { pairs: segment.pairs, rule: segment.rule, name, expiresAtMs };
 }
@@ -92,7 +97,7 @@ function wantedEntries(state: AddressState, nowMs: number): readonly Written[] {
     claims.set(holding.table, mine);
   }
   return [...claims].flatMap(([table, mine]) =>
-    grantEntries(mine).map((entry) => ({ ...entry, table })),
+    grantEntries(mine).map((entry) => written(table, entry)),
   );
 }
 
@@ -100,12 +105,13 @@ function kernelKey(state: AddressState, { table, protocol, port }: Written): Gra
   const address: Address = addressOfKey(state.key);
   const isV6Icmp = protocol === 'icmp' && !isIPv4(address);
   const proto = isV6Icmp ? PROTOCOL_NUMBERS.icmpv6 : PROTOCOL_NUMBERS[protocol];
-  return { ...TABLES[table], proto, port, address };
+  const { scope, kind } = TABLES[table];
+  return { scope, kind, proto, port, address };
 }
 
-function update(state: AddressState, written: Written): MapWrite {
-  const { rule, name, expiresAtMs: expiresMs } = written;
-  return grantUpdate(kernelKey(state, written), { expiresMs, rule, name });
+function update(state: AddressState, wanted: Written): MapWrite {
+  const { rule, name, expiresAtMs: expiresMs } = wanted;
+  return grantUpdate(kernelKey(state, wanted), { expiresMs, rule, name });
 }
 
 /**
@@ -116,7 +122,7 @@ export function settleNarrow(state: AddressState, holding: Holding, nowMs: numbe
   const writes: MapWrite[] = [];
   let opens = false;
   for (const entry of grantEntries([claimOf(holding)])) {
-    const wanted = { ...entry, table: holding.table };
+    const wanted = written(holding.table, entry);
     const have = state.written.get(wanted);
     if (have !== undefined && have.expiresAtMs > entry.expiresAtMs) continue;
     if (have !== undefined && sameEntry(have, entry)) continue;

@@ -15,6 +15,7 @@ import {
 } from './address-grants.ts';
 import { type GrantedName, GrantedNames } from './granted-names.ts';
 import type { AddressGrant } from './judge-answer.ts';
+import type { Segment } from './segment.ts';
 
 const MAX_ADDRESSES_OF_A_NAME = 64;
 
@@ -96,13 +97,13 @@ export class Grants {
     const answered: AddressState[] = [];
     for (const { address, grants, denials } of request.grants) {
       const state = this.#stateOf(addressKey(address));
-      const claim = { name: name.id, expiresAtMs };
-      for (const segment of grants) {
-        changes.push({ state, ...hold(state, { ...claim, table: segment.kind, segment }) });
-      }
-      for (const segment of denials) {
-        changes.push({ state, ...hold(state, { ...claim, table: 'denial', segment }) });
-      }
+      const take = (table: Table, segment: Segment) => {
+        const wanted = { table, segment, name: name.id, expiresAtMs };
+        const { holding, replaced } = hold(state, wanted);
+        changes.push({ state, holding, replaced });
+      };
+      for (const segment of grants) take(segment.kind, segment);
+      for (const segment of denials) take('denial', segment);
       if (grants.length > 0) answered.push(state);
     }
     const lost = this.#noteAnswered(name, answered);
