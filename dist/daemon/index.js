@@ -2730,74 +2730,72 @@ const TABLES = {
     daemon: { scope: 2, kind: 1 },
     denial: { scope: 0, kind: 3 },
 };
-class Holdings extends OneOrMany {
+class WrittenEntries extends OneOrMany {
+    keyOf({ table, protocol, port }) {
+        return `${table}|${protocol}|${port}`;
+    }
+}
+class AddressState extends OneOrMany {
+    key;
+    written = new WrittenEntries();
+    unsure = false;
+    wide = false;
+    constructor(key) {
+        super();
+        this.key = key;
+    }
     keyOf({ name, table, segment }) {
         return `${name}|${table}|${segment.key}`;
     }
 }
-function newAddressState(key) {
-    return { key, holdings: new Holdings(), written: [], unsure: false, wide: false };
-}
 function hold(state, wanted) {
-    const known = state.holdings.get(wanted);
+    const known = state.get(wanted);
     const isLonger = known !== undefined && known.expiresAtMs > wanted.expiresAtMs;
     const holding = isLonger ? { ...wanted, expiresAtMs: known.expiresAtMs } : wanted;
     const { tcp, udp } = wanted.segment.pairs;
     state.wide ||= tcp.kind === 'allBut' || udp.kind === 'allBut';
-    return { holding, replaced: state.holdings.set(holding) };
+    return { holding, replaced: state.set(holding) };
 }
 function sameEntry(a, b) {
     return a.expiresAtMs === b.expiresAtMs && a.rule === b.rule && a.name === b.name;
-}
-function samePlace(one, other) {
-    return (one.table === other.table &&
-        one.entry.port === other.entry.port &&
-        one.entry.protocol === other.entry.protocol);
 }
 function claimOf({ segment, name, expiresAtMs }) {
     return { pairs: segment.pairs, rule: segment.rule, name, expiresAtMs };
 }
 function wantedEntries(state, nowMs) {
     const claims = new Map();
-    for (const holding of state.holdings.values()) {
+    for (const holding of state.values()) {
         if (holding.expiresAtMs <= nowMs)
             continue;
         const mine = claims.get(holding.table) ?? [];
         mine.push(claimOf(holding));
         claims.set(holding.table, mine);
     }
-    return [...claims].flatMap(([table, mine]) => grantEntries(mine).map((entry) => ({ table, entry })));
+    return [...claims].flatMap(([table, mine]) => grantEntries(mine).map((entry) => ({ ...entry, table })));
 }
-function kernelKey(state, { table, entry }) {
+function kernelKey(state, { table, protocol, port }) {
     const address = addressOfKey(state.key);
-    const isV6Icmp = entry.protocol === 'icmp' && !isIPv4(address);
-    const proto = isV6Icmp ? PROTOCOL_NUMBERS.icmpv6 : PROTOCOL_NUMBERS[entry.protocol];
-    return { ...TABLES[table], proto, port: entry.port, address };
+    const isV6Icmp = protocol === 'icmp' && !isIPv4(address);
+    const proto = isV6Icmp ? PROTOCOL_NUMBERS.icmpv6 : PROTOCOL_NUMBERS[protocol];
+    return { ...TABLES[table], proto, port, address };
 }
 function update(state, written) {
-    const { rule, name, expiresAtMs: expiresMs } = written.entry;
+    const { rule, name, expiresAtMs: expiresMs } = written;
     return grantUpdate(kernelKey(state, written), { expiresMs, rule, name });
-}
-function put(state, wanted) {
-    const at = state.written.findIndex((have) => samePlace(have, wanted));
-    if (at < 0)
-        state.written.push(wanted);
-    else
-        state.written[at] = wanted;
 }
 function settleNarrow(state, holding, nowMs) {
     const writes = [];
     let opens = false;
     for (const entry of grantEntries([claimOf(holding)])) {
-        const wanted = { table: holding.table, entry };
-        const have = state.written.find((one) => samePlace(one, wanted))?.entry;
+        const wanted = { ...entry, table: holding.table };
+        const have = state.written.get(wanted);
         if (have !== undefined && have.expiresAtMs > entry.expiresAtMs)
             continue;
         if (have !== undefined && sameEntry(have, entry))
             continue;
         if ((have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS)
             opens = true;
-        put(state, wanted);
+        state.written.set(wanted);
         writes.push(update(state, wanted));
     }
     return { writes, opens };
@@ -2806,20 +2804,22 @@ function settle(state, nowMs) {
     const writes = [];
     let opens = false;
     const wanted = wantedEntries(state, nowMs);
+    const stale = new Set(state.written.values());
     for (const one of wanted) {
-        const have = state.written.find((other) => samePlace(other, one))?.entry;
-        if (!state.unsure && have !== undefined && sameEntry(have, one.entry))
+        const have = state.written.get(one);
+        if (have !== undefined)
+            stale.delete(have);
+        if (!state.unsure && have !== undefined && sameEntry(have, one))
             continue;
-        if (one.entry.expiresAtMs > 0 && (have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS)
+        if (one.expiresAtMs > 0 && (have?.expiresAtMs ?? 0) <= nowMs + SETTLED_MS)
             opens = true;
+        state.written.set(one);
         writes.push(update(state, one));
     }
-    for (const have of state.written) {
-        if (wanted.some((one) => samePlace(one, have)))
-            continue;
+    for (const have of stale) {
+        state.written.delete(have);
         writes.push(grantDelete(kernelKey(state, have)));
     }
-    state.written = [...wanted];
     state.unsure = false;
     return { writes, opens };
 }
@@ -2940,7 +2940,7 @@ class Grants {
         const known = this.#addresses.get(key);
         if (known !== undefined)
             return known;
-        const state = newAddressState(key);
+        const state = new AddressState(key);
         this.#addresses.set(key, state);
         return state;
     }
@@ -2955,9 +2955,9 @@ class Grants {
     #undo(name, changes, nowMs) {
         for (const { state, holding, replaced } of changes.toReversed()) {
             if (replaced !== undefined)
-                state.holdings.set(replaced);
+                state.set(replaced);
             else if (holding !== undefined)
-                state.holdings.delete(holding);
+                state.delete(holding);
             state.unsure = true;
         }
         name.held = name.held.filter((state) => isHeldBy(state, name.id));
@@ -2966,7 +2966,7 @@ class Grants {
     #write(states, nowMs) {
         return collect([...new Set(states)].map((state) => {
             const change = settle(state, nowMs);
-            if (state.holdings.size === 0 && state.written.length === 0) {
+            if (state.size === 0 && state.written.size === 0) {
                 this.#addresses.delete(state.key);
             }
             return change;
@@ -2975,12 +2975,12 @@ class Grants {
     sweep(nowMs) {
         const touched = [];
         for (const state of this.#addresses.values()) {
-            const ended = state.holdings.values().filter(({ expiresAtMs }) => expiresAtMs <= nowMs);
+            const ended = state.values().filter(({ expiresAtMs }) => expiresAtMs <= nowMs);
             if (ended.length === 0)
                 continue;
             for (const holding of ended)
-                state.holdings.delete(holding);
-            const live = new Set(state.holdings
+                state.delete(holding);
+            const live = new Set(state
                 .values()
                 .filter(opens)
                 .map(({ name }) => name));
@@ -2997,7 +2997,7 @@ class Grants {
             name.held = name.held.filter((one) => one !== state);
     }
     live(table, address, protocol, port, nowMs) {
-        const holdings = this.#addresses.get(addressKey(address))?.holdings.values() ?? [];
+        const holdings = this.#addresses.get(addressKey(address))?.values() ?? [];
         const found = holdings.findLast((holding) => holding.table === table &&
             holding.expiresAtMs > nowMs &&
             has(holding.segment.pairs, protocol, port));
@@ -3013,7 +3013,7 @@ class Grants {
     #live(address, nowMs, wanted) {
         const state = this.#addresses.get(addressKey(address));
         const names = new Set();
-        for (const holding of state?.holdings.values().toReversed() ?? []) {
+        for (const holding of state?.values().toReversed() ?? []) {
             if (holding.table === 'denial' || holding.expiresAtMs <= nowMs || !wanted(holding))
                 continue;
             const name = this.nameOf(holding.name);
@@ -3027,12 +3027,12 @@ function opens({ table }) {
     return table !== 'denial';
 }
 function isHeldBy(state, name) {
-    return state.holdings.values().some((holding) => holding.name === name && opens(holding));
+    return state.values().some((holding) => holding.name === name && opens(holding));
 }
 function letGo(state, name) {
-    const gone = state.holdings.values().filter((one) => one.name === name && opens(one));
+    const gone = state.values().filter((one) => one.name === name && opens(one));
     for (const holding of gone)
-        state.holdings.delete(holding);
+        state.delete(holding);
     return gone.map((replaced) => ({ state, holding: undefined, replaced }));
 }
 
@@ -3332,7 +3332,7 @@ class Resolutions {
             const key = addressKey(address);
             const known = this.#addresses.get(key);
             const names = known ?? new SeenNames();
-            names.set({ name, atMs, runnerOnly });
+            names.set({ name, atMs: Math.floor(atMs), runnerOnly });
             const oldest = names.size > MAX_NAMES_OF_AN_ADDRESS ? names.oldest() : undefined;
             if (oldest !== undefined)
                 names.delete(oldest);

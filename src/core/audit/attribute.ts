@@ -78,35 +78,47 @@ function hostNames(
   event: FlowEvent,
   knowledge: Knowledge,
 ): Pick<AuditEvent, 'dst_hostname' | 'dst_hostnames'> {
-  if (event.dst === undefined) return {};
+  if (event.dst === undefined) return NOTHING;
   const granted = event.allowed ? knowledge.nameOfGrant(event.name) : undefined;
   if (granted !== undefined) return { dst_hostname: granted };
   const [name, ...others] = knowledge.namesFor(event.dst, event.origin === ORIGIN.RUNNER);
-  if (name === undefined || event.allowed) return {};
+  if (name === undefined || event.allowed) return NOTHING;
   const dst_hostname = name.slice(0, MAX_NAME);
   if (others.length === 0) return { dst_hostname };
   return { dst_hostname, dst_hostnames: others.slice(0, MAX_OTHER_NAMES) };
 }
 
+const ALLOWED = { would_deny: false, blocked: false } as const;
+const MID_STREAM = { mid_stream: true } as const;
+const NOTHING = {};
+
+// Events come in runs of one cgroup: its text is made once. Changes no answer.
+let lastCgroup = { id: 0n, text: '' };
+
+function cgroupText(id: bigint): string {
+  if (id !== lastCgroup.id) lastCgroup = { id, text: id === 0n ? '' : id.toString() };
+  return lastCgroup.text;
+}
+
 /** The flags of the contract, and whether a refusal is a known one. */
 function outcome(event: FlowEvent, name: string | undefined, knowledge: Knowledge) {
   const { allowed, by, mode, dst: address, protocol, dstPort: port } = event;
-  if (allowed) return { would_deny: false, blocked: false };
+  if (allowed) return ALLOWED;
   const blocked = mode === MODE.ENFORCE || by === DECIDED_BY.PROOF;
   const isFlow = protocol !== NOT_IP;
   const expected = isFlow && knowledge.isExpected({ name, address, protocol, port });
-  return { would_deny: !blocked, blocked, ...(expected ? { expected } : {}) };
+  return { would_deny: !blocked, blocked, ...(expected ? { expected } : NOTHING) };
 }
 
-/** The record of one event. */
+/** The record of one event; empty text and 0 are unknown, and left out of the log. */
 export function attribute(event: FlowEvent, knowledge: Knowledge): AuditEvent {
   const rule = event.rule === 0 ? undefined : knowledge.ruleOf(event.rule);
   const names = hostNames(event, knowledge);
   return {
     timestamp: formatTimestamp(event.monotonicNs + knowledge.clockOffsetNs),
     event_type: typeOf(event),
-    ...(event.src === undefined ? {} : { src_ip: printAddress(event.src) }),
-    ...(event.dst === undefined ? {} : { dst_ip: printAddress(event.dst) }),
+    src_ip: event.src === undefined ? '' : printAddress(event.src),
+    dst_ip: event.dst === undefined ? '' : printAddress(event.dst),
     ...names,
     dst_port: event.dstPort,
     protocol: protocolName(event.protocol),
@@ -116,10 +128,10 @@ export function attribute(event: FlowEvent, knowledge: Knowledge): AuditEvent {
     auto_allowed_type: autoAllowedType(event, rule) ?? '',
     ...outcome(event, names.dst_hostname, knowledge),
     origin: originName(event.origin),
-    ...(event.pid === 0 ? {} : { uid: event.uid }),
-    cgroup: event.cgroup === 0n ? '' : event.cgroup.toString(),
-    ...(event.midStream ? { mid_stream: true } : {}),
-    ...(event.count > 1 ? { count: event.count } : {}),
+    uid: event.pid === 0 ? 0 : event.uid,
+    cgroup: cgroupText(event.cgroup),
+    ...(event.midStream ? MID_STREAM : NOTHING),
+    count: event.count > 1 ? event.count : 0,
     reason: reasonOf(event) ?? '',
     decided_by: DECIDERS.get(event.by) ?? 'unknown',
     layer: LAYERS.get(event.layer) ?? 'unknown',

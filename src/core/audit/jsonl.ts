@@ -18,7 +18,6 @@ const CONTRACT_ORDER = [
   'blocked',
 ] as const;
 
-const ALWAYS = new Set<string>(['would_deny', 'blocked']);
 const CONTRACT = new Set<string>(CONTRACT_ORDER);
 const KINDS = new Set<string>([
   'connection_blocked',
@@ -40,14 +39,14 @@ function isEmptyValue(value: unknown): boolean {
 
 /** A record's line, with its line end. */
 export function encodeRecord(record: AuditRecord): string {
-  const fields = new Map<string, unknown>(Object.entries(record));
+  const fields = record as unknown as Readonly<Record<string, unknown>>;
   const line: Record<string, unknown> = {};
   for (const name of CONTRACT_ORDER) {
-    const value = fields.get(name);
-    if (ALWAYS.has(name) || !isEmptyValue(value)) line[name] = value;
+    const value = fields[name];
+    if (typeof value === 'boolean' || !isEmptyValue(value)) line[name] = value;
   }
-  for (const [name, value] of fields) {
-    if (!CONTRACT.has(name) && !isEmptyValue(value)) line[name] = value;
+  for (const name in fields) {
+    if (!CONTRACT.has(name) && !isEmptyValue(fields[name])) line[name] = fields[name];
   }
   return `${JSON.stringify(line)}\n`;
 }

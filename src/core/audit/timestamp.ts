@@ -1,6 +1,7 @@
 // Wall times of records: UTC with `Z` and nine digits, from ns since 1970.
 
-const NS_A_DAY = 86_400_000_000_000n;
+const NS_A_SECOND = 1_000_000_000n;
+const SECONDS_A_DAY = 86_400;
 const DAYS_TO_1970 = 719_468;
 const DAYS_AN_ERA = 146_097;
 
@@ -26,11 +27,20 @@ function civil(day: number): string {
   return `${String(year).padStart(4, '0')}-${two(month)}-${two(date)}`;
 }
 
+/** A second since 1970 as `2026-11-24T06:35:00`. */
+function formatSecond(second: number): string {
+  const ofDay = second % SECONDS_A_DAY;
+  const time = [Math.floor(ofDay / 3600), Math.floor(ofDay / 60) % 60, ofDay % 60];
+  return `${civil(Math.floor(second / SECONDS_A_DAY))}T${time.map(two).join(':')}`;
+}
+
+// Records come by the thousand in a second: its text is made once. Changes no answer.
+let last = { second: -1, text: '' };
+
 /** `2026-11-24T06:35:00.123456789Z`; `wallNs` is ns since 1970-01-01 UTC, not negative. */
 export function formatTimestamp(wallNs: bigint): string {
-  const ofDay = wallNs % NS_A_DAY;
-  const seconds = Number(ofDay / 1_000_000_000n);
-  const rest = String(ofDay % 1_000_000_000n).padStart(9, '0');
-  const time = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return `${civil(Number(wallNs / NS_A_DAY))}T${time.map(two).join(':')}.${rest}Z`;
+  const second = Number(wallNs / NS_A_SECOND);
+  if (second !== last.second) last = { second, text: formatSecond(second) };
+  const rest = Number(wallNs % NS_A_SECOND);
+  return `${last.text}.${String(rest).padStart(9, '0')}Z`;
 }

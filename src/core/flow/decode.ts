@@ -45,20 +45,6 @@ function decodeEvent(bytes: Uint8Array): FlowEvent | undefined {
     dstPort: hasPorts ? flow.dstPort : 0,
     pid: flow.pid,
     midStream: (flow.pad1 & 1) !== 0,
-    ...decodeExtension(view),
-    comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + SIZE.event_extension)),
-  };
-}
-
-/** One end of a flow; undefined for a frame that is not IP, and when all zero: not known yet. */
-function addressOf(flow: BpfBlockedEvent, v4: number, v6: Uint8Array): Address | undefined {
-  if (flow.ipProto === NOT_IP) return undefined;
-  if (flow.ipVersion === 4) return v4 === 0 ? undefined : addressFromNumber(v4);
-  return v6.every((byte) => byte === 0) ? undefined : v6;
-}
-
-function decodeExtension(view: DataView) {
-  return {
     by: view.getUint8(EXT.by),
     layer: view.getUint8(EXT.layer),
     origin: view.getUint8(EXT.origin),
@@ -70,5 +56,13 @@ function decodeExtension(view: DataView) {
     scope: view.getUint16(EXT.scope, true),
     count: view.getUint32(EXT.count, true),
     cgroup: view.getBigUint64(EXT.cgroup, true),
+    comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + SIZE.event_extension)),
   };
+}
+
+/** One end of a flow; undefined for a frame that is not IP, and when all zero: not known yet. */
+function addressOf(flow: BpfBlockedEvent, v4: number, v6: Uint8Array): Address | undefined {
+  if (flow.ipProto === NOT_IP) return undefined;
+  if (flow.ipVersion === 4) return v4 === 0 ? undefined : addressFromNumber(v4);
+  return v6.every((byte) => byte === 0) ? undefined : v6;
 }

@@ -16,8 +16,9 @@ function parseIPv4Bytes(text: string): readonly number[] | undefined {
 /** The v4-mapped address of a number as in 10.1.2.3 = 0x0A010203. */
 export function addressFromNumber(value: number): Address {
   const address = new Uint8Array(ADDRESS_SIZE);
-  address.fill(0xff, 10, 12);
-  new DataView(address.buffer).setUint32(12, value);
+  address[10] = 0xff;
+  address[11] = 0xff;
+  for (let at = 0; at < 4; at++) address[12 + at] = value >>> (24 - 8 * at);
   return address;
 }
 
@@ -68,9 +69,9 @@ export function parseAddress(text: string): Address | undefined {
 
 /** Whether the address is IPv4, that is v4-mapped. */
 export function isIPv4(address: Address): boolean {
-  return (
-    address[10] === 0xff && address[11] === 0xff && address.subarray(0, 10).every((b) => b === 0)
-  );
+  if (address[10] !== 0xff || address[11] !== 0xff) return false;
+  for (let at = 0; at < 10; at++) if (address[at] !== 0) return false;
+  return true;
 }
 
 /** Start and length of the first longest run of at least two zero groups (RFC 5952 4.2). */
@@ -89,7 +90,7 @@ function longestZeros(groups: readonly number[]): {
 
 /** Dotted decimal for IPv4, RFC 5952 for IPv6. */
 export function printAddress(address: Address): string {
-  if (isIPv4(address)) return [...address.subarray(12)].join('.');
+  if (isIPv4(address)) return `${address[12]}.${address[13]}.${address[14]}.${address[15]}`;
   const view = new DataView(address.buffer, address.byteOffset, ADDRESS_SIZE);
   const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(index * 2));
   const print = (part: readonly number[]) => part.map((group) => group.toString(16)).join(':');
