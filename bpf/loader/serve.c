@@ -180,6 +180,9 @@ static void go_green(const unsigned char *p, size_t size)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	session->green = true;
+	/* the keeper before main: from now on it restarts instead of undoing, whenever we end */
+	syscall(SYS_pidfd_send_signal, session->keeper_fd, SIGUSR1, NULL, 0);
+	prctl(PR_SET_PDEATHSIG, 0);
 	status_line(p, size);
 	if (null >= 0) {
 		dup2(null, 0);
@@ -192,9 +195,6 @@ static void go_green(const unsigned char *p, size_t size)
 	if (session->stdin_fd >= 0)
 		close(session->stdin_fd);
 	session->status_fd = session->stdin_fd = -1;
-	/* the keeper learns of it by a signal: from now on it restarts instead of undoing */
-	syscall(SYS_pidfd_send_signal, session->keeper_fd, SIGUSR1, NULL, 0);
-	prctl(PR_SET_PDEATHSIG, 0);
 }
 
 /* Somebody has changed what stands, or something can't be covered: for the daemon's record. */
