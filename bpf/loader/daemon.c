@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon's birth: own cgroup, own uid, no capabilities, inherited descriptors only. */
+/* The daemon's birth: own cgroup, own uid, no capabilities, inherited descriptors only, confined. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "confine.h"
+#include "frame.h"
 #include "loader.h"
 
 #define FIRST_FD 3
@@ -48,27 +50,12 @@ static int drop_privileges(uid_t uid)
 	return 0;
 }
 
-static void child(const struct session *s, int channel, pid_t parent)
+/* The descriptors the daemon gets, by fixed numbers: its channel, the log, the proxy's sockets. */
+static void pass_descriptors(const struct session *s, int channel)
 {
-	/* a heap that may not grow is collected in time; what it must hold is bounded below that */
-	static char *argv[] = {BIN_DIR "/node",
-			       "--max-semi-space-size=2",
-			       "--max-old-space-size=160",
-			       "--disable-warning=ExperimentalWarning",
-			       BIN_DIR "/daemon/index.js",
-			       NULL};
-	static char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	int next = FIRST_FD + 1, high[SOCKETS_MAX + 2];
 	size_t n = 0;
-	int null = open("/dev/null", O_RDWR);
 
-	/* nothing of main's: a pipe held open would keep its step from ending */
-	if (null < 0)
-		_exit(74);
-	for (int fd = 0; fd < 3; fd++)
-		dup2(null, fd);
-	if (enter_cgroup(s->daemon_cgroup))
-		_exit(70);
 	/* everything above the reach of the fixed numbers first, then down to them */
 	high[n++] = fcntl(channel, F_DUPFD, 512);
 	high[n++] = fcntl(s->audit_fd, F_DUPFD, 512);
@@ -78,15 +65,57 @@ static void child(const struct session *s, int channel, pid_t parent)
 	for (size_t i = 1; i < n; i++)
 		dup2(high[i], next++);
 	syscall(SYS_close_range, (unsigned int)next, ~0U, 0);
-	if (drop_privileges(s->daemon_uid))
-		_exit(71);
+}
+
+/* Why there is no daemon, for main; nothing was started that could say it itself. */
+static _Noreturn void give_up(const char *what, const char *why, int err)
+{
+	char line[512];
+	int n = snprintf(line, sizeof(line),
+			 "{\"error\":{\"code\":\"daemon\",\"message\":\"the daemon could not be started: "
+			 "%s%s: %s\",\"remedy\":\"run it where root may make namespaces and mounts, "
+			 "or use another runner\"}}",
+			 what, why, strerror(-err));
+
+	(void)frame_send(FIRST_FD, FRAME_STAGE, 0, 0, line, (size_t)n);
+	_exit(70);
+}
+
+static _Noreturn void child(const struct session *s, int channel, pid_t parent)
+{
+	/* a heap that may not grow is collected in time; what it must hold is bounded below that */
+	static char *argv[] = {BIN_DIR "/node",
+			       "--max-semi-space-size=2",
+			       "--max-old-space-size=160",
+			       "--disable-warning=ExperimentalWarning",
+			       BIN_DIR "/daemon/index.js",
+			       NULL};
+	static char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	int null = open("/dev/null", O_RDWR), err;
+	const char *why = "";
+
+	/* nothing of main's: a pipe held open would keep its step from ending */
+	if (null < 0)
+		_exit(74);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	pass_descriptors(s, channel);
+	err = enter_cgroup(s->daemon_cgroup);
+	if (err)
+		give_up("its cgroup", "", err);
+	err = confine_view(&why);
+	if (err)
+		give_up("its file system, ", why, err);
+	err = confine_program(argv[0]);
+	if (err)
+		give_up(argv[0], "", err);
+	err = drop_privileges(s->daemon_uid);
+	if (err)
+		give_up("its privileges", "", err);
 	/* a change of uid clears it; a parent that died before this line is seen after it */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
 		_exit(75);
-	if (chdir("/"))
-		_exit(72);
-	execve(argv[0], argv, env);
-	_exit(73);
+	give_up(argv[0], "", confine_start(argv, env));
 }
 
 pid_t daemon_start(const struct session *s, int *channel)
