@@ -83,13 +83,12 @@ export async function startSession(options: StartOptions): Promise<void> {
   loader.green({ stage: 'green', pid, auditLog: AUDIT_LOG, control: CONTROL_SOCKET });
 }
 
-/** After a restart by the loader: the kernel has gone on; names and answers are asked afresh. */
+/** After a restart by the loader: the kernel has the policy, frozen; names are asked afresh. */
 export async function resumeSession(
-  options: Pick<StartOptions, 'session' | 'platform' | 'loader' | 'proxy' | 'listen' | 'onFlipped'>,
+  options: Pick<StartOptions, 'session' | 'proxy' | 'listen' | 'onFlipped'>,
 ): Promise<void> {
-  const { session, loader, proxy } = options;
+  const { session, proxy } = options;
   options.onFlipped();
-  await loader.apply(compileSession(session, options.platform));
   await options.listen();
   await proxy.preresolve(literalNames(session.policy));
 }
