@@ -70,6 +70,7 @@ struct session {
 	int status_fd; /* to the front process; -1 after green */
 	int stdin_fd; /* from main; -1 after green */
 	int keeper_fd; /* pidfd of the keeper */
+	int worker_fd; /* pidfd of the runner's worker */
 	char *early; /* what main sent behind the settings already */
 	size_t early_size;
 	struct proxy_socket sockets[SOCKETS_MAX];
@@ -79,6 +80,7 @@ struct session {
 	struct address far4, far6;
 	uid_t daemon_uid;
 	bool green;
+	bool keeper_lost; /* the loader that is about to start tells it */
 };
 
 /* Maps by name, open in the loader. */
@@ -181,7 +183,8 @@ pid_t daemon_start(const struct session *s, int *channel);
 /* serve.c: the session that is served. */
 const struct session *serve_session(void);
 
-/* serve.c: P2's loop; returns an exit code. */
+/* serve.c: P2's loop; returns an exit code, or SERVE_ALONE after green when the keeper is gone. */
+#define SERVE_ALONE (-2)
 int serve(struct session *s, bool restarted);
 
 /* apply.c: one APPLY payload; 0 or -errno with the failing index. */

@@ -260,19 +260,25 @@ static int enter_own_cgroup(void)
 	return 0;
 }
 
-static pid_t start_loader(bool restarted, const sigset_t *set)
+static int watch(bool green);
+
+static pid_t start_loader(bool restarted)
 {
 	pid_t keeper_pid = getpid();
 	pid_t pid = fork();
+	int code;
 
-	if (!pid) {
-		sigprocmask(SIG_UNBLOCK, set, NULL);
-		/* before green all die together: nothing is pinned, so the kernel drops the links */
-		if (!restarted && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper_pid))
-			_exit(EXIT_FAILED);
-		_exit(serve(&session, restarted));
-	}
-	return pid;
+	if (pid)
+		return pid;
+	/* before green all die together: nothing is pinned, so the kernel drops the links */
+	if (!restarted && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper_pid))
+		_exit(EXIT_FAILED);
+	code = serve(&session, restarted);
+	if (code != SERVE_ALONE)
+		_exit(code);
+	/* the keeper is gone: this process is the keeper now, and starts a loader of its own */
+	session.keeper_lost = true;
+	_exit(watch(true));
 }
 
 /* Undoes a start, and says so once it has looked. */
@@ -285,30 +291,58 @@ static void undo_start(void)
 		(void)!write(session.status_fd, undone, sizeof(undone) - 1);
 }
 
-/* The keeper: its return value is the start's exit code, or 0 after a teardown. */
-static int keep(void)
+/* After green nothing of main's stays open: a pipe of it would keep its step from ending. */
+static void leave_main(void)
 {
-	struct pollfd p[2];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	session.green = true;
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	close(null);
+	close(session.stdin_fd);
+	close(session.status_fd);
+	session.stdin_fd = session.status_fd = -1;
+}
+
+/* The loader has ended: before green the start is undone, after it a new one goes on. */
+static int loader_ended(bool green, int status, pid_t *loader)
+{
+	if (green) {
+		*loader = start_loader(true);
+		return 0;
+	}
+	undo_start();
+	return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+}
+
+/* The keeper: its return value is the start's exit code, or 0 after a teardown. */
+static int watch(bool green)
+{
 	struct signalfd_siginfo info;
-	bool green = false;
+	pid_t loader, ended;
+	struct pollfd p[2];
 	sigset_t set;
-	pid_t loader;
 	int status;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	if (!green)
+		session.worker_fd = (int)syscall(SYS_pidfd_open, session.options.worker, 0);
 	p[0] = (struct pollfd){signalfd(-1, &set, SFD_CLOEXEC), POLLIN, 0};
-	p[1] = (struct pollfd){(int)syscall(SYS_pidfd_open, session.options.worker, 0), POLLIN, 0};
+	p[1] = (struct pollfd){session.worker_fd, POLLIN, 0};
 	session.keeper_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (p[0].fd < 0 || session.keeper_fd < 0 || (p[1].fd < 0 && !session.options.keep)) {
 		say(session.status_fd, "failed", "the worker can not be watched",
 		    "pass the pid of the runner's worker");
-		undo_start();
+		if (!green)
+			undo_start();
 		return EXIT_FAILED;
 	}
-	loader = start_loader(false, &set);
+	loader = start_loader(green);
+	session.keeper_lost = false;
 	for (;;) {
 		if (poll(p, session.options.keep ? 1 : 2, -1) < 0)
 			continue;
@@ -317,26 +351,15 @@ static int keep(void)
 		if (!(p[0].revents & POLLIN) || read(p[0].fd, &info, sizeof(info)) != sizeof(info))
 			continue;
 		if (info.ssi_signo == SIGUSR1 && (pid_t)info.ssi_pid == loader) {
-			int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
 			green = true;
-			session.green = true;
-			dup2(null, 0);
-			dup2(null, 1);
-			dup2(null, 2);
-			close(null);
-			close(session.stdin_fd);
-			close(session.status_fd);
-			session.stdin_fd = session.status_fd = -1;
+			leave_main();
 			continue;
 		}
-		while (waitpid(loader, &status, WNOHANG) == loader) {
-			if (!green) {
-				undo_start();
-				return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status)
-										: EXIT_FAILED;
-			}
-			loader = start_loader(true, &set);
+		while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+			int code = ended == loader ? loader_ended(green, status, &loader) : 0;
+
+			if (code)
+				return code;
 		}
 	}
 	kill(loader, SIGKILL);
@@ -374,7 +397,7 @@ static int keeper(int lock)
 		close(lock);
 		return EXIT_FAILED;
 	}
-	return keep();
+	return watch(false);
 }
 
 /* The front: relays until the keeper says how it ended. */

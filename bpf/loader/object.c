@@ -236,6 +236,8 @@ static int reopen_links(void)
 
 	if (!d)
 		return -errno;
+	while (link_count) /* of the loader this one goes on from (main.c: watch) */
+		close(links[--link_count].fd);
 	while ((entry = readdir(d))) {
 		unsigned int ifindex;
 		int fd;

@@ -47,7 +47,7 @@ static struct {
 } clients[CLIENTS_MAX];
 static char stdin_line[65536];
 static size_t stdin_size;
-static int exit_code = -1;
+static int exit_code;
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -561,12 +561,17 @@ static void network_changed(void)
 /* Once a second from green on. */
 static void self_check(void)
 {
+	struct pollfd keeper = {session->keeper_fd, POLLIN, 0};
 	static uint64_t last;
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
 
 	if (!session->green || channel < 0 || now - last < 1000000000ULL)
 		return;
 	last = now;
+	if (poll(&keeper, 1, 0) == 1) {
+		exit_code = SERVE_ALONE;
+		return;
+	}
 	check_all(session, notice_tamper);
 	lockdown_check(session, check_find);
 }
@@ -625,6 +630,8 @@ int serve(struct session *s, bool restarted)
 	sigset_t set;
 
 	session = s;
+	exit_code = -1;
+	free(input); /* a loader that has become the keeper starts one of its own */
 	input = malloc(INPUT_MAX);
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		clients[i].fd = -1;
@@ -642,7 +649,9 @@ int serve(struct session *s, bool restarted)
 		return EXIT_FAILED;
 	if (restarted)
 		network_apply(notice_uncovered);
-	while (exit_code < 0) {
+	if (s->keeper_lost)
+		notice_tamper("the keeper had been ended; the loader has taken its place");
+	while (exit_code == -1) {
 		p[0] = (struct pollfd){channel, POLLIN, 0};
 		p[1] = (struct pollfd){signals, POLLIN, 0};
 		p[2] = (struct pollfd){map_fds[M_EVENTS], POLLIN, 0};
@@ -658,7 +667,16 @@ int serve(struct session *s, bool restarted)
 			return EXIT_FAILED;
 		turn(p, signals, watch);
 	}
-	if (channel >= 0)
+	/* a new loader gets neither this one's clients nor its daemon */
+	if (channel >= 0) {
 		kill(daemon_pid, SIGKILL);
+		close(channel);
+		channel = -1;
+	}
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		if (clients[i].fd >= 0)
+			close(clients[i].fd);
+	close(signals);
+	close(watch);
 	return exit_code;
 }

@@ -155,8 +155,7 @@ test('after green a killed daemon comes back, and no record is lost', async () =
   expect(connect()).toBe('PermissionError');
   process.kill(green.pid, 'SIGKILL');
   expect(connect()).toBe('PermissionError');
-  const log = () => lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
-  await until(() => log().includes('restarted'), 'the daemon is back');
+  await until(() => logged().includes('restarted'), 'the daemon is back');
   await until(
     () => events(lab).filter((one) => one.destination === OTHER4).length >= 2,
     'both records',
@@ -167,9 +166,74 @@ test('after green a killed loader comes back on its pinned programs, and no reco
   const { green } = await start(lab, closed);
   for (const pid of [loaderProper(), green.pid]) process.kill(pid, 'SIGKILL');
   expect(connect()).toBe('PermissionError');
-  const log = () => lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
-  await until(() => log().includes('restarted'), 'loader and daemon are back');
+  await until(() => logged().includes('restarted'), 'loader and daemon are back');
   await until(() => events(lab).some((one) => one.destination === OTHER4), 'the record');
+});
+
+/** Ends the keeper and waits until the loader has taken its place. */
+async function replaceKeeper(): Promise<void> {
+  const proper = loaderProper();
+  const keeper = pids('cargowall.loader').find((pid) => pid !== proper) ?? 0;
+  process.kill(keeper, 'SIGKILL');
+  const isReplaced = () => {
+    const now = pids('cargowall.loader');
+    return now.length === 2 && now.includes(proper) && loaderProper() !== proper;
+  };
+  await until(isReplaced, 'the loader is the keeper of a new one');
+}
+
+const logged = () => lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
+
+test('after green the loader takes the place of a killed keeper, and it is told', async () => {
+  const { loader, worker } = await start(lab, closed);
+  loader.stdin?.end();
+  await replaceKeeper();
+  expect(connect()).toBe('PermissionError');
+  await until(() => logged().includes('the keeper had been ended'), 'the notice');
+  await until(() => events(lab).some((one) => one.destination === OTHER4), 'the record');
+  // another one is still refused, and so are the duties done: a loader is started again …
+  const other = exitCode(loaderArguments(lab, worker.pid ?? 0), settings(closed));
+  expect(other.code).toBe(5);
+  const restarts = () => logged().split('restarted').length - 1;
+  const before = restarts();
+  process.kill(loaderProper(), 'SIGKILL');
+  await until(() => restarts() > before, 'a new loader and its daemon');
+  expect(connect()).toBe('PermissionError');
+  expect(logged().split('the keeper had been ended')).toHaveLength(2);
+  // … and the worker's exit tears down
+  worker.kill('SIGKILL');
+  await expectUndone();
+});
+
+test('keepers that are killed again and again leave one daemon, one loader and one keeper', async () => {
+  const { worker } = await start(lab, closed);
+  for (let round = 0; round < 4; round++) await replaceKeeper();
+  await until(() => pids('cargowall.daemon').length === 1, 'one daemon');
+  expect(pids('cargowall.loader')).toHaveLength(2);
+  expect(connect()).toBe('PermissionError');
+  worker.kill('SIGKILL');
+  await expectUndone();
+});
+
+test('a keeper that dies with its worker tears down all the same', async () => {
+  const { worker } = await start(lab, closed);
+  const proper = loaderProper();
+  const keeper = pids('cargowall.loader').find((pid) => pid !== proper) ?? 0;
+  for (const pid of [keeper, worker.pid ?? 0]) process.kill(pid, 'SIGKILL');
+  await expectUndone();
+});
+
+test('the death of keeper and loader leaves the job closed, and the next start clears their remains', async () => {
+  await start(lab, closed);
+  for (const pid of pids('cargowall.loader')) process.kill(pid, 'SIGKILL');
+  await until(() => pids('cargowall.daemon').length === 0, 'the daemon dies with them');
+  expect(connect()).toBe('PermissionError');
+  const { green } = await start(lab, closed);
+  expect(green).toMatchObject({ wall: 0, pin: 0 });
+  expect(connect()).toBe('PermissionError');
+  expect(logged()).not.toContain('restarted');
+  const mounts = lab.run('grep', '-c', ' /run/cargowall', '/proc/self/mounts').stdout.trim();
+  expect(mounts).toBe('3');
 });
 
 test('a daemon that stands still does not outlive its loader', async () => {
