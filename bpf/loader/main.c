@@ -355,9 +355,13 @@ static int watch(bool green)
 			leave_main();
 			continue;
 		}
-		while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
-			int code = ended == loader ? loader_ended(green, status, &loader) : 0;
+		while ((ended = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+			int code = 0;
 
+			if (WIFSTOPPED(status))
+				kill(ended, SIGKILL); /* one that stands still is ended: its end follows */
+			else if (ended == loader)
+				code = loader_ended(green, status, &loader);
 			if (code)
 				return code;
 		}

@@ -572,6 +572,8 @@ static void self_check(void)
 		exit_code = SERVE_ALONE;
 		return;
 	}
+	/* one that somebody has stopped goes on */
+	syscall(SYS_pidfd_send_signal, session->keeper_fd, SIGCONT, NULL, 0);
 	check_all(session, notice_tamper);
 	lockdown_check(session, check_find);
 }

@@ -236,6 +236,24 @@ test('the death of keeper and loader leaves the job closed, and the next start c
   expect(mounts).toBe('3');
 });
 
+test.each(['keeper', 'loader'])('a stopped %s does not stop the session', async (which) => {
+  const { worker } = await start(lab, closed);
+  const proper = loaderProper();
+  const keeper = pids('cargowall.loader').find((pid) => pid !== proper) ?? 0;
+  const stopped = which === 'loader' ? proper : keeper;
+  process.kill(stopped, 'SIGSTOP');
+  expect(connect()).toBe('PermissionError');
+  await until(() => events(lab).some((one) => one.destination === OTHER4), 'the record');
+  const goesOn = () => {
+    const state = (pid: number) => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    const now = pids('cargowall.loader');
+    return now.length === 2 && now.every((pid) => state(pid) !== 'T');
+  };
+  await until(goesOn, 'keeper and loader run');
+  worker.kill('SIGKILL');
+  await expectUndone();
+});
+
 test('a daemon that stands still does not outlive its loader', async () => {
   const { green } = await start(lab, closed);
   process.kill(green.pid, 'SIGSTOP');
