@@ -31,13 +31,26 @@ function pids(name: string): number[] {
   return text.split('\n').filter(Boolean).map(Number);
 }
 
+/** A line of a process's status; undefined when it is gone. */
+function statusOf(pid: number, name: string): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return new RegExp(`^${name}:\\s+(\\w+)`, 'm').exec(text)?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
 /** The loader proper is the one whose parent, the keeper, is in the same cgroup. */
-function loaderProper(): number {
+function findLoader(): { proper: number; keeper: number } | undefined {
   const all = pids('cargowall.loader');
-  const parentOf = (pid: number) =>
-    Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  const found = all.find((pid) => all.includes(parentOf(pid)));
-  if (found === undefined) throw new Error(`no loader among ${all.join(' ')}`);
+  const pairs = all.map((proper) => ({ proper, keeper: Number(statusOf(proper, 'PPid')) }));
+  return pairs.find(({ keeper }) => all.includes(keeper));
+}
+
+function processes(): { proper: number; keeper: number } {
+  const found = findLoader();
+  if (found === undefined) throw new Error('there is no loader with its keeper');
   return found;
 }
 
@@ -137,8 +150,7 @@ test('the death of the keeper before green leaves nothing in force, and the next
   const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0));
   loader.stdin?.write(settings({ ...closed, hold: true }));
   await line(loader, '"flipped"');
-  const proper = loaderProper();
-  for (const pid of pids('cargowall.loader')) if (pid !== proper) process.kill(pid, 'SIGKILL');
+  process.kill(processes().keeper, 'SIGKILL');
   await until(() => connect() === 'ConnectionRefusedError', 'nothing is refused');
   await start(lab, closed);
   expect(connect()).toBe('PermissionError');
@@ -164,7 +176,7 @@ test('after green a killed daemon comes back, and no record is lost', async () =
 
 test('after green a killed loader comes back on its pinned programs, and no record is lost', async () => {
   const { green } = await start(lab, closed);
-  for (const pid of [loaderProper(), green.pid]) process.kill(pid, 'SIGKILL');
+  for (const pid of [processes().proper, green.pid]) process.kill(pid, 'SIGKILL');
   expect(connect()).toBe('PermissionError');
   await until(() => logged().includes('restarted'), 'loader and daemon are back');
   await until(() => events(lab).some((one) => one.destination === OTHER4), 'the record');
@@ -172,21 +184,15 @@ test('after green a killed loader comes back on its pinned programs, and no reco
 
 /** Ends the keeper and waits until the loader has taken its place. */
 async function replaceKeeper(): Promise<void> {
-  const proper = loaderProper();
-  const keeper = pids('cargowall.loader').find((pid) => pid !== proper) ?? 0;
-  process.kill(keeper, 'SIGKILL');
-  const isReplaced = () => {
-    const now = pids('cargowall.loader');
-    return now.length === 2 && now.includes(proper) && loaderProper() !== proper;
-  };
-  await until(isReplaced, 'the loader is the keeper of a new one');
+  const before = processes();
+  process.kill(before.keeper, 'SIGKILL');
+  await until(() => findLoader()?.keeper === before.proper, 'the loader keeps a new one');
 }
 
 const logged = () => lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
 
 test('after green the loader takes the place of a killed keeper, and it is told', async () => {
-  const { loader, worker } = await start(lab, closed);
-  loader.stdin?.end();
+  const { worker } = await start(lab, closed);
   await replaceKeeper();
   expect(connect()).toBe('PermissionError');
   await until(() => logged().includes('the keeper had been ended'), 'the notice');
@@ -196,7 +202,7 @@ test('after green the loader takes the place of a killed keeper, and it is told'
   expect(other.code).toBe(5);
   const restarts = () => logged().split('restarted').length - 1;
   const before = restarts();
-  process.kill(loaderProper(), 'SIGKILL');
+  process.kill(processes().proper, 'SIGKILL');
   await until(() => restarts() > before, 'a new loader and its daemon');
   expect(connect()).toBe('PermissionError');
   expect(logged().split('the keeper had been ended')).toHaveLength(2);
@@ -217,9 +223,7 @@ test('keepers that are killed again and again leave one daemon, one loader and o
 
 test('a keeper that dies with its worker tears down all the same', async () => {
   const { worker } = await start(lab, closed);
-  const proper = loaderProper();
-  const keeper = pids('cargowall.loader').find((pid) => pid !== proper) ?? 0;
-  for (const pid of [keeper, worker.pid ?? 0]) process.kill(pid, 'SIGKILL');
+  for (const pid of [processes().keeper, worker.pid ?? 0]) process.kill(pid, 'SIGKILL');
   await expectUndone();
 });
 
@@ -238,17 +242,14 @@ test('the death of keeper and loader leaves the job closed, and the next start c
 
 test.each(['keeper', 'loader'])('a stopped %s does not stop the session', async (which) => {
   const { worker } = await start(lab, closed);
-  const proper = loaderProper();
-  const keeper = pids('cargowall.loader').find((pid) => pid !== proper) ?? 0;
+  const { keeper, proper } = processes();
   const stopped = which === 'loader' ? proper : keeper;
   process.kill(stopped, 'SIGSTOP');
   expect(connect()).toBe('PermissionError');
   await until(() => events(lab).some((one) => one.destination === OTHER4), 'the record');
-  const goesOn = () => {
-    const state = (pid: number) => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    const now = pids('cargowall.loader');
-    return now.length === 2 && now.every((pid) => state(pid) !== 'T');
-  };
+  const goesOn = () =>
+    findLoader() !== undefined &&
+    pids('cargowall.loader').every((pid) => statusOf(pid, 'State') !== 'T');
   await until(goesOn, 'keeper and loader run');
   worker.kill('SIGKILL');
   await expectUndone();
@@ -257,7 +258,7 @@ test.each(['keeper', 'loader'])('a stopped %s does not stop the session', async 
 test('a daemon that stands still does not outlive its loader', async () => {
   const { green } = await start(lab, closed);
   process.kill(green.pid, 'SIGSTOP');
-  process.kill(loaderProper(), 'SIGKILL');
+  process.kill(processes().proper, 'SIGKILL');
   await until(() => {
     const now = pids('cargowall.daemon');
     return now.length === 1 && now[0] !== green.pid;
