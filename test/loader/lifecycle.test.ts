@@ -41,11 +41,15 @@ function statusOf(pid: number, name: string): string | undefined {
   }
 }
 
-/** The loader proper is the one whose parent, the keeper, is in the same cgroup. */
+/**
+ * The loader proper is the one whose parent, the keeper, is in the same cgroup; a daemon that is being
+ * born is there for a moment too, as the loader's child.
+ */
 function findLoader(): { proper: number; keeper: number } | undefined {
   const all = pids('cargowall.loader');
   const pairs = all.map((proper) => ({ proper, keeper: Number(statusOf(proper, 'PPid')) }));
-  return pairs.find(({ keeper }) => all.includes(keeper));
+  const children = pairs.filter(({ keeper }) => all.includes(keeper));
+  return children.find(({ keeper }) => !children.some(({ proper }) => proper === keeper));
 }
 
 function processes(): { proper: number; keeper: number } {

@@ -15,7 +15,9 @@ function makeFolders(paths: readonly string[]): () => void {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
   }
-  return () => made.forEach((path) => rmdirSync(path));
+  return () => {
+    for (const path of made) rmdirSync(path);
+  };
 }
 
 let guarded: Guarded;
