@@ -433,6 +433,7 @@ int main(int argc, char **argv)
 {
 	int status[2], code[2], lock, refused;
 	unsigned char result;
+	char message[256];
 	pid_t pid;
 
 	/* nothing of main's environment stays readable in /proc */
@@ -448,7 +449,12 @@ int main(int argc, char **argv)
 		return refused;
 	clearenv();
 	lock = open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB)) {
+	if (lock < 0) {
+		snprintf(message, sizeof(message), LOCK_FILE ": %s", strerror(errno));
+		say(1, "refused", message, "remove what stands in the lock file's place");
+		return EXIT_REFUSED;
+	}
+	if (flock(lock, LOCK_EX | LOCK_NB)) {
 		say(1, "running", "another cargowall is running on this machine",
 		    "use the action once in a job");
 		return EXIT_RUNNING;

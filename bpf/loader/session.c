@@ -55,12 +55,32 @@ static int copy_file(const char *from, const char *to, mode_t mode)
 	return err;
 }
 
+/* The run directory's own mount, on a directory of that very name: a link would put it elsewhere. */
+static int mount_run_dir(void)
+{
+	char place[64];
+	int fd, err = 0;
+
+	if (mkdir(RUN_DIR, 0755) && errno != EEXIST)
+		return -errno;
+	fd = open(RUN_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	snprintf(place, sizeof(place), "/proc/self/fd/%d", fd);
+	if (mount("cargowall", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=320m"))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 static int make_mounts(const char **why)
 {
+	int err;
+
 	*why = RUN_DIR;
-	mkdir(RUN_DIR, 0755);
-	if (mount("cargowall", RUN_DIR, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=320m"))
-		return -errno;
+	err = mount_run_dir();
+	if (err)
+		return err;
 	if (mkdir(BIN_DIR, 0755) || mkdir(BIN_DIR "/daemon", 0755) || mkdir(BPF_DIR, 0700) ||
 	    mkdir(RECORDS_DIR, 0755))
 		return -errno;
@@ -324,17 +344,28 @@ static void remove_pins(void)
 		closedir(d);
 }
 
+/* Whether a mount stands at the run directory's own name; what else may lie there is not ours. */
+static bool run_dir_stands(void)
+{
+	struct statx st;
+
+	return !statx(AT_FDCWD, RUN_DIR, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st) &&
+	       st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
 void session_undo(const struct session *s)
 {
 	char path[4200];
 	FILE *f;
 
-	lockdown_undo();
 	remove_cgroup(s->daemon_cgroup);
-	remove_pins();
-	umount2(BPF_DIR, MNT_DETACH);
-	umount2(RECORDS_DIR, MNT_DETACH);
-	umount2(RUN_DIR, MNT_DETACH);
+	if (run_dir_stands()) {
+		lockdown_undo();
+		remove_pins();
+		umount2(BPF_DIR, MNT_DETACH | UMOUNT_NOFOLLOW);
+		umount2(RECORDS_DIR, MNT_DETACH | UMOUNT_NOFOLLOW);
+		umount2(RUN_DIR, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
 	rmdir(RUN_DIR);
 	/* the keeper leaves its own cgroup for the one above, then removes it */
 	snprintf(path, sizeof(path), "%s/cgroup.procs", s->options.cgroup);
