@@ -21,8 +21,7 @@
 #include "loader.h"
 
 #define VIEW RUN_DIR "/view"
-/* Beyond the limit on descriptors once it is set: no call can make one of this number again. */
-#define PROGRAM_FD 16384
+#define FILES_MAX 16384
 
 #define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define DATA (READ_ONLY | MOUNT_ATTR_NOEXEC)
@@ -139,27 +138,37 @@ int confine_view(const char **why)
 	return 0;
 }
 
+/* Beyond the limit on descriptors once that is set: no call can make one of this number again. */
+static unsigned int program_fd;
+
 int confine_program(const char *path)
 {
-	struct rlimit room = {PROGRAM_FD + 1, PROGRAM_FD + 1}, limit = {PROGRAM_FD, PROGRAM_FD};
+	struct rlimit limit;
 	int fd;
 
-	if (setrlimit(RLIMIT_NOFILE, &room))
+	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return -errno;
+	if (limit.rlim_max > FILES_MAX + 1)
+		limit.rlim_max = FILES_MAX + 1;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
+	program_fd = (unsigned int)limit.rlim_max - 1;
+	limit.rlim_cur = limit.rlim_max = program_fd;
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (dup3(fd, PROGRAM_FD, O_CLOEXEC) < 0 || close(fd) || setrlimit(RLIMIT_NOFILE, &limit))
+	if (dup3(fd, (int)program_fd, O_CLOEXEC) < 0 || close(fd) || setrlimit(RLIMIT_NOFILE, &limit))
 		return -errno;
 	return 0;
 }
 
 int confine_start(char **argv, char **env)
 {
-	int err = calls_restrict(PROGRAM_FD);
+	int err = calls_restrict(program_fd);
 
 	if (err)
 		return err;
-	syscall(SYS_execveat, PROGRAM_FD, "", argv, env, AT_EMPTY_PATH);
+	syscall(SYS_execveat, program_fd, "", argv, env, AT_EMPTY_PATH);
 	return -errno;
 }

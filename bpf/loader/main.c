@@ -321,6 +321,7 @@ static int watch(bool green)
 {
 	struct signalfd_siginfo info;
 	pid_t loader, ended;
+	char message[128];
 	struct pollfd p[2];
 	sigset_t set;
 	int status;
@@ -335,8 +336,9 @@ static int watch(bool green)
 	p[1] = (struct pollfd){session.worker_fd, POLLIN, 0};
 	session.keeper_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (p[0].fd < 0 || session.keeper_fd < 0 || (p[1].fd < 0 && !session.options.keep)) {
-		say(session.status_fd, "failed", "the worker can not be watched",
-		    "pass the pid of the runner's worker");
+		snprintf(message, sizeof(message), "the worker can not be watched: %s", strerror(errno));
+		say(session.status_fd, "failed", message,
+		    "pass the pid of the runner's worker, or raise the limit on open files");
 		if (!green)
 			undo_start();
 		return EXIT_FAILED;
@@ -431,7 +433,7 @@ static int front(int status, int code)
 
 int main(int argc, char **argv)
 {
-	int status[2], code[2], lock, refused;
+	int status[2], code[2], lock, refused, stdin_fd;
 	unsigned char result;
 	char message[256];
 	pid_t pid;
@@ -470,19 +472,24 @@ int main(int argc, char **argv)
 		say(1, "usage", "no settings on stdin", "send the session as one JSON line");
 		return EXIT_USAGE;
 	}
-	if (pipe2(status, O_CLOEXEC) || pipe2(code, O_CLOEXEC))
+	stdin_fd = fcntl(0, F_DUPFD_CLOEXEC, 16);
+	if (stdin_fd < 0 || pipe2(status, O_CLOEXEC) || pipe2(code, O_CLOEXEC)) {
+		snprintf(message, sizeof(message), "the loader's own descriptors: %s", strerror(errno));
+		say(1, "failed", message, "raise the limit on open files");
 		return EXIT_FAILED;
+	}
 	pid = fork();
 	if (pid) {
 		close(status[1]);
 		close(code[1]);
 		close(lock);
+		close(stdin_fd);
 		return pid < 0 ? EXIT_FAILED : front(status[0], code[0]);
 	}
 	setsid();
 	if (fork())
 		_exit(0);
-	session.stdin_fd = fcntl(0, F_DUPFD_CLOEXEC, 16);
+	session.stdin_fd = stdin_fd;
 	fcntl(session.stdin_fd, F_SETFL, O_NONBLOCK);
 	session.status_fd = status[1];
 	result = (unsigned char)keeper(lock);

@@ -495,6 +495,19 @@ static void start_uncovered(const char *interface, int err)
 	status_line(line, (size_t)n);
 }
 
+/* What the machine did not give, for main. */
+static int start_failed(const char *what, int err)
+{
+	char line[256];
+	int n = snprintf(line, sizeof(line),
+			 "{\"error\":{\"code\":\"start-failed\",\"message\":\"%s: %s\",\"remedy\":\"give the "
+			 "machine what the message names, or use another runner\"}}",
+			 what, strerror(-err));
+
+	status_line(line, (size_t)n);
+	return EXIT_FAILED;
+}
+
 static int first_start(void)
 {
 	const char *why = "";
@@ -510,15 +523,17 @@ static int first_start(void)
 		status_line(line, (size_t)n);
 		return EXIT_UNSUPPORTED;
 	}
-	if (dns_attach(session))
-		return EXIT_FAILED;
+	err = dns_attach(session);
+	if (err)
+		return start_failed("the proxy's sockets", err);
 	config_fill();
 	config_value.worker_cgroup = process_cgroup(session->options.worker);
 	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
 	processes_capture(session);
 	/* once more: what has changed since the keeper looked was not watched yet */
-	if (network_scan())
-		return EXIT_FAILED; /* no missing feature: on-unsupported has no say */
+	err = network_scan();
+	if (err)
+		return start_failed("the network's interfaces", err); /* on-unsupported has no say */
 	if (network_apply(start_uncovered))
 		return EXIT_UNSUPPORTED;
 	status_line("{\"stage\":\"attached\"}", 20);
@@ -628,7 +643,7 @@ const struct session *serve_session(void)
 int serve(struct session *s, bool restarted)
 {
 	struct pollfd p[7 + CLIENTS_MAX];
-	int signals, watch, code;
+	int signals, watch, code, err;
 	sigset_t set;
 
 	session = s;
@@ -641,14 +656,22 @@ int serve(struct session *s, bool restarted)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0)
+		return start_failed("the loader's signals", -errno);
 	watch = network_watch();
-	code = watch < 0 ? EXIT_FAILED : restarted ? restart() : first_start();
+	if (watch < 0)
+		return start_failed("the network's changes", -errno);
+	code = restarted ? restart() : first_start();
 	if (code)
 		return code;
 	memcpy(stdin_line, s->early, s->early_size < sizeof(stdin_line) ? s->early_size : 0);
 	stdin_size = s->early_size < sizeof(stdin_line) ? s->early_size : 0;
-	if (!input || stream_open(map_fds[M_EVENTS]) || start_daemon())
-		return EXIT_FAILED;
+	err = input ? stream_open(map_fds[M_EVENTS]) : -ENOMEM;
+	if (err)
+		return start_failed("the ring of events", err);
+	err = start_daemon();
+	if (err)
+		return start_failed("the daemon's process", err);
 	if (restarted)
 		network_apply(notice_uncovered);
 	if (s->keeper_lost)

@@ -358,6 +358,15 @@ void session_undo(const struct session *s)
 	char path[4200];
 	FILE *f;
 
+	/* first what was opened last: undoing needs descriptors too */
+	for (size_t i = 0; i < s->socket_count; i++)
+		close(s->sockets[i].fd);
+	if (s->canary_fd >= 0)
+		close(s->canary_fd);
+	if (s->control_fd >= 0)
+		close(s->control_fd);
+	if (s->audit_fd >= 0)
+		close(s->audit_fd);
 	remove_cgroup(s->daemon_cgroup);
 	if (run_dir_stands()) {
 		lockdown_undo();

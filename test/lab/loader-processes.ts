@@ -72,3 +72,20 @@ export function startToEnd(
   const done = spawnSync(file, words, { input, encoding: 'utf8', timeout: 15_000 });
   return { code: done.status, text: done.stdout };
 }
+
+/** A start whose main goes on listening: it ends by what it finds itself. */
+export async function startHeld(
+  lab: Lab,
+  command: readonly string[],
+  input: string,
+): Promise<{ code: number | null; text: string }> {
+  const child = lab.spawn(command);
+  let text = '';
+  child.stdout?.on('data', (bytes: Buffer) => {
+    text += bytes.toString();
+  });
+  child.stdin?.on('error', () => undefined); // one that is refused does not read
+  child.stdin?.write(input);
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, text };
+}
