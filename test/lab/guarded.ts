@@ -48,10 +48,12 @@ export class Guarded {
   }
 
   /** Starts a session, proves it as main does, and waits for green; what the loader said. */
-  async guard(wishes: SessionWishes): Promise<readonly string[]> {
+  async guard(
+    wishes: SessionWishes,
+    daemon = resolve('build/dist/daemon'),
+  ): Promise<readonly string[]> {
     const { lab } = this;
     const worker = await startWorker(lab);
-    const daemon = resolve('build/dist/daemon');
     const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0, { '--daemon': daemon }));
     const said: string[] = [];
     loader.stdout?.on('data', (chunk: Buffer) => said.push(chunk.toString()));

@@ -59,7 +59,7 @@ export async function expectUndone(lab: Lab): Promise<void> {
   );
   expect(spawnSync('test', ['-e', `${lab.cgroup}/cargowall.daemon`]).status).toBe(1);
   expect(lab.run('cat', '/proc/self/mounts').stdout).not.toContain('cargowall');
-  expect(jobConnect(lab, OTHER4)).toBe('ConnectionRefusedError');
+  expect(jobConnect(lab, OTHER4)).not.toBe('PermissionError');
 }
 
 /** A start that is to end by itself. */
