@@ -70,15 +70,15 @@ const channel = new LoaderChannel(LOADER_FD, {
     served?.pipeline.processBlockedEvents(bytes, resent);
     written();
   },
-  onControl: ({ client, line }) => {
-    if (client === 0) {
-      const word = parseProofLine(line);
+  onControl: (request) => {
+    if (request.client === 0) {
+      const word = parseProofLine(request.line);
       if (word !== undefined) attempts.resolve(word);
     } else if (served !== undefined) {
       const { hello, ...parts } = served;
       const { mode } = hello.session;
       const own = { loader: channel, mode, pid: process.pid, after };
-      answerControl(client, line, { ...own, ...parts }).catch(fail);
+      answerControl(request, { ...own, ...parts }).catch(fail);
     }
   },
   onNotice: (notice) => {

@@ -1,8 +1,9 @@
 // What clients of the control socket may ask: how it stands, and a seal. Nothing ends enforcement.
+import type { ControlLine } from '../core/wire/loader-messages.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { FlowPipeline } from './flow-pipeline.ts';
 import type { ControlReplies, CounterReader } from './ports.ts';
-import { losses, type Sources, sessionEnded } from './session-records.ts';
+import { losses, type Sources, sessionEnded, tamper } from './session-records.ts';
 
 /** What the control server is made of. */
 export interface ControlServerOptions {
@@ -24,24 +25,37 @@ const LAST_NOTIFICATIONS_MS = 2000;
 function commandOf(line: string): string | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null && 'command' in value) {
-      return String(value.command);
-    }
+    if (typeof value !== 'object' || value === null || !('command' in value)) return undefined;
+    return typeof value.command === 'string' ? value.command : undefined;
   } catch {
     // Said below, like every other line that is no request.
   }
   return undefined;
 }
 
+/** The same process is recorded once, and the last one recorded says that there may be more. */
+const STRANGE_MAX = 16;
+const strange = new Set<number>();
+
+function recordStrange({ peer }: ControlLine, { logger, timestamp }: ControlServerOptions): void {
+  const { uid, pid } = peer;
+  if (strange.has(pid) || strange.size === STRANGE_MAX) return;
+  strange.add(pid);
+  const more = strange.size === STRANGE_MAX ? '; what comes from now on is not told' : '';
+  const what = `process ${pid} of user ${uid} sent the control socket what is no status or seal`;
+  logger.logEvent(tamper(timestamp(), `${what}${more}`));
+}
+
 /** Answers one line. */
 export async function answerControl(
-  client: number,
-  line: string,
+  request: ControlLine,
   options: ControlServerOptions,
 ): Promise<void> {
+  const { client, line } = request;
   const { loader, logger, pipeline, proxy, lateAllow, notifications, mode, pid } = options;
   const command = commandOf(line);
   if (command !== 'status' && command !== 'seal') {
+    recordStrange(request, options);
     loader.reply(client, {
       error: 'unknown request: send {"command":"status"} or {"command":"seal"}',
     });

@@ -50,11 +50,12 @@ export class Guarded {
   /** Starts a session, proves it as main does, and waits for green; what the loader said. */
   async guard(
     wishes: SessionWishes,
-    daemon = resolve('build/dist/daemon'),
+    changed: Readonly<Record<string, string>> = {},
   ): Promise<readonly string[]> {
     const { lab } = this;
     const worker = await startWorker(lab);
-    const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0, { '--daemon': daemon }));
+    const options = { '--daemon': resolve('build/dist/daemon'), ...changed };
+    const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0, options));
     const said: string[] = [];
     loader.stdout?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
     loader.stdin?.write(`${JSON.stringify(aSession(wishes))}\n`);

@@ -198,7 +198,7 @@ globalThis.Date.now = jump; }\n`;
     writeFileSync(index, imports + jumps + source.slice(imports.length));
     const from = Date.now();
     const times = { grantFloorMs: 3000, grantCapMs: 3000 };
-    await guarded.guard({ ...ALLOW, times }, folder);
+    await guarded.guard({ ...ALLOW, times }, { '--daemon': folder });
     await until(() => ask(NAME) === 'rcode 0', 'an answer');
     const granted = Date.now();
     expect(connect(REGISTRY)).toBe('connected');

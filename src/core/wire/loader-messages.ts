@@ -74,6 +74,8 @@ export function decodeStatuses(payload: Uint8Array): readonly number[] {
 /** A line over the control socket, or main's own (client 0). */
 export interface ControlLine {
   readonly client: number;
+  /** Whose it is, as the kernel says (SO_PEERCRED). */
+  readonly peer: { readonly uid: number; readonly pid: number };
   readonly line: string;
 }
 
@@ -81,7 +83,11 @@ export interface ControlLine {
 export function decodeControl(payload: Uint8Array): ControlLine {
   if (payload.length < 12) throw new LoaderMessageError(`a CONTROL of ${payload.length} bytes`);
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-  return { client: view.getUint32(0, true), line: new TextDecoder().decode(payload.subarray(12)) };
+  return {
+    client: view.getUint32(0, true),
+    peer: { uid: view.getUint32(4, true), pid: view.getUint32(8, true) },
+    line: new TextDecoder().decode(payload.subarray(12)),
+  };
 }
 
 /** The payload of CONTROL_REPLY. */
