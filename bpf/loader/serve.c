@@ -431,8 +431,10 @@ static void reap(int signals)
 	pid_t pid;
 
 	(void)!read(signals, &info, sizeof(info));
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid != daemon_pid)
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+		if (WIFSTOPPED(status))
+			kill(pid, SIGKILL); /* one that stands still is ended: its end follows */
+		if (WIFSTOPPED(status) || pid != daemon_pid)
 			continue;
 		while (read_daemon() > 0)
 			; /* its last words: why it ended */

@@ -1,4 +1,5 @@
 // What survives the death, the stop and the loss of each process after green.
+import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { policy } from '../lab/entries.ts';
@@ -129,13 +130,20 @@ test('a daemon that stands still does not outlive its loader', async () => {
   }, 'one daemon, a new one');
 });
 
-test('a daemon that gives no sign of life is replaced', async () => {
+test('a daemon that is stopped is replaced at once', async () => {
   const { green } = await start(lab, closed);
   process.kill(green.pid, 'SIGSTOP');
-  const isReplaced = () => {
-    const now = pidsOf(lab, 'cargowall.daemon');
-    return now.length === 1 && now[0] !== green.pid;
-  };
-  await until(isReplaced, 'a new daemon', 20_000);
+  await until(() => statusOf(green.pid, 'State') === undefined, 'its end', 3000);
+  await until(() => logOf(lab).includes('restarted'), 'a new daemon');
   expect(connect()).toBe('PermissionError');
+});
+
+test('a daemon that gives no sign of life is replaced', async () => {
+  const { green } = await start(lab, closed);
+  const freeze = `${lab.cgroup}/cargowall.daemon/cgroup.freeze`;
+  writeFileSync(freeze, '1');
+  await until(() => !pidsOf(lab, 'cargowall.daemon').includes(green.pid), 'its end', 20_000);
+  expect(connect()).toBe('PermissionError');
+  writeFileSync(freeze, '0');
+  await until(() => logOf(lab).includes('restarted'), 'a new daemon');
 });
