@@ -317,7 +317,7 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		break;
 	case FRAME_GREEN:
 		if (!session->green) {
-			check_all(session, notice_tamper); /* what stands now is what is compared with */
+			check_all(session); /* what stands now is what is compared with */
 			go_green(p, f->length);
 		}
 		break;
@@ -514,7 +514,7 @@ static void start_uncovered(const char *interface, int err)
 	n = snprintf(
 		line, sizeof(line),
 		"{\"error\":{\"code\":\"unsupported\",\"message\":\"interface %s could not be covered: %s\","
-		"\"remedy\":\"cargowall needs TCX (Linux 6.6 or later)\"}}",
+		"\"remedy\":\"cargowall needs TCX or the clsact hook (modules sch_ingress and cls_bpf)\"}}",
 		name, strerror(-err));
 	status_line(line, (size_t)n);
 }
@@ -529,7 +529,7 @@ static int first_start(void)
 	if (err) {
 		n = snprintf(line, sizeof(line),
 			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"the kernel refused %s: %s\","
-			     "\"remedy\":\"cargowall needs Linux 6.6 or later with BTF and cgroup2\"}}",
+			     "\"remedy\":\"cargowall needs Linux 6.1 or later with BTF and cgroup2\"}}",
 			     why, strerror(-err));
 		status_line(line, (size_t)n);
 		return EXIT_UNSUPPORTED;
@@ -580,17 +580,20 @@ static void network_changed(void)
 		network_apply(notice_uncovered);
 }
 
-/* Once a second from green on. */
+/* Once a second from green on; what was found is told as soon as the daemon is there. */
 static void self_check(void)
 {
 	static uint64_t last;
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
 
-	if (!session->green || channel < 0 || now - last < 1000000000ULL)
+	if (!session->green || channel < 0)
 		return;
-	last = now;
-	check_all(session, notice_tamper);
-	lockdown_check(session, check_find);
+	if (now - last >= 1000000000ULL) {
+		last = now;
+		check_all(session);
+		lockdown_check(session, check_find);
+	}
+	check_tell(notice_tamper);
 }
 
 /* A daemon that gives no sign of life is ended; its end starts a new one. */
@@ -627,10 +630,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 	if (p[1].revents)
 		reap(signals);
 	if (p[3].revents) {
-		char drop[8192];
-
-		while (recv(watch, drop, sizeof(drop), 0) > 0)
-			;
+		network_heard(watch);
 		network_changed();
 	}
 	if (p[4].revents)

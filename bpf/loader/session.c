@@ -312,6 +312,7 @@ void session_undo(const struct session *s)
 	lockdown_undo();
 	remove_cgroup(s->daemon_cgroup);
 	remove_pins();
+	clsact_clear();
 	umount2(BPF_DIR, MNT_DETACH);
 	umount2(RECORDS_DIR, MNT_DETACH);
 	umount2(RUN_DIR, MNT_DETACH);
