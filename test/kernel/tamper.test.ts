@@ -1,42 +1,13 @@
 // Somebody with root changes what stands (spec 10): a record within two seconds, and what can be put
 // right is put right. The wall goes on refusing in each case.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BPF, program } from '../lab/bpf.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { line, until } from '../lab/lab.ts';
 import { jobConnect } from '../lab/started.ts';
 
 const REFUSED = '198.51.100.20';
 const LOG = '/run/cargowall/records/audit.jsonl';
-/** bpf(2) by number (linux/bpf.h). */
-const BPF = `
-import ctypes, os, socket, struct, sys
-libc = ctypes.CDLL(None, use_errno=True)
-def bpf(cmd, attr):
-    b = ctypes.create_string_buffer(attr + bytes(128 - len(attr)), 128)
-    r = libc.syscall(${process.arch === 'x64' ? 321 : 280}, cmd, b, 128)
-    if r < 0: raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return r
-def at(buffer): return ctypes.addressof(buffer)
-def get(path):
-    p = ctypes.create_string_buffer(path.encode())
-    return bpf(7, struct.pack('<QII', at(p), 0, 0))
-def detach(path): bpf(34, struct.pack('<I', get(path)))
-def lookup(fd, key, size):
-    k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(size)
-    bpf(1, struct.pack('<IIQQQ', fd, 0, at(k), at(v), 0)); return v.raw
-def update(fd, key, value):
-    k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
-    bpf(2, struct.pack('<IIQQQ', fd, 0, at(k), at(v), 0))
-`;
-
-/** A program of two instructions that returns a result (linux/bpf.h: its type by number), as `prog`. */
-function program(type: number, result: number): string {
-  return `
-code = ctypes.create_string_buffer(bytes.fromhex('b70000000${result}0000009500000000000000'), 16)
-name = ctypes.create_string_buffer(b'GPL')
-prog = bpf(5, struct.pack('<IIQQ', ${type}, 2, at(code), at(name)))`;
-}
-
 let guarded: Guarded;
 beforeEach(async () => {
   guarded = new Guarded('tamper');
