@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -210,4 +211,29 @@ int pin_make(int fd, const char *name)
 int link_pin(const struct link_state *l)
 {
 	return pin_make(l->fd < 0 ? l->program_fd : l->fd, l->name);
+}
+
+void links_describe(char *out, size_t size)
+{
+	unsigned int cgroup = 0, trace = 0;
+	const char *between = "";
+	size_t n;
+
+	for (size_t i = 0; i < link_count; i++) {
+		cgroup += links[i].kind == LINK_CGROUP;
+		trace += links[i].kind == LINK_TRACE;
+	}
+	n = (size_t)snprintf(out, size, "\"hooks\":\"%u of the cgroup, %u tracepoints\",\"wall\":\"", cgroup,
+			     trace);
+	for (size_t i = 0; i < link_count && n + 2 * IF_NAMESIZE + 32 < size; i++) {
+		char name[IF_NAMESIZE], text[2 * IF_NAMESIZE + 4];
+
+		if (!links[i].ifindex || !if_indextoname(links[i].ifindex, name))
+			continue;
+		json_escape(text, sizeof(text), name);
+		n += (size_t)snprintf(out + n, size - n, "%s%s by %s", between, text,
+				      links[i].kind == LINK_TCX ? "TCX" : "clsact");
+		between = ", ";
+	}
+	snprintf(out + n, size - n, "\"");
 }

@@ -113,6 +113,8 @@ int object_reopen(void);
 /* wall.c: the wall of an uplink, once; and the word that an interface is gone. */
 int wall_attach(unsigned int ifindex);
 void wall_gone(unsigned int ifindex);
+/* links.c: what is attached, as two members of a JSON object: hooks and wall. */
+void links_describe(char *out, size_t size);
 /* clsact.c: removes every filter of ours, by name. */
 void clsact_clear(void);
 

@@ -523,7 +523,7 @@ static int first_start(void)
 {
 	const char *why = "";
 	uint32_t zero = 0;
-	char line[512];
+	char attached[960], line[1024];
 	int err = object_load(session, &why), n;
 
 	if (err) {
@@ -543,7 +543,9 @@ static int first_start(void)
 		return EXIT_FAILED; /* no missing feature: on-unsupported has no say */
 	if (network_apply(start_uncovered))
 		return EXIT_UNSUPPORTED;
-	status_line("{\"stage\":\"attached\"}", 20);
+	links_describe(attached, sizeof(attached));
+	n = snprintf(line, sizeof(line), "{\"stage\":\"attached\",%s}", attached);
+	status_line(line, (size_t)n);
 	return 0;
 }
 

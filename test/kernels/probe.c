@@ -40,6 +40,7 @@ static const char allowed6[] = "2001:db8:1::10", refused6[] = "2001:db8:1::20";
 static const char allowed_mapped[] = "::ffff:198.51.100.10", refused_mapped[] = "::ffff:198.51.100.20";
 static int sniffer;
 static char reason[512];
+static char attached[1024]; /* what the loader says of hooks and wall */
 
 static bool fails(const char *what)
 {
@@ -422,6 +423,8 @@ static bool starts(const char *worker)
 	send_session(in[1]);
 	said = fdopen(out[0], "r");
 	while (said && fgets(line, sizeof(line), said)) {
+		if (strstr(line, "\"attached\""))
+			memcpy(attached, line, sizeof(attached));
 		if (strstr(line, "\"applied\":0,\"flipped\":0,\"wall\":0,\"pin\":0"))
 			return true;
 		if (strstr(line, "\"error\"") || strstr(line, "\"green\""))
@@ -436,6 +439,14 @@ static bool has_link(void)
 
 	snprintf(path, sizeof(path), "/run/cargowall/bpf/link_tc_%u", if_nametoindex("up0"));
 	return !access(path, F_OK);
+}
+
+/* Whether the wall is what it should be on this kernel, and the loader says so. */
+static bool is_wall(bool tcx)
+{
+	if (has_link() != tcx)
+		return fails("the wall is of the other kind");
+	return strstr(attached, tcx ? "up0 by TCX" : "up0 by clsact") ? true : fails(attached);
 }
 
 static int detach_link(void)
@@ -560,7 +571,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	check("every program loads and attaches, the wall is proved", true);
-	check(argv[3], has_link() == !strcmp(argv[3], "tcx"));
+	check(argv[3], is_wall(!strcmp(argv[3], "tcx")));
 	check("flows older than the wall", older_flows(allowed, refused));
 	check("connect() over IPv4", tries(stream, allowed4, refused4, -EPERM));
 	check("connect() over IPv6", tries(stream, allowed6, refused6, -EPERM));
