@@ -112,6 +112,8 @@ int object_reopen(void);
 
 /* wall.c: the wall of an uplink, once; and the word that an interface is gone. */
 int wall_attach(unsigned int ifindex);
+/* Set while a restarted loader looks at its uplinks first: each should have its wall still. */
+extern bool wall_is_coming_back;
 void wall_gone(unsigned int ifindex);
 /* links.c: what is attached, as two members of a JSON object: hooks and wall. */
 void links_describe(char *out, size_t size);

@@ -176,28 +176,52 @@ static int reopen_link(const char *name)
 	return err;
 }
 
-/* Every link that can be had: one that can't keeps none of the others from it. */
+static bool is_kept(const char *program)
+{
+	size_t count;
+	const struct link_state *links = links_all(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(links[i].name + sizeof(LINK_PREFIX) - 1, program))
+			return true;
+	return false;
+}
+
+/* Every link that can be had. One whose pin went while nobody held it has ended: that is said. */
 static int reopen_links(void)
 {
+	static const char *const programs[] = {
+		"egress_connect4", "egress_connect6",	 "egress_sendmsg4",	"egress_sendmsg6",
+		"egress_recvmsg4", "egress_recvmsg6",	 "egress_getpeername4", "egress_getpeername6",
+		"egress_skb",	   "egress_sock_create", "egress_fork",		"egress_exit",
+	};
 	DIR *d = opendir(BPF_DIR);
 	struct dirent *entry;
-	int first = 0;
 
 	if (!d)
 		return -errno;
-	while ((entry = readdir(d))) {
-		int err = reopen_link(entry->d_name);
-
-		if (!first)
-			first = err;
-	}
+	while ((entry = readdir(d)))
+		(void)reopen_link(entry->d_name);
 	closedir(d);
-	return first;
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		char finding[128];
+
+		if (is_kept(programs[i]))
+			continue;
+		snprintf(finding, sizeof(finding),
+			 "the program %s has ended with its pin while the loader was away, and could not be "
+			 "put right",
+			 programs[i]);
+		check_happened(finding);
+	}
+	wall_is_coming_back = true;
+	return 0;
 }
 
 int object_reopen(void)
 {
 	char path[128];
+	int err;
 
 	for (int i = 0; i < M_COUNT; i++) {
 		snprintf(path, sizeof(path), BPF_DIR "/map_%s", map_names[i]);
@@ -209,9 +233,9 @@ int object_reopen(void)
 	if (tc_program < 0)
 		return -errno;
 	pinned = true;
-	(void)reopen_links(); /* what is missing is told by nobody: the others must be served */
+	err = reopen_links();
 	network_missed();
-	return 0;
+	return err;
 }
 
 uint64_t counter_sum(uint32_t counter)

@@ -687,6 +687,7 @@ int serve(struct session *s, bool restarted)
 		return EXIT_FAILED;
 	if (restarted)
 		network_apply(notice_uncovered);
+	wall_is_coming_back = false;
 	while (exit_code < 0) {
 		bool take = may_take_questions();
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -15,6 +16,8 @@
 
 #define BEFORE_ALL (1U << 3) /* BPF_F_BEFORE without a relative: the first of all */
 #define PROGRAMS_MAX 64
+
+bool wall_is_coming_back;
 
 int tcx_attach(unsigned int ifindex, int program_fd)
 {
@@ -71,6 +74,16 @@ static int attach(unsigned int ifindex)
 	return err;
 }
 
+static void tell_missing(unsigned int ifindex)
+{
+	char finding[128], name[IF_NAMESIZE] = "";
+
+	if_indextoname(ifindex, name);
+	snprintf(finding, sizeof(finding),
+		 "the uplink %s had no wall when the loader came back; it has one again", name);
+	check_happened(finding);
+}
+
 int wall_attach(unsigned int ifindex)
 {
 	struct link_state *l;
@@ -83,6 +96,8 @@ int wall_attach(unsigned int ifindex)
 		return 0;
 	}
 	err = attach(ifindex);
+	if (!err && wall_is_coming_back)
+		tell_missing(ifindex);
 	l = link_of(ifindex);
 	return !err && object_is_pinned() ? link_pin(l) : err;
 }

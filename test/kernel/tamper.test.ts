@@ -135,6 +135,26 @@ bpf(8, struct.pack('<IIIIIIQ', up0, prog, 47, 8, 0, 0, 0))`);
   });
 });
 
+test('what went while the loader was away is told, and the wall is put right', async () => {
+  const said = asRoot(`
+pids = open('${guarded.lab.cgroup}/cargowall.loader/cgroup.procs').read().split()
+parent = lambda pid: [l.split()[1] for l in open(f'/proc/{pid}/status') if l.startswith('PPid')][0]
+proper = [pid for pid in pids if parent(pid) in pids]
+os.kill(int(proper[0]), 19)
+os.unlink('/run/cargowall/bpf/link_egress_connect4')
+os.unlink(${UPLINK})
+os.kill(int(proper[0]), 9)`);
+  expect(said).toBe('');
+  await until(() => findings().length >= 2, 'two findings');
+  expect(findings().toSorted()).toEqual([
+    'the program egress_connect4 has ended with its pin while the loader was away, and could not be put right',
+    'the uplink up0 had no wall when the loader came back; it has one again',
+  ]);
+  expect(frame()).toBe('No buffer space available');
+  // without its call hook a refused connection is dropped at the packet
+  expect(refused()).toBe('TimeoutError');
+});
+
 test('an uplink that goes, goes with its wall: nothing is found', async () => {
   const ip = (...words: string[]) => guarded.run('ip', ...words).stderr;
   const pins = () => guarded.run('ls', '/run/cargowall/bpf').stdout.match(/link_tc_/g)?.length;
