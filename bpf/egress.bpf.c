@@ -5,7 +5,7 @@
  *   cgroup/recvmsg4,6 getpeername4,6      hide the steering
  *   cgroup/sock_create                    the owner at birth (raw and ping sockets never connect)
  *   cgroup_skb/egress                     the packet verdict for everything with a socket
- *   tc (TCX egress)                       the wall: what leaves by an uplink
+ *   tc (TCX egress, else clsact)          the wall: what leaves by an uplink
  *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exit                     job or runner
  */

@@ -2,7 +2,6 @@
 // and the step's result. Fails closed: whatever is not a proved start is a failed step, unless the
 // runner can't be guarded and the workflow says `on-unsupported: warn`.
 import { randomBytes } from 'node:crypto';
-import { release } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { mayStart } from './action/may-start.ts';
 import { prepareSession } from './action/prepare-session.ts';
@@ -188,10 +187,10 @@ async function main(): Promise<void> {
   const context = readRunnerContext(environment);
   const mount = cgroupMount();
   const capabilities = probeCapabilities(mount, await probeRootAccess());
-  log.group('This runner', [
-    `kernel: ${release()}`,
-    ...capabilities.map(({ name, found }) => `${name}: ${found}`),
-  ]);
+  log.group(
+    'This runner',
+    capabilities.map(({ name, found }) => `${name}: ${found}`),
+  );
   const { session, cgroup, lockdown, inputErrors, machineErrors } = await prepare(
     inputs,
     context,

@@ -1,28 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The self-check: what was installed still stands, and nothing foreign has come to its hooks. What
- * was there at green is the machine's own. Each finding is told once.
+ * The self-check: what was installed still stands, or is put right, and nothing foreign has come to its
+ * hooks. What was there at green is the machine's own.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <linux/pkt_sched.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "check.h"
-#include "loader.h"
+#include "links.h"
 
 #define PROGRAMS_MAX 64
 #define HOOKS_MAX 160
-#define FINDINGS_MAX 64
-#define FINDING_MAX 160
+#define FINDING_MAX 192
 
 /* Programs of one hook, in their order: of the guarded cgroup, or of an uplink. */
 struct hook {
@@ -43,22 +39,6 @@ static const uint32_t cgroup_types[] = {
 
 static struct hook hooks[HOOKS_MAX];
 static size_t hook_count;
-static char told[FINDINGS_MAX][FINDING_MAX];
-static size_t told_count;
-static check_report report;
-
-void check_find(const char *finding)
-{
-	for (size_t i = 0; i < told_count; i++)
-		if (!strncmp(told[i], finding, FINDING_MAX - 1))
-			return;
-	if (told_count == FINDINGS_MAX)
-		return; /* the last one told says that there are more */
-	if (told_count == FINDINGS_MAX - 1)
-		finding = "more is wrong than can be told apart: what comes from now on is not told";
-	snprintf(told[told_count++], FINDING_MAX, "%s", finding);
-	report(finding);
-}
 
 static int query(uint32_t attach_type, uint32_t target, struct hook *h)
 {
@@ -74,38 +54,11 @@ static int query(uint32_t attach_type, uint32_t target, struct hook *h)
 	return 0;
 }
 
-/* Classifiers on the way out of an interface (tc filter show dev X egress). */
-static unsigned int egress_filters(unsigned int ifindex)
+static int by_id(const void *a, const void *b)
 {
-	struct {
-		struct nlmsghdr h;
-		struct tcmsg t;
-	} q = {.h = {sizeof(q), RTM_GETTFILTER, NLM_F_REQUEST | NLM_F_DUMP, 1, 0},
-	       .t = {.tcm_ifindex = (int)ifindex, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)}};
-	static char reply[32768];
-	unsigned int filters = 0;
-	bool done = false;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-	if (fd < 0 || send(fd, &q, sizeof(q), 0) < 0)
-		done = true;
-	while (!done) {
-		ssize_t n = recv(fd, reply, sizeof(reply), 0);
-		int left = (int)n;
-
-		if (n <= 0)
-			break;
-		for (struct nlmsghdr *h = (void *)reply; NLMSG_OK(h, (unsigned int)left);
-		     h = NLMSG_NEXT(h, left)) {
-			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-				done = true;
-			else
-				filters++;
-		}
-	}
-	if (fd >= 0)
-		close(fd);
-	return filters;
+	return (x > y) - (x < y);
 }
 
 static struct hook *hook_of(uint32_t attach_type, unsigned int ifindex)
@@ -126,9 +79,14 @@ static void check_hook(uint32_t attach_type, uint32_t target, unsigned int ifind
 	struct hook *was = hook_of(attach_type, ifindex), now = {};
 	char finding[FINDING_MAX];
 
-	if (!was || query(attach_type, target, &now))
+	if (!was)
 		return;
-	now.filters = ifindex ? egress_filters(ifindex) : 0;
+	/* a kernel without TCX has nothing to ask about it */
+	if (query(attach_type, target, &now) && !ifindex)
+		return;
+	now.filters = ifindex ? clsact_count(ifindex) : 0;
+	/* their order changes with what is put right; that the wall is first is seen by its link */
+	qsort(now.programs, now.count, sizeof(now.programs[0]), by_id);
 	if (!was->seen) {
 		memcpy(was->programs, now.programs, sizeof(now.programs));
 		was->count = now.count;
@@ -163,45 +121,83 @@ static void check_cgroup(const char *cgroup)
 	close(fd);
 }
 
-/* A link as the kernel has it now; an uplink that is gone has taken its link along. */
-static void check_link(const struct link_state *l, bool pinned)
+void check_forget(unsigned int ifindex)
 {
-	char finding[FINDING_MAX], name[IF_NAMESIZE], path[128];
-	struct bpf_link_info info = {};
-	union bpf_attr attr = {};
+	for (size_t i = 0; i < hook_count; i++)
+		if (hooks[i].ifindex == ifindex)
+			hooks[i--] = hooks[--hook_count];
+}
 
-	if (l->ifindex && !if_indextoname(l->ifindex, name))
+/* What has ended and is there again is told each time; what could not be put right while that lasts. */
+static void tell(const char *what, const char *again, int err)
+{
+	char finding[FINDING_MAX];
+
+	if (!err) {
+		snprintf(finding, sizeof(finding), "%s; %s", what, again);
+		check_happened(finding);
 		return;
-	attr.info.bpf_fd = (uint32_t)l->fd;
-	attr.info.info_len = sizeof(info);
-	attr.info.info = (uint64_t)(uintptr_t)&info;
-	if (syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)) || info.prog_id != l->program ||
-	    (l->ifindex && info.xdp.ifindex != l->ifindex) ||
-	    (info.type == BPF_LINK_TYPE_CGROUP && !info.cgroup.cgroup_id)) {
-		snprintf(finding, sizeof(finding), "the program %.48s is not attached any more", l->name);
-		check_find(finding);
 	}
-	snprintf(path, sizeof(path), BPF_DIR "/link_%.48s", l->name);
-	if (pinned && access(path, F_OK)) {
-		snprintf(finding, sizeof(finding), "the pin of the program %.48s is gone", l->name);
-		check_find(finding);
+	snprintf(finding, sizeof(finding), "%s, and could not be put right: %s", what, strerror(-err));
+	check_find(finding);
+}
+
+/* The name of a link without the prefix of its file. */
+static const char *link_name(const struct link_state *l)
+{
+	return strchr(l->name, '_') + 1;
+}
+
+void check_link(struct link_state *l)
+{
+	char what[128], name[IF_NAMESIZE];
+	int err;
+
+	/* an uplink that is gone has taken its link along; netlink tells its end */
+	if (l->gone || (l->ifindex && !if_indextoname(l->ifindex, name)))
+		return;
+	if (!link_stands(l)) {
+		err = link_mend(l);
+		if (!err && object_is_pinned())
+			err = link_pin(l);
+		if (l->ifindex)
+			snprintf(what, sizeof(what), "the wall of the uplink %s did not stand any more",
+				 name);
+		else
+			snprintf(what, sizeof(what), "the program %.48s was not attached any more",
+				 link_name(l));
+		tell(what, l->ifindex ? "it stands again" : "it is attached again", err);
+	}
+	if (object_is_pinned() && !pin_stands(l->fd < 0 ? l->program_fd : l->fd, l->name)) {
+		snprintf(what, sizeof(what), "the pin of the program %.48s was gone", link_name(l));
+		tell(what, "it is there again", link_pin(l));
 	}
 }
 
-void check_all(const struct session *s, check_report to)
+void check_pin_lost(const char *name, int err)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what), "the pin %.48s was gone", name);
+	tell(what, "it is there again", err);
+}
+
+void check_all(const struct session *s)
 {
 	size_t count;
-	bool pinned;
-	const struct link_state *links = object_links(&count, &pinned);
+	struct link_state *links = links_all(&count);
 
-	report = to;
+	findings_round();
+	for (size_t i = 0; i < count; i++)
+		check_link(&links[i]);
+	if (object_is_pinned())
+		object_check_pins();
 	check_cgroup(s->options.cgroup);
 	check_raw_sockets();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];
 
-		check_link(&links[i], pinned);
-		if (!links[i].ifindex || !if_indextoname(links[i].ifindex, name))
+		if (!links[i].ifindex || links[i].gone || !if_indextoname(links[i].ifindex, name))
 			continue;
 		snprintf(hook, sizeof(hook), "the uplink %s", name);
 		check_hook(TCX_EGRESS, links[i].ifindex, links[i].ifindex, hook);

@@ -106,23 +106,27 @@ enum map_index {
 
 extern int map_fds[M_COUNT];
 
-#define TCX_EGRESS 47 /* enum bpf_attach_type; older headers don't know it */
+extern int tc_program; /* object.c; -1 before it is loaded */
 
 /* object.c: load, attach, pin; reopen what is pinned. 0 or -errno; `why` names the culprit. */
 int object_load(const struct session *s, const char **why);
-int object_attach_tc(unsigned int ifindex);
 /* The program that chooses among the proxy's sockets. */
 int object_dns_program(void);
 int object_pin(void);
-/* A link and what it was when it was made. */
-struct link_state {
-	int fd;
-	unsigned int ifindex; /* 0: not a TC link */
-	uint32_t program; /* id */
-	char name[48];
-};
-const struct link_state *object_links(size_t *count, bool *is_pinned);
+bool object_is_pinned(void);
+/* Whether maps and the wall's program are pinned still; pins what is not. Once pinned only. */
+void object_check_pins(void);
 int object_reopen(void);
+
+/* wall.c: the wall of an uplink, once; and the word that an interface is gone. */
+int wall_attach(unsigned int ifindex);
+/* Set while a restarted loader looks at its uplinks first: each should have its wall still. */
+extern bool wall_is_coming_back;
+void wall_gone(unsigned int ifindex);
+/* links.c: what is attached, as two members of a JSON object: hooks and wall. */
+void links_describe(char *out, size_t size);
+/* clsact.c: removes every filter of ours, by name. */
+void clsact_clear(void);
 
 /* session.c: cgroups, mounts, copies, sockets; undo removes them all, by name. */
 int session_prepare(struct session *s, const char **why);
@@ -145,7 +149,11 @@ struct own_address {
 extern struct own_address own_addresses[OWN_MAX];
 extern size_t own_count;
 int network_scan(void);
+/* watch.c: a socket that hears of every change, and what it has heard. */
 int network_watch(void);
+void network_heard(int watch);
+/* Word may have been missed: what is not there is gone. */
+void network_missed(void);
 /* Hears of each uplink that can't be covered, once, with its -errno. */
 typedef void (*network_report)(const char *interface, int err);
 int network_apply(network_report report);

@@ -308,7 +308,7 @@ static int cover_uplinks(network_report report)
 		int err = 0;
 
 		if (network_leads_off(interfaces[i].index))
-			err = object_attach_tc(interfaces[i].index);
+			err = wall_attach(interfaces[i].index);
 		if (err == -ENODEV)
 			continue; /* gone since the scan: its end is told by netlink */
 		if (err && !is_told(interfaces[i].index))
@@ -357,21 +357,4 @@ void network_reload(void)
 		programmed[programmed_count].key = key;
 		last = &programmed[programmed_count].key;
 	}
-}
-
-int network_watch(void)
-{
-	struct sockaddr_nl a = {.nl_family = AF_NETLINK,
-				.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-					     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	int next_hops = RTNLGRP_NEXTHOP;
-
-	if (fd >= 0)
-		(void)setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &next_hops, sizeof(next_hops));
-	if (fd >= 0 && bind(fd, (void *)&a, sizeof(a))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
 }

@@ -13,11 +13,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "loader.h"
-
-#define LINKS_MAX 96
+#include "check.h"
+#include "links.h"
 
 int map_fds[M_COUNT];
+int tc_program = -1;
 
 static const char *const map_names[M_COUNT] = {
 	"config",  "heartbeat", "policy", "rules",  "grants",	"locals", "resolvers",	   "processes",
@@ -25,59 +25,12 @@ static const char *const map_names[M_COUNT] = {
 };
 
 static struct bpf_object *object;
-static int tc_program = -1, dns_program = -1;
-static struct link_state links[LINKS_MAX];
-static size_t link_count;
+static int dns_program = -1;
+static bool pinned; /* what is attached from now on outlives us too */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
-}
-
-/* Whether a TC link still has its interface; a number may come back as another interface. */
-static bool link_stands(const struct link_state *l)
-{
-	struct bpf_link_info info = {};
-	unsigned int size = sizeof(info);
-
-	/* a TCX link's interface number has the place of an XDP link's */
-	return !bpf_obj_get_info_by_fd(l->fd, &info, &size) && info.xdp.ifindex == l->ifindex;
-}
-
-/* Forgets the links whose interfaces are gone. */
-static void links_prune(void)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < link_count; i++) {
-		char path[128];
-
-		if (!links[i].ifindex || link_stands(&links[i])) {
-			links[kept++] = links[i];
-			continue;
-		}
-		snprintf(path, sizeof(path), BPF_DIR "/link_%s", links[i].name);
-		unlink(path);
-		close(links[i].fd);
-	}
-	link_count = kept;
-}
-
-static int link_keep(int fd, unsigned int ifindex, const char *name)
-{
-	struct bpf_link_info info = {};
-	unsigned int size = sizeof(info);
-
-	if (link_count == LINKS_MAX)
-		return -ENOSPC;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return -errno;
-	links[link_count].program = info.prog_id;
-	links[link_count].fd = fd;
-	links[link_count].ifindex = ifindex;
-	snprintf(links[link_count].name, sizeof(links[0].name), "%s", name);
-	link_count++;
-	return 0;
 }
 
 static int attach_all(int cgroup, const char **why)
@@ -88,6 +41,8 @@ static int attach_all(int cgroup, const char **why)
 	{
 		const char *name = bpf_program__name(prog);
 		struct bpf_link *link;
+		char file[48];
+		int err;
 
 		if (!strcmp(name, "egress_tc")) {
 			tc_program = bpf_program__fd(prog);
@@ -105,8 +60,10 @@ static int attach_all(int cgroup, const char **why)
 			*why = name;
 			return -errno;
 		}
-		if (link_keep(bpf_link__fd(link), 0, name))
-			return -ENOSPC;
+		snprintf(file, sizeof(file), LINK_PREFIX "%s", name);
+		err = link_keep(bpf_link__fd(link), -1, 0, file);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -115,6 +72,7 @@ int object_load(const struct session *s, const char **why)
 {
 	int cgroup, err;
 
+	clsact_clear(); /* of a start whose processes were all killed */
 	libbpf_set_print(quiet);
 	object = bpf_object__open_file(BIN_DIR "/egress.bpf.o", NULL);
 	if (!object) {
@@ -148,41 +106,6 @@ int object_dns_program(void)
 	return dns_program;
 }
 
-static bool pinned; /* what is attached from now on outlives us too */
-
-static int pin_link(const struct link_state *l)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), BPF_DIR "/link_%s", l->name);
-	unlink(path); /* of an interface that had this number before */
-	return bpf_obj_pin(l->fd, path) ? -errno : 0;
-}
-
-int object_attach_tc(unsigned int ifindex)
-{
-	union bpf_attr attr = {};
-	char name[48];
-	int fd;
-
-	links_prune();
-	for (size_t i = 0; i < link_count; i++)
-		if (links[i].ifindex == ifindex)
-			return 0;
-	attr.link_create.prog_fd = (uint32_t)tc_program;
-	attr.link_create.target_fd = ifindex; /* target_ifindex shares the slot */
-	attr.link_create.attach_type = TCX_EGRESS;
-	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-	if (fd < 0)
-		return -errno;
-	snprintf(name, sizeof(name), "tc_%u", ifindex);
-	if (link_keep(fd, ifindex, name)) {
-		close(fd);
-		return -ENOSPC;
-	}
-	return pinned ? pin_link(&links[link_count - 1]) : 0;
-}
-
 /* Mode and policy are fixed from now on, for everybody: no write of user space is taken. */
 static int freeze(void)
 {
@@ -199,65 +122,117 @@ static int freeze(void)
 	return 0;
 }
 
-const struct link_state *object_links(size_t *count, bool *is_pinned)
+bool object_is_pinned(void)
 {
-	*count = link_count;
-	*is_pinned = pinned;
-	return links;
+	return pinned;
+}
+
+/* Visits what is pinned beside the links, by its file. */
+static int each_pin(int (*visit)(int fd, const char *name))
+{
+	char name[48];
+	int err = visit(tc_program, "program_tc");
+
+	for (int i = 0; i < M_COUNT && !err; i++) {
+		snprintf(name, sizeof(name), "map_%s", map_names[i]);
+		err = visit(map_fds[i], name);
+	}
+	return err;
 }
 
 int object_pin(void)
 {
-	char path[128];
+	size_t count;
+	struct link_state *links = links_all(&count);
+	int err = each_pin(pin_make);
 
-	for (int i = 0; i < M_COUNT; i++) {
-		snprintf(path, sizeof(path), BPF_DIR "/map_%s", map_names[i]);
-		if (bpf_obj_pin(map_fds[i], path) && errno != EEXIST)
-			return -errno;
-	}
-	for (size_t i = 0; i < link_count; i++) {
-		int err = pin_link(&links[i]);
-
-		if (err)
-			return err;
-	}
+	for (size_t i = 0; i < count && !err; i++)
+		err = link_pin(&links[i]);
+	if (err)
+		return err;
 	pinned = true;
-	snprintf(path, sizeof(path), BPF_DIR "/program_tc");
-	if (bpf_obj_pin(tc_program, path) && errno != EEXIST)
-		return -errno;
 	return freeze();
 }
 
+static int check_pin(int fd, const char *name)
+{
+	if (!pin_stands(fd, name))
+		check_pin_lost(name, pin_make(fd, name));
+	return 0;
+}
+
+void object_check_pins(void)
+{
+	each_pin(check_pin);
+}
+
+static int reopen_link(const char *name)
+{
+	bool is_filter = !strncmp(name, FILTER_PREFIX, sizeof(FILTER_PREFIX) - 1);
+	unsigned int ifindex = 0;
+	char path[128];
+	int fd, err;
+
+	if (!is_filter && strncmp(name, LINK_PREFIX, sizeof(LINK_PREFIX) - 1))
+		return 0;
+	(void)sscanf(name, is_filter ? FILTER_PREFIX "%u" : LINK_PREFIX "tc_%u", &ifindex);
+	snprintf(path, sizeof(path), BPF_DIR "/%.48s", name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	err = link_keep(is_filter ? -1 : fd, is_filter ? fd : -1, ifindex, name);
+	if (err)
+		close(fd);
+	return err;
+}
+
+static bool is_kept(const char *program)
+{
+	size_t count;
+	const struct link_state *links = links_all(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(links[i].name + sizeof(LINK_PREFIX) - 1, program))
+			return true;
+	return false;
+}
+
+/* Every link that can be had. One whose pin went while nobody held it has ended: that is said. */
 static int reopen_links(void)
 {
-	char path[sizeof(BPF_DIR) + 256];
-	struct dirent *entry;
+	static const char *const programs[] = {
+		"egress_connect4", "egress_connect6",	 "egress_sendmsg4",	"egress_sendmsg6",
+		"egress_recvmsg4", "egress_recvmsg6",	 "egress_getpeername4", "egress_getpeername6",
+		"egress_skb",	   "egress_sock_create", "egress_fork",		"egress_exit",
+	};
 	DIR *d = opendir(BPF_DIR);
+	struct dirent *entry;
 
 	if (!d)
 		return -errno;
-	while (link_count) /* of the loader this one goes on from (main.c: watch) */
-		close(links[--link_count].fd);
-	while ((entry = readdir(d))) {
-		unsigned int ifindex;
-		int fd;
-
-		if (strncmp(entry->d_name, "link_", 5))
-			continue;
-		if (sscanf(entry->d_name, "link_tc_%u", &ifindex) != 1)
-			ifindex = 0;
-		snprintf(path, sizeof(path), BPF_DIR "/%s", entry->d_name);
-		fd = bpf_obj_get(path);
-		if (fd >= 0 && link_keep(fd, ifindex, entry->d_name + sizeof("link_") - 1))
-			close(fd);
-	}
+	links_forget_all(); /* of the loader this one goes on from (main.c: watch) */
+	while ((entry = readdir(d)))
+		(void)reopen_link(entry->d_name);
 	closedir(d);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		char finding[128];
+
+		if (is_kept(programs[i]))
+			continue;
+		snprintf(finding, sizeof(finding),
+			 "the program %s has ended with its pin while the loader was away, and could not be "
+			 "put right",
+			 programs[i]);
+		check_happened(finding);
+	}
+	wall_is_coming_back = true;
 	return 0;
 }
 
 int object_reopen(void)
 {
 	char path[128];
+	int err;
 
 	for (int i = 0; i < M_COUNT; i++) {
 		snprintf(path, sizeof(path), BPF_DIR "/map_%s", map_names[i]);
@@ -269,7 +244,9 @@ int object_reopen(void)
 	if (tc_program < 0)
 		return -errno;
 	pinned = true;
-	return reopen_links();
+	err = reopen_links();
+	network_missed();
+	return err;
 }
 
 uint64_t counter_sum(uint32_t counter)

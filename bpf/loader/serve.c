@@ -293,7 +293,7 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		break;
 	case FRAME_GREEN:
 		if (!session->green) {
-			check_all(session, notice_tamper); /* what stands now is what is compared with */
+			check_all(session); /* what stands now is what is compared with */
 			go_green(p, f->length);
 		}
 		break;
@@ -492,7 +492,7 @@ static void start_uncovered(const char *interface, int err)
 	n = snprintf(
 		line, sizeof(line),
 		"{\"error\":{\"code\":\"unsupported\",\"message\":\"interface %s could not be covered: %s\","
-		"\"remedy\":\"cargowall needs TCX (Linux 6.6 or later)\"}}",
+		"\"remedy\":\"cargowall needs TCX or the clsact hook (modules sch_ingress and cls_bpf)\"}}",
 		name, strerror(-err));
 	status_line(line, (size_t)n);
 }
@@ -514,13 +514,13 @@ static int first_start(void)
 {
 	const char *why = "";
 	uint32_t zero = 0;
-	char line[512];
+	char attached[960], line[1024];
 	int err = object_load(session, &why), n;
 
 	if (err) {
 		n = snprintf(line, sizeof(line),
 			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"the kernel refused %s: %s\","
-			     "\"remedy\":\"cargowall needs Linux 6.6 or later with BTF and cgroup2\"}}",
+			     "\"remedy\":\"cargowall needs Linux 6.1 or later with BTF and cgroup2\"}}",
 			     why, strerror(-err));
 		status_line(line, (size_t)n);
 		return EXIT_UNSUPPORTED;
@@ -538,7 +538,9 @@ static int first_start(void)
 		return start_failed("the network's interfaces", err); /* on-unsupported has no say */
 	if (network_apply(start_uncovered))
 		return EXIT_UNSUPPORTED;
-	status_line("{\"stage\":\"attached\"}", 20);
+	links_describe(attached, sizeof(attached));
+	n = snprintf(line, sizeof(line), "{\"stage\":\"attached\",%s}", attached);
+	status_line(line, (size_t)n);
 	return 0;
 }
 
@@ -575,24 +577,27 @@ static void network_changed(void)
 		network_apply(notice_uncovered);
 }
 
-/* Once a second from green on. */
+/* Once a second from green on; what was found is told as soon as the daemon is there. */
 static void self_check(void)
 {
 	struct pollfd keeper = {session->keeper_fd, POLLIN, 0};
 	static uint64_t last;
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
 
-	if (!session->green || channel < 0 || now - last < 1000000000ULL)
+	if (!session->green || channel < 0)
 		return;
-	last = now;
 	if (poll(&keeper, 1, 0) == 1) {
 		exit_code = SERVE_ALONE;
 		return;
 	}
-	/* one that somebody has stopped goes on */
-	syscall(SYS_pidfd_send_signal, session->keeper_fd, SIGCONT, NULL, 0);
-	check_all(session, notice_tamper);
-	lockdown_check(session, check_find);
+	if (now - last >= 1000000000ULL) {
+		last = now;
+		/* one that somebody has stopped goes on */
+		syscall(SYS_pidfd_send_signal, session->keeper_fd, SIGCONT, NULL, 0);
+		check_all(session);
+		lockdown_check(session, check_find);
+	}
+	check_tell(notice_tamper);
 }
 
 /* A daemon that gives no sign of life is ended; its end starts a new one. */
@@ -612,10 +617,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 	if (p[1].revents)
 		reap(signals);
 	if (p[3].revents) {
-		char drop[8192];
-
-		while (recv(watch, drop, sizeof(drop), 0) > 0)
-			;
+		network_heard(watch);
 		network_changed();
 	}
 	if (p[4].revents)
@@ -676,6 +678,7 @@ int serve(struct session *s, bool restarted)
 		return start_failed("the daemon's process", err);
 	if (restarted)
 		network_apply(notice_uncovered);
+	wall_is_coming_back = false;
 	if (s->keeper_lost)
 		notice_tamper("the keeper had been ended; the loader has taken its place");
 	while (exit_code == -1) {

@@ -375,6 +375,7 @@ void session_undo(const struct session *s)
 		umount2(RECORDS_DIR, MNT_DETACH | UMOUNT_NOFOLLOW);
 		umount2(RUN_DIR, MNT_DETACH | UMOUNT_NOFOLLOW);
 	}
+	clsact_clear();
 	rmdir(RUN_DIR);
 	/* the keeper leaves its own cgroup for the one above, then removes it */
 	snprintf(path, sizeof(path), "%s/cgroup.procs", s->options.cgroup);

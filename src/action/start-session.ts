@@ -41,6 +41,8 @@ interface StatusLine {
   readonly pid?: number;
   readonly auditLog?: string;
   readonly text?: string;
+  readonly hooks?: string;
+  readonly wall?: string;
   readonly error?: { readonly code: string; readonly message: string; readonly remedy: string };
 }
 
@@ -79,6 +81,13 @@ async function prove(
   return proofLine(tried);
 }
 
+/** What is for the step's log alone. */
+function retell({ stage, hooks = '', wall = '', text = '' }: StatusLine, log: Log): void {
+  if (stage === 'note') log.info(`debug: ${text}`);
+  if (stage !== 'attached') return;
+  log.group('What this kernel has taken', [`hooks: ${hooks}`, `wall: ${wall}`]);
+}
+
 async function hear(
   loader: Loader,
   attempts: Attempts,
@@ -94,7 +103,7 @@ async function hear(
     if (status?.stage === 'flipped' && status.proof !== undefined) {
       loader.write(await prove(status.proof, attempts, lockdown, log));
     }
-    if (status?.stage === 'note') log.info(`debug: ${status.text ?? ''}`);
+    if (status !== undefined) retell(status, log);
     if (status?.stage === 'undone') heard.undone = true;
     if (status?.stage === 'green') heard.green = status;
   }

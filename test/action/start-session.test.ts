@@ -61,6 +61,12 @@ test('green is what the loader says and ends well', async () => {
   expect(JSON.parse(written[0] ?? '')).toMatchObject({ mode: 'enforce', nonce: 'n' });
 });
 
+test('what the kernel has taken is said before anything else of the start', async () => {
+  const attached = { stage: 'attached', hooks: '10 of the cgroup', wall: 'eth0 by TCX' };
+  const { said } = await start([attached, { stage: 'flipped', proof: PROOF }, GREEN], 0);
+  expect(said.slice(0, 2)).toEqual(['hooks: 10 of the cgroup', 'wall: eth0 by TCX']);
+});
+
 test('what the job could reach is reported to the daemon as no proof', async () => {
   const { written, said } = await start([{ stage: 'flipped', proof: PROOF }, GREEN], 0);
   const line: unknown = JSON.parse(written[1] ?? '');

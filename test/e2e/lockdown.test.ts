@@ -18,6 +18,15 @@ describe('examples/lockdown.yml', () => {
     expect(main.pipesMs).toBeLessThan(1000);
   });
 
+  test('main says what the runner has and what its kernel has taken', () => {
+    const { log } = stepOf(run, 'Lock the job down');
+    expect(log).toMatch(/kernel: \d+\.\d+.*\n.*processor: (x64|arm64)\n/);
+    expect(log).toContain('container job or slim image: no');
+    expect(log).toContain('kernel types (BTF): yes');
+    expect(log).toContain('hooks: 10 of the cgroup, 2 tracepoints');
+    expect(log).toMatch(/wall: \S+ by TCX/);
+  });
+
   test('an allowed name passes over both families', () => {
     expect(stepOf(run, 'Install from the registry (allowed)').log).toContain('hello from registry');
     expect(stepOf(run, 'The same over IPv6 (allowed)').log).toContain('hello from registry');

@@ -1,12 +1,25 @@
 // A loader started in a lab with the stand-in daemon, as main starts it: settings on its stdin,
 // status lines on its stdout.
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { decodeEvent, type Event } from './entries.ts';
 import { type Lab, line } from './lab.ts';
 
 export const LOADER = resolve('build/bin/loader-linux-x64');
+
+/** The loader as it is on a kernel without TCX: another build, for there is no such switch. */
+export function loaderWithoutTcx(): string {
+  const loader = resolve('build/bin/loader-no-tcx');
+  execFileSync('make', [
+    '-s',
+    '-C',
+    'bpf/loader',
+    'OUT=../../build/bin',
+    '../../build/bin/loader-no-tcx',
+  ]);
+  return loader;
+}
 
 /** The folder of a daemon bundle that holds the stand-in. */
 export function standInFolder(): string {
@@ -23,6 +36,7 @@ export function loaderArguments(
   lab: Lab,
   worker: number,
   changed: Record<string, string> = {},
+  program = LOADER,
 ): string[] {
   const options: Record<string, string> = {
     '--cgroup': lab.cgroup,
@@ -33,7 +47,7 @@ export function loaderArguments(
     '--object': resolve('build/bpf/egress.bpf.o'),
     ...changed,
   };
-  return [LOADER, 'start', ...Object.entries(options).flat()];
+  return [program, 'start', ...Object.entries(options).flat()];
 }
 
 export interface Session {
@@ -63,9 +77,9 @@ export async function startWorker(lab: Lab): Promise<ChildProcess> {
 }
 
 /** Starts worker and loader and waits for green. */
-export async function start(lab: Lab, session: Session): Promise<Started> {
+export async function start(lab: Lab, session: Session, program = LOADER): Promise<Started> {
   const worker = await startWorker(lab);
-  const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0));
+  const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0, {}, program));
   loader.stdin?.write(settings(session));
   const green = JSON.parse(await line(loader, '"green"')) as Started['green'];
   return { loader, worker, green };

@@ -1,8 +1,10 @@
 // Whether this runner can be guarded: feature probes, never version checks. What only the kernel
 // can say (each program, each hook) is said by the loader, before anything has changed.
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { release } from 'node:os';
 
 const BTF = '/sys/kernel/btf/vmlinux';
+const LSM = '/sys/kernel/security/lsm';
 /** The machine's own namespaces have fixed numbers (linux/nsfs.h); a container has others. */
 const MACHINE_NAMESPACES = new Map([
   ['pid', 'pid:[4026531836]'],
@@ -21,16 +23,22 @@ export interface Capability {
 export interface ProbedMachine {
   readonly platform: string;
   readonly arch: string;
+  /** The kernel's release. */
+  readonly release: string;
   readonly exists: (path: string) => boolean;
   /** A symbolic link's text; throws without one. */
   readonly readLink: (path: string) => string;
+  /** A file's text; throws without one. */
+  readonly readText: (path: string) => string;
 }
 
 const THIS_MACHINE: ProbedMachine = {
   platform: process.platform,
   arch: process.arch,
+  release: release(),
   exists: existsSync,
   readLink: (path) => readlinkSync(path),
+  readText: (path) => readFileSync(path, 'utf8'),
 };
 
 function probeProcessor({ arch }: ProbedMachine): Capability {
@@ -53,13 +61,13 @@ function probeContainer({ readLink }: ProbedMachine): Capability {
       return []; // a kernel without this kind has one for all
     }
   });
-  const name = 'container job';
+  const name = 'container job or slim image';
   if (own.length === 0) return { name, found: 'no', remedy: '' };
   return {
     name,
     found: `yes (own namespaces: ${own.join(', ')})`,
     remedy:
-      'a job in a container cannot guard its machine; remove "container:" and start containers in its steps',
+      'a job in a container cannot guard its machine; remove "container:" and start containers in its steps, or, where the image is a slim one (itself a container), use a full one',
   };
 }
 
@@ -80,6 +88,16 @@ function probeCgroup(mount: string | undefined): Capability {
   return { name: 'cgroup2', found: mount ?? 'not mounted', remedy };
 }
 
+/** Nothing depends on it, and a kernel need not say: which modules guard beside us. */
+function probeModules({ readText }: ProbedMachine): Capability {
+  const name = 'security modules (LSM)';
+  try {
+    return { name, found: `${readText(LSM).trim()}; none is needed`, remedy: '' };
+  } catch {
+    return { name, found: 'not told; none is needed', remedy: '' };
+  }
+}
+
 /** All capabilities, in the order people look for them; `access` says how root is had. */
 export function probeCapabilities(
   mount: string | undefined,
@@ -90,10 +108,12 @@ export function probeCapabilities(
   if (system.remedy !== '') return [system];
   return [
     system,
+    { name: 'kernel', found: machine.release, remedy: '' },
     probeProcessor(machine),
     probeContainer(machine),
     probeBtf(machine),
     probeCgroup(mount),
+    probeModules(machine),
     probeRoot(access),
   ];
 }

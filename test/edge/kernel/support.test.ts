@@ -4,6 +4,8 @@ import { type ProbedMachine, probeCapabilities } from '../../../src/edge/kernel/
 const MACHINE: ProbedMachine = {
   platform: 'linux',
   arch: 'x64',
+  release: '6.1.0-50',
+  readText: () => 'lockdown,capability,bpf\n',
   exists: () => true,
   readLink: (path) =>
     ({
@@ -38,10 +40,11 @@ test.each(['pid', 'ipc', 'cgroup'])('an own %s namespace is a container', (kind)
     path.endsWith(kind) ? `${kind}:[4026532999]` : MACHINE.readLink(path);
   const [found] = missing({ readLink });
   expect(found).toMatchObject({
-    name: 'container job',
+    name: 'container job or slim image',
     found: `yes (own namespaces: ${kind})`,
   });
   expect(found?.remedy).toContain('remove "container:"');
+  expect(found?.remedy).toContain('slim');
 });
 
 test('everything missing is named with its remedy', () => {
@@ -52,4 +55,27 @@ test('everything missing is named with its remedy', () => {
     'cgroup2',
     'root',
   ]);
+});
+
+test('the report names everything that is looked at, in the order people look for it', () => {
+  const lines = probeCapabilities('/sys/fs/cgroup', 'by sudo', MACHINE).map(
+    ({ name, found }) => `${name}: ${found}`,
+  );
+  expect(lines).toEqual([
+    'system: linux',
+    'kernel: 6.1.0-50',
+    'processor: x64',
+    'container job or slim image: no',
+    'kernel types (BTF): yes',
+    'cgroup2: /sys/fs/cgroup',
+    'security modules (LSM): lockdown,capability,bpf; none is needed',
+    'root: by sudo',
+  ]);
+});
+
+test('a machine that does not tell its security modules misses nothing', () => {
+  const readText = () => {
+    throw new Error('ENOENT');
+  };
+  expect(missing({ readText })).toEqual([]);
 });

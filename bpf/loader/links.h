@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is attached: by links, which outlive us once they are pinned, or by filters, which do anyway. */
+#ifndef CARGOWALL_LINKS_H
+#define CARGOWALL_LINKS_H
+
+#include "loader.h"
+
+#define TCX_EGRESS 47 /* enum bpf_attach_type; older headers don't know it */
+#ifdef NO_TCX /* a build for tests: the kernel as if it had none */
+#define TCX_IS_LEFT_OUT true
+#else
+#define TCX_IS_LEFT_OUT false
+#endif
+#define LINK_PREFIX "link_" /* a pinned link */
+#define FILTER_PREFIX "filter_" /* the pinned program of an uplink's clsact filter */
+
+enum link_kind {
+	LINK_TRACE, /* nobody can detach it */
+	LINK_CGROUP,
+	LINK_TCX,
+	LINK_FILTER, /* clsact: no link at all */
+};
+
+/* One attachment and what it was when it was made. */
+struct link_state {
+	enum link_kind kind;
+	int fd; /* -1: a filter */
+	int program_fd;
+	uint32_t program; /* id */
+	uint32_t attach_type;
+	unsigned int ifindex; /* 0: not of an uplink */
+	bool gone; /* its interface was told to be */
+	char name[48]; /* its file's in BPF_DIR */
+};
+
+/* Takes a link, or with `program_fd` a filter, into the table; the descriptors are the table's then. */
+int link_keep(int fd, int program_fd, unsigned int ifindex, const char *name);
+struct link_state *links_all(size_t *count);
+/* Lets go of every descriptor; what is attached stands. */
+void links_forget_all(void);
+struct link_state *link_of(unsigned int ifindex);
+/* Whether it is attached where it was, with the program it had, and nothing before it. */
+bool link_stands(const struct link_state *l);
+/* Attaches it again. 0 or -errno. */
+int link_mend(struct link_state *l);
+/* Forgets uplinks' links that ended with their interfaces. */
+void links_forget_gone(void);
+/* Makes the file of a link or its program, whatever is there. */
+int link_pin(const struct link_state *l);
+/* Whether a file in BPF_DIR is what a descriptor is. */
+bool pin_stands(int fd, const char *name);
+int pin_make(int fd, const char *name);
+
+/* wall.c: a TCX link before all others of an interface. Descriptor, or -errno. */
+int tcx_attach(unsigned int ifindex, int program_fd);
+/* Id of the first TCX program of an interface, 0 without. */
+uint32_t tcx_first(unsigned int ifindex);
+
+/* clsact.c: our filter on the way out of an interface; it is known by its name. */
+int clsact_attach(unsigned int ifindex, int program_fd);
+bool clsact_stands(unsigned int ifindex, uint32_t program);
+int clsact_mend(unsigned int ifindex, int program_fd);
+/* Filters on the way out of an interface, whosever. */
+unsigned int clsact_count(unsigned int ifindex);
+
+#endif /* CARGOWALL_LINKS_H */

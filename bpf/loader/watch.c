@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Word of changes to interfaces, addresses and routes; the end of an interface reaches its wall. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "links.h"
+
+#define HEARD_MAX 1024 /* messages of a turn */
+
+int network_watch(void)
+{
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK,
+				.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+					     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int next_hops = RTNLGRP_NEXTHOP;
+
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &next_hops, sizeof(next_hops));
+	if (fd >= 0 && bind(fd, (void *)&a, sizeof(a))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void network_missed(void)
+{
+	size_t count;
+	struct link_state *links = links_all(&count);
+	char name[IF_NAMESIZE];
+
+	for (size_t i = 0; i < count; i++)
+		if (links[i].ifindex && !if_indextoname(links[i].ifindex, name))
+			links[i].gone = true;
+}
+
+/* A bridge tells the end of a port with the same type: only AF_UNSPEC is the interface's own. */
+static void hear(const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *m = NLMSG_DATA(h);
+
+	if (h->nlmsg_type == RTM_DELLINK && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*m)) &&
+	    m->ifi_family == AF_UNSPEC)
+		wall_gone((unsigned int)m->ifi_index);
+}
+
+void network_heard(int watch)
+{
+	static char buffer[1 << 16];
+	struct iovec part = {buffer, sizeof(buffer)};
+	struct sockaddr_nl from;
+
+	/* bounded: who sends without end must not hold us here */
+	for (int i = 0; i < HEARD_MAX; i++) {
+		struct msghdr message = {
+			.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &part, .msg_iovlen = 1};
+		int left = (int)recvmsg(watch, &message, 0);
+
+		if (left < 0 && errno == EINTR)
+			continue;
+		if (left < 0 && errno != ENOBUFS)
+			return;
+		if (left < 0 || message.msg_flags & MSG_TRUNC) {
+			network_missed();
+			continue;
+		}
+		if (from.nl_pid)
+			continue; /* only the kernel's word counts: any root may send to this group */
+		for (struct nlmsghdr *h = (void *)buffer; NLMSG_OK(h, (unsigned int)left);
+		     h = NLMSG_NEXT(h, left))
+			hear(h);
+	}
+}
