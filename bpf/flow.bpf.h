@@ -10,6 +10,7 @@
 struct record {
 	unsigned char layer;
 	unsigned char mid_stream;
+	unsigned char forwarded; /* came in by another interface */
 	unsigned short ethertype;
 	unsigned int ifindex;
 };
