@@ -85,7 +85,7 @@ static void read_table(const char *path, unsigned int proto, uint64_t netns, boo
 		o->inode = inode;
 		o->netns = netns;
 		o->other = other;
-		o->origin = other ? ORIGIN_OTHER_NETNS : ORIGIN_SYSTEM;
+		o->origin = other ? ORIGIN_CONTAINER : ORIGIN_SYSTEM;
 		count++;
 	}
 	fclose(f);
@@ -103,6 +103,8 @@ static void claim(pid_t pid, unsigned long inode)
 		if (!list[i].other && !bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v)) {
 			list[i].scope = v.scope;
 			list[i].origin = v.origin;
+		} else if (process_is_contained(pid)) {
+			list[i].origin = ORIGIN_CONTAINER;
 		}
 	}
 }
