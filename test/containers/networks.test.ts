@@ -2,7 +2,6 @@
 // is not is refused inside at once and recorded as the container's, and what stays on the machine is
 // free. Engine, resolvers and packet filter are as they were.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { ALLOWED, ALLOWED_NAME, POLICY, Quay } from './quay.ts';
 
 const quay = new Quay('networks');
@@ -31,6 +30,8 @@ beforeAll(async () => {
   docker.must('network', 'create', 'own');
   for (const [, , name, options] of CONTAINERS) docker.idle(name, ...options);
   docker.idle('none', '--network', 'none');
+  docker.serve('web', '--network', 'own', '-p', '8081:8080');
+  docker.serve('loop', '-p', '127.0.0.1:8082:8080');
   before = docker.state();
   await guarded.guard(POLICY);
 }, 90_000);
@@ -38,12 +39,6 @@ afterAll(() => {
   quay.close();
   process.stdout.write(closed.map((one) => `${one}: closed\n`).join(''));
 });
-
-/** The records so far of a container. */
-async function recordsOf(name: string): Promise<readonly AuditEvent[]> {
-  const cgroup = docker.cgroupOf(name);
-  return (await guarded.events()).filter((event) => event.cgroup === cgroup);
-}
 
 describe.each(CONTAINERS)('case %s, %s', (number, what, name) => {
   test('what is allowed is reached, by name and by address, and recorded once', async () => {
@@ -73,4 +68,78 @@ describe.each(CONTAINERS)('case %s, %s', (number, what, name) => {
     });
     closed.push(`case ${number}, ${what}`);
   });
+});
+
+test('case 39, without a network an address is refused too, and a name is asked nobody', async () => {
+  const none = quay.shell('none');
+  const record = await quay.expectAddressRefused(none);
+  expect(record).toMatchObject({ origin: 'container', cgroup: docker.cgroupOf('none') });
+  const heard = guarded.heard.length;
+  expect(none('timed nslookup none.evil.example.net').stdout).toMatch(/code 1/u);
+  expect(guarded.heard.slice(heard).filter((text) => text.includes('none.evil'))).toEqual([]);
+  closed.push('case 39, no network');
+});
+
+test("case 145, a question is the container's, whoever forwards it", async () => {
+  const direct = await quay.expectNameRefused(quay.shell('bridge'));
+  expect(direct).toMatchObject({
+    origin: 'container',
+    process: 'nslookup',
+    cgroup: docker.cgroupOf('bridge'),
+    src_ip: docker.addressOf('bridge'),
+  });
+  const forwarded = await quay.expectNameRefused(quay.shell('user'));
+  expect(forwarded).toMatchObject({
+    origin: 'container',
+    process: 'dockerd',
+    src_ip: docker.addressOf('user'),
+  });
+  const elsewhere = await quay.expectNameRefused(quay.shell('bridge'), '203.0.113.7');
+  expect(elsewhere).toMatchObject({ origin: 'container', process: 'nslookup' });
+  closed.push('case 145, a question by way of the engine');
+});
+
+describe('what stays on the machine is free, and no news', () => {
+  const gateway = () => docker.must('inspect', '-f', '{{.NetworkSettings.Gateway}}', 'bridge');
+
+  test.each([
+    ['container to container, by name', 'user', () => 'http://web:8080/', 'web'],
+    ['container to container', 'user', () => `http://${docker.addressOf('web')}:8080/`, 'web'],
+    ['container to a published port', 'bridge', () => `http://${gateway()}:8081/`, 'web'],
+    ["container to the machine's address", 'bridge', () => 'http://192.0.2.2:8081/', 'web'],
+    [
+      "the host's network to a container",
+      'host',
+      () => `http://${docker.addressOf('web')}:8080/`,
+      'web',
+    ],
+  ])('%s', async (_what, from, url, answer) => {
+    await expectFree(() => docker.in(from, `wget -q -O - ${url()}`).stdout, answer);
+  });
+
+  test.each([
+    ['machine to container', () => `http://${docker.addressOf('web')}:8080/`, 'web'],
+    ['machine to a published port', () => 'http://192.0.2.2:8081/', 'web'],
+    ['machine to a port published on loopback', () => 'http://127.0.0.1:8082/', 'loop'],
+  ])('%s', async (_what, url, answer) => {
+    await expectFree(() => guarded.run('curl', '-s', '-m', '5', url()).stdout, answer);
+  });
+
+  /** A request that is answered, and leaves no record: only the next one's. */
+  async function expectFree(request: () => string, answer: string): Promise<void> {
+    const since = (await guarded.events()).length;
+    expect(request().trim()).toBe(answer);
+    guarded.run('curl', '-s', `http://${ALLOWED}/after`);
+    const isAfter = ({ dst_ip: address }: { dst_ip?: string }) => address === ALLOWED;
+    const events = await guarded.events((all) => all.slice(since).some(isAfter));
+    expect(
+      events.slice(since).map(({ dst_ip: address, dst_hostname: name }) => [name, address]),
+    ).toEqual([[undefined, ALLOWED]]);
+  }
+});
+
+test('the engine runs on as it was, with its configuration, rules and resolvers', async () => {
+  await quay.expectNoLeak();
+  expect(before['rules']).toContain('MASQUERADE');
+  expect(docker.state()).toEqual(before);
 });

@@ -86,11 +86,19 @@ export class Docker {
     return join(this.#folder, 'docker.sock');
   }
 
-  /** Runs the client as a command of the job. */
-  run(...words: string[]): Result {
+  get #client(): readonly string[] {
     const setting = [`DOCKER_CONFIG=${this.#folder}`, 'DOCKER_BUILDKIT=0'];
-    const client = ['env', ...setting, 'docker', '-H', `unix://${this.#socket}`];
-    return this.#lab.run(...client, ...words);
+    return ['env', ...setting, 'docker', '-H', `unix://${this.#socket}`];
+  }
+
+  /** Runs the client as a command of the job, ten seconds at most. */
+  run(...words: string[]): Result {
+    return this.#lab.run(...this.#client, ...words);
+  }
+
+  /** Starts the client as a process of the job; it ends with the lab. */
+  spawn(...words: string[]): ChildProcess {
+    return this.#lab.spawn([...this.#client, ...words]);
   }
 
   /** The client's output; throws when it fails. */
