@@ -341,6 +341,36 @@ static __always_inline bool frame_is_processless(struct __sk_buff *skb, const st
 	return !sk || sk->family == AF_INET || sk->family == AF_INET6;
 }
 
+#define HEAD_LIFE_NS 30000000000ULL /* as long as a receiver waits for the rest */
+
+static __always_inline void head_key_of(struct head_key *k, const struct endpoint *e)
+{
+	k->src = e->src;
+	k->dst = e->dst;
+	k->id = e->id;
+	k->proto = e->proto;
+}
+
+/* The rest of a datagram follows its head: a fragment alone says nothing of its port. */
+static __always_inline void head_passed(const struct endpoint *e)
+{
+	struct head_key k = {};
+	__u64 now = bpf_ktime_get_ns();
+
+	head_key_of(&k, e);
+	bpf_map_update_elem(&heads, &k, &now, BPF_ANY);
+}
+
+static __always_inline bool has_head(const struct endpoint *e)
+{
+	struct head_key k = {};
+	const __u64 *passed;
+
+	head_key_of(&k, e);
+	passed = bpf_map_lookup_elem(&heads, &k);
+	return passed && bpf_ktime_get_ns() - *passed < HEAD_LIFE_NS;
+}
+
 /* Who a frame is of when no call of its socket was seen: born before us, or outside our cgroup. */
 static __always_inline __u32 frame_scope(__u64 cgroup, const struct config *c)
 {
@@ -396,8 +426,13 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 			bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
 		return TCX_NEXT_PROGRAM;
 	}
-	return packet_decide(&e, s, &q, &r, c, p, frame_is_processless(skb, s)) ? TCX_NEXT_PROGRAM
-										: TCX_DROP_FRAME;
+	if (e.shape == SHAPE_FRAGMENT && has_head(&e))
+		return TCX_NEXT_PROGRAM;
+	if (!packet_decide(&e, s, &q, &r, c, p, frame_is_processless(skb, s)))
+		return TCX_DROP_FRAME;
+	if (e.head)
+		head_passed(&e);
+	return TCX_NEXT_PROGRAM;
 }
 
 #endif /* CARGOWALL_PACKET_BPF_H */
