@@ -59,6 +59,17 @@ test('case 36, so is one in a network made later, which is local at once', async
   closed.push('case 36, a network made later');
 });
 
+test('case 11, a network with IPv6', async () => {
+  docker.must('network', 'create', '--ipv6', '--subnet', 'fd00:7::/64', 'six');
+  const to = '2001:db8:1::66';
+  const { stdout } = quay.fresh('--network', 'six')(`timed nc -w 5 ${to} 84`);
+  expect(stdout).toContain('not permitted');
+  const isIt = (event: AuditEvent) => event.dst_ip === to && event.blocked;
+  const events = await guarded.events((all) => all.some(isIt));
+  expect(events.filter(isIt)).toMatchObject([{ origin: 'container', process: 'nc', dst_port: 84 }]);
+  closed.push('case 11, a network with IPv6');
+});
+
 test.each([
   ['default', 'the default bridge'],
   ['host', "the host's network"],

@@ -1,7 +1,9 @@
 // Containers of a real engine behind the wall, network by network: what is allowed is reached, what
 // is not is refused inside at once and recorded as the container's, and what stays on the machine is
 // free. Engine, resolvers and packet filter are as they were.
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { ALLOWED, ALLOWED_NAME, POLICY, Quay } from './quay.ts';
 
 const quay = new Quay('networks');
@@ -136,6 +138,16 @@ describe('what stays on the machine is free, and no news', () => {
       events.slice(since).map(({ dst_ip: address, dst_hostname: name }) => [name, address]),
     ).toEqual([[undefined, ALLOWED]]);
   }
+});
+
+test('case 18, a connection from outside to a published port is not an opening', async () => {
+  const outside = ['netns', 'exec', guarded.lab.net, 'curl', '-s', '-m', '2'];
+  const done = spawnSync('ip', [...outside, 'http://192.0.2.2:8081/'], { encoding: 'utf8' });
+  expect([done.status, done.stdout]).toEqual([28, '']);
+  const isIt = (event: AuditEvent) => event.dst_ip === '192.0.2.1' && event.blocked;
+  const events = await guarded.events((all) => all.some(isIt));
+  expect(events.find(isIt)).toMatchObject({ src_ip: docker.addressOf('web'), protocol: 'TCP' });
+  closed.push('case 18, a published port from outside');
 });
 
 test('the engine runs on as it was, with its configuration, rules and resolvers', async () => {
