@@ -188,15 +188,13 @@ static void check_link(const struct link_state *l, bool pinned)
 	}
 }
 
-void check_all(const struct session *s, check_report to)
+void check_links(check_report to)
 {
 	size_t count;
 	bool pinned;
 	const struct link_state *links = object_links(&count, &pinned);
 
 	report = to;
-	check_cgroup(s->options.cgroup);
-	check_raw_sockets();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];
 
@@ -206,4 +204,12 @@ void check_all(const struct session *s, check_report to)
 		snprintf(hook, sizeof(hook), "the uplink %s", name);
 		check_hook(TCX_EGRESS, links[i].ifindex, links[i].ifindex, hook);
 	}
+}
+
+void check_all(const struct session *s, check_report to)
+{
+	report = to;
+	check_cgroup(s->options.cgroup);
+	check_raw_sockets();
+	check_links(to);
 }

@@ -16,4 +16,7 @@ void check_find(const char *finding);
 /* Compares programs, links and pins with what was installed; the first time it only remembers. */
 void check_all(const struct session *s, check_report to);
 
+/* The part of it that is about links and pins. */
+void check_links(check_report to);
+
 #endif /* CARGOWALL_CHECK_H */

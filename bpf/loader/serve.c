@@ -554,6 +554,9 @@ static void network_changed(void)
 {
 	int err = network_scan();
 
+	/* a link that somebody took away is told before its place is covered again */
+	if (session->green && channel >= 0)
+		check_links(notice_tamper);
 	if (err)
 		notice_uncovered("(all)", err);
 	else

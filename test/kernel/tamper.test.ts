@@ -72,6 +72,13 @@ describe('within two seconds there is a record when', () => {
     expect(jobConnect(guarded.lab, REFUSED)).toBe('PermissionError');
   });
 
+  test('the wall of an uplink is detached and the network changes at once', async () => {
+    const change = `os.system('ip link add later type bridge')`;
+    expect(asRoot(`detach(${UPLINK}); ${change}`)).toBe('');
+    await foundSoon('is not attached any more');
+    expect(jobConnect(guarded.lab, REFUSED)).toBe('PermissionError');
+  });
+
   test('a pin is removed', async () => {
     asRoot(`os.unlink('/run/cargowall/bpf/link_egress_skb')`);
     await foundSoon('the pin of the program egress_skb is gone');
