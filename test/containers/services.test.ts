@@ -1,7 +1,7 @@
 // Containers that were there before the wall, with flows open through the engine's NAT (spec 7): which
 // go on, which are closed, and what is recorded. The flows are silent until the wall stands.
 import type { ChildProcess } from 'node:child_process';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { IMAGE, TOOLS } from '../lab/docker.ts';
 import { eachLine, line } from '../lab/lab.ts';
 import type { SessionWishes } from '../lab/session.ts';
@@ -25,6 +25,11 @@ print('done', flush=True)
 `;
 const CLOSED = 'ConnectionAbortedError';
 const POLICY: SessionWishes = { allow: 'registry.example.com:80', block: REFUSED };
+
+const closed: string[] = [];
+afterAll(() => {
+  process.stdout.write(closed.map((one) => `${one}: closed\n`).join(''));
+});
 
 let quay: Quay;
 beforeEach(async () => {
@@ -65,7 +70,7 @@ describe.each([
   ['the default bridge', []],
   ['a user-defined bridge', ['--network', 'own']],
   ["the host's network", ['--network', 'host']],
-])('case 37, a service on %s', (_what, options) => {
+])('case 37, a service on %s', (what, options) => {
   beforeEach(() => quay.docker.must('network', 'create', 'own'));
 
   test('what a rule denies is closed, all else goes on', async () => {
@@ -81,6 +86,7 @@ describe.each([
       [NEITHER, false, 'container', 'python3'],
       [REFUSED, true, 'container', 'python3'],
     ]);
+    closed.push(`case 37, a service on ${what}`);
   });
 
   test('allow-existing-connections: false closes what no rule allows', async () => {

@@ -38,7 +38,8 @@ exec dockerd --config-file "$1/daemon.json" 2> "$1/dockerd.log"
 /** A running engine; `close` before the lab's. */
 export class Docker {
   readonly #lab: Lab;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'cargowall-docker-'));
+  /** Where all of its files are. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'cargowall-docker-'));
   readonly #cgroup: string;
   #engine: ChildProcess | undefined;
 
@@ -49,7 +50,7 @@ export class Docker {
 
   /** Starts the engine and gives it its image. */
   async open(): Promise<void> {
-    const folder = this.#folder;
+    const folder = this.folder;
     const parent = `/${basename(this.#lab.cgroup)}/containers`;
     const config = {
       'data-root': join(folder, 'data'),
@@ -70,24 +71,24 @@ export class Docker {
   }
 
   #makeImage(): void {
-    const root = join(this.#folder, 'root');
+    const root = join(this.folder, 'root');
     for (const name of ['bin', 'etc', 'tmp', 'www'])
       mkdirSync(join(root, name), { recursive: true });
     cpSync('/bin/busybox', join(root, 'bin/busybox'));
     // for TOOLS: /usr of the machine
     for (const name of ['lib', 'lib64']) symlinkSync(`usr/${name}`, join(root, name));
     execFileSync('chroot', [root, '/bin/busybox', '--install', '/bin']);
-    const tar = join(this.#folder, 'root.tar');
+    const tar = join(this.folder, 'root.tar');
     execFileSync('tar', ['-C', root, '-cf', tar, '.']);
     this.must('import', tar, IMAGE);
   }
 
   get #socket(): string {
-    return join(this.#folder, 'docker.sock');
+    return join(this.folder, 'docker.sock');
   }
 
   get #client(): readonly string[] {
-    const setting = [`DOCKER_CONFIG=${this.#folder}`, 'DOCKER_BUILDKIT=0'];
+    const setting = [`DOCKER_CONFIG=${this.folder}`, 'DOCKER_BUILDKIT=0'];
     return ['env', ...setting, 'docker', '-H', `unix://${this.#socket}`];
   }
 
@@ -126,7 +127,7 @@ export class Docker {
 
   /** A folder as the context of a build. */
   context(files: Readonly<Record<string, string>>): string {
-    const folder = mkdtempSync(join(this.#folder, 'context-'));
+    const folder = mkdtempSync(join(this.folder, 'context-'));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     return folder;
   }
@@ -145,11 +146,11 @@ export class Docker {
 
   /** What a firewall could have changed: the engine's process, its configuration, rules, resolvers. */
   state(): Readonly<Record<string, string>> {
-    const read = (name: string) => readFileSync(join(this.#folder, name), 'utf8');
+    const read = (name: string) => readFileSync(join(this.folder, name), 'utf8');
     const pid = read('dockerd.pid').trim();
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const rules = (tool: string) => this.#lab.run(tool).stdout.replace(/^[#:].*\n/gmu, '');
-    const containers = join(this.#folder, 'data/containers');
+    const containers = join(this.folder, 'data/containers');
     const resolvers = readdirSync(containers)
       .map((id) => join(containers, id, 'resolv.conf'))
       .filter((path) => existsSync(path)) // a shared network has its owner's
@@ -166,13 +167,13 @@ export class Docker {
 
   /** What the engine has logged. */
   get log(): string {
-    return readFileSync(join(this.#folder, 'dockerd.log'), 'utf8');
+    return readFileSync(join(this.folder, 'dockerd.log'), 'utf8');
   }
 
   /** Ends containers and engine; their cgroups go with the lab's. */
   close(): void {
     removeCgroup(join(this.#lab.cgroup, 'containers'));
     removeCgroup(this.#cgroup);
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
