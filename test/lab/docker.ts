@@ -66,7 +66,10 @@ export class Docker {
     const words = ['unshare', '-m', '--propagation', 'private', 'sh', '-c', ENGINE, 'sh', folder];
     this.#engine = this.#lab.spawn(words, this.#cgroup);
     await line(this.#engine, 'started');
-    await until(() => this.run('version').code === 0, 'dockerd', 30_000);
+    await until(() => this.run('version').code === 0, 'dockerd', 30_000).catch((cause: unknown) => {
+      const log = readFileSync(join(folder, 'dockerd.log'), 'utf8').slice(-2000);
+      throw new Error(`dockerd does not answer: ${log}`, { cause });
+    });
     this.#makeImage();
   }
 
@@ -163,11 +166,6 @@ export class Docker {
       resolver: this.#lab.run('cat', '/etc/resolv.conf').stdout,
       resolvers: resolvers.join('--\n'),
     };
-  }
-
-  /** What the engine has logged. */
-  get log(): string {
-    return readFileSync(join(this.folder, 'dockerd.log'), 'utf8');
   }
 
   /** Ends containers and engine; their cgroups go with the lab's. */
