@@ -36,9 +36,9 @@ enum origin {
 	ORIGIN_UNKNOWN = 0,
 	ORIGIN_RUNNER = 1,
 	ORIGIN_JOB = 2, /* below the worker */
-	ORIGIN_SYSTEM = 3, /* in the machine's network namespace, not below the worker */
+	ORIGIN_SYSTEM = 3, /* in the machine's own namespaces, not below the worker */
 	ORIGIN_DAEMON = 4, /* loader or daemon */
-	ORIGIN_OTHER_NETNS = 5, /* a container, or anything else in a namespace of its own */
+	ORIGIN_CONTAINER = 5, /* in a network, process or cgroup namespace of its own */
 };
 
 /* Which set of rules or grants an entry belongs to; the order they are asked in is verdict_for(). */
@@ -295,6 +295,8 @@ struct config {
 	struct address far6;
 	unsigned short proxy_port; /* one port for UDP and TCP, every address */
 	unsigned short canary_port; /* TCP on proxy4: the end of the proof's connect */
+	unsigned int host_pidns; /* inode numbers of the machine's namespaces; zero = not known */
+	unsigned int host_cgroupns;
 	unsigned int pad;
 };
 
@@ -339,7 +341,7 @@ ABI_SIZE(struct flow_key, 40);
 ABI_SIZE(struct flow_value, 24);
 ABI_SIZE(struct owner_key, 20);
 ABI_SIZE(struct owner_value, 80);
-ABI_SIZE(struct config, 120);
+ABI_SIZE(struct config, 128);
 ABI_SIZE(struct policy_config, 40);
 
 #endif /* CARGOWALL_ABI_H */

@@ -17,7 +17,9 @@ struct endpoint {
 	unsigned char shape; /* enum endpoint_shape */
 	unsigned char icmp_type;
 	unsigned char carries; /* a TCP segment with bytes behind its header */
-	unsigned char pad[2];
+	unsigned char head; /* the first of several fragments */
+	unsigned char pad;
+	unsigned int id; /* of the datagram a fragment belongs to */
 };
 
 enum endpoint_shape {
@@ -25,6 +27,9 @@ enum endpoint_shape {
 	SHAPE_BAD = 1, /* malformed or source-routed */
 	SHAPE_FRAGMENT = 2, /* not the first: no ports */
 };
+
+/* In units of 8 bytes: no link is so small that a head carries less (RFC 791: 68 bytes) */
+#define FRAGMENT_OFFSET_MIN 6
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -176,9 +181,12 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 	e->proto = h[9];
 	if (length < 20)
 		return SHAPE_BAD;
-	fragment = ((__u32)h[6] << 8 | h[7]) & 0x1fff;
+	fragment = (__u32)h[6] << 8 | h[7];
+	e->id = (__u32)h[4] << 8 | h[5];
+	e->head = (fragment & 0x3fff) == 0x2000;
+	fragment &= 0x1fff;
 	if (fragment)
-		return SHAPE_FRAGMENT;
+		return fragment < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
 	/* options are never needed and can route by the source (RFC 791): router alert (148), as
 	 * IGMP carries it, is the one exception */
 	if (length > 20) {
@@ -195,7 +203,7 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 
 static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_buff *skb, __u32 at)
 {
-	__u8 h[40], next[4];
+	__u8 h[40], next[8];
 	int i;
 
 	if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) || h[0] >> 4 != 6)
@@ -214,9 +222,15 @@ static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_bu
 		if (e->proto == 43 && next[3])
 			return SHAPE_BAD; /* a routing header with segments left (RFC 8200 4.4) */
 		if (e->proto == 44) {
+			__u32 fragment = (__u32)next[2] << 8 | next[3];
+
+			if (bpf_skb_load_bytes(skb, at, next, 8))
+				return SHAPE_BAD;
 			e->proto = next[0];
-			if (((__u32)next[2] << 8 | next[3]) & 0xfff8)
-				return SHAPE_FRAGMENT;
+			e->id = (__u32)next[4] << 24 | (__u32)next[5] << 16 | (__u32)next[6] << 8 | next[7];
+			e->head = fragment == 1;
+			if (fragment >> 3)
+				return fragment >> 3 < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
 			at += 8;
 			continue;
 		}

@@ -10,6 +10,7 @@
 struct record {
 	unsigned char layer;
 	unsigned char mid_stream;
+	unsigned char forwarded; /* came in by another interface */
 	unsigned short ethertype;
 	unsigned int ifindex;
 };
@@ -92,6 +93,8 @@ static __noinline int flow_emit(const struct endpoint *e, const struct decision 
 	v->ext.ifindex = r->ifindex;
 	v->ext.ethertype = r->ethertype;
 	v->ext.count = 1;
+	/* what comes in by another interface is of another namespace; its socket, if any, says more */
+	v->ext.origin = r->forwarded ? ORIGIN_CONTAINER : ORIGIN_UNKNOWN;
 	flow_owner(v, s);
 	bpf_ringbuf_submit(v, d->verdict == VERDICT_ALLOW ? BPF_RB_NO_WAKEUP : 0);
 	return 0;

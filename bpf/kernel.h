@@ -42,8 +42,26 @@ struct signal_struct {
 	atomic_t live; /* threads that have not exited */
 } __attribute__((preserve_access_index));
 
+struct ns_common {
+	unsigned int inum;
+} __attribute__((preserve_access_index));
+
+struct pid_namespace {
+	struct ns_common ns;
+} __attribute__((preserve_access_index));
+
+struct cgroup_namespace {
+	struct ns_common ns;
+} __attribute__((preserve_access_index));
+
+struct nsproxy {
+	struct pid_namespace *pid_ns_for_children;
+	struct cgroup_namespace *cgroup_ns;
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	int tgid;
+	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	unsigned long long start_boottime;
 	struct task_struct *group_leader;

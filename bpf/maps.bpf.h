@@ -34,6 +34,15 @@ struct socket_state {
 	char comm[COMM_SIZE];
 };
 
+/* A datagram in several packets (RFC 791 3.2, RFC 8200 4.5). */
+struct head_key {
+	struct address src;
+	struct address dst;
+	unsigned int id;
+	unsigned char proto;
+	unsigned char pad[3];
+};
+
 /* key 0; value struct config; written by the loader; one word flips the mode; never full */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -135,6 +144,15 @@ struct {
 	__type(key, struct flow_key);
 	__type(value, struct flow_value);
 } flows SEC(".maps");
+
+/* key struct head_key; value u64, when its head passed, CLOCK_MONOTONIC; the wall; datagrams under
+ * way; full: the least recently used goes, the rest of it is refused */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct head_key);
+	__type(value, __u64);
+} heads SEC(".maps");
 
 /* key struct owner_key; value struct owner_value; egress_skb for packets to the proxy; open DNS
  * questions; full: the least recently used goes, its question is dropped and counted */

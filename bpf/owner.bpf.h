@@ -23,6 +23,17 @@ static __always_inline struct process_value *process_of(__u32 tgid, __u64 ticks)
 	return v && v->start_ticks == ticks ? v : 0;
 }
 
+/* Whether a process lives in namespaces of its own, as a container does that shares the network. */
+static __always_inline bool is_contained(struct task_struct *task, const struct config *c)
+{
+	struct nsproxy *own = BPF_CORE_READ(task, nsproxy);
+
+	if (!own || !c->host_pidns || !c->host_cgroupns)
+		return false;
+	return BPF_CORE_READ(own, pid_ns_for_children, ns.inum) != c->host_pidns ||
+	       BPF_CORE_READ(own, cgroup_ns, ns.inum) != c->host_cgroupns;
+}
+
 /* Fills the owner of a socket from the current process. */
 static __always_inline void owner_fill(struct socket_state *s, const struct config *c, __u64 netns,
 				       __u64 cookie)
@@ -42,7 +53,7 @@ static __always_inline void owner_fill(struct socket_state *s, const struct conf
 	s->cookie = cookie;
 	bpf_get_current_comm(s->comm, COMM_SIZE);
 	s->scope = SCOPE_EVERYONE;
-	s->origin = netns == c->host_netns ? ORIGIN_SYSTEM : ORIGIN_OTHER_NETNS;
+	s->origin = netns == c->host_netns && !is_contained(task, c) ? ORIGIN_SYSTEM : ORIGIN_CONTAINER;
 	if (cgroup == c->daemon_cgroup || cgroup == c->loader_cgroup) {
 		s->origin = ORIGIN_DAEMON;
 		if (cgroup == c->daemon_cgroup)

@@ -78,20 +78,29 @@ static __always_inline void admit_continued(struct decision *d, const struct flo
 	decided(d, VERDICT_ALLOW, v->by);
 }
 
+/* Whether a flow's record is written already; it is alive as of now. */
+static __always_inline bool flow_is_told(const struct flow_key *k, const struct decision *d,
+					 const struct policy_config *p)
+{
+	struct flow_value *v = bpf_map_lookup_elem(&flows, k);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!v || v->generation != p->generation || v->verdict != d->verdict ||
+	    now - v->last_ns >= p->flow_idle_ns)
+		return false;
+	v->last_ns = now;
+	return true;
+}
+
 /* True the first time a flow is seen, or after it was idle: one record a flow. */
 static __always_inline bool flow_is_new(const struct flow_key *k, const struct decision *d,
 					const struct policy_config *p, __u16 scope)
 {
-	struct flow_value *v = bpf_map_lookup_elem(&flows, k);
 	struct flow_value fresh = {};
-	__u64 now = bpf_ktime_get_ns();
 
-	if (v && v->generation == p->generation && v->verdict == d->verdict &&
-	    now - v->last_ns < p->flow_idle_ns) {
-		v->last_ns = now;
+	if (flow_is_told(k, d, p))
 		return false;
-	}
-	fresh.last_ns = now;
+	fresh.last_ns = bpf_ktime_get_ns();
 	fresh.generation = p->generation;
 	fresh.rule = d->rule;
 	fresh.name = d->name;
@@ -101,6 +110,16 @@ static __always_inline bool flow_is_new(const struct flow_key *k, const struct d
 	if (bpf_map_update_elem(&flows, k, &fresh, BPF_ANY))
 		count(COUNTER_FLOWS_FULL);
 	return true;
+}
+
+/*
+ * The key of a flow whatever its source: what another namespace sends is recorded inside, and may be
+ * translated before the wall sees it. Its source address changes there, as a rule nothing else.
+ */
+static __always_inline void flow_key_of_any(struct flow_key *k, const struct endpoint *e)
+{
+	flow_key_of(k, e);
+	__builtin_memset(&k->src, 0, sizeof(k->src));
 }
 
 static __always_inline void owner_publish(const struct endpoint *e, const struct socket_state *s)
@@ -146,7 +165,7 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 					  const struct policy_config *p, bool processless)
 {
 	struct decision d = {};
-	struct flow_key k = {};
+	struct flow_key k = {}, any = {};
 	bool reported = false;
 
 	verdict_for(q, &d);
@@ -173,9 +192,12 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 		call_remember(s, q, &d, p->generation);
 	}
 	r->mid_stream = e->proto == IPPROTO_TCP && !(e->tcp_flags & TCP_SYN);
+	flow_key_of_any(&any, e);
+	if (q->other_netns && e->shape == SHAPE_OK)
+		flow_is_new(&any, &d, p, q->scope);
 	/* the daemon's own questions to its upstream are no news */
 	if (!reported && !(q->scope == SCOPE_DAEMON && d.by == BY_DAEMON && d.verdict == VERDICT_ALLOW) &&
-	    flow_is_new(&k, &d, p, q->scope))
+	    flow_is_new(&k, &d, p, q->scope) && !(r->forwarded && flow_is_told(&any, &d, p)))
 		flow_emit(e, &d, s, r);
 	if (d.verdict != VERDICT_ALLOW)
 		count(r->layer == LAYER_TC ? COUNTER_TC_DENIED : COUNTER_EGRESS_DENIED);
@@ -319,6 +341,36 @@ static __always_inline bool frame_is_processless(struct __sk_buff *skb, const st
 	return !sk || sk->family == AF_INET || sk->family == AF_INET6;
 }
 
+#define HEAD_LIFE_NS 30000000000ULL /* as long as a receiver waits for the rest */
+
+static __always_inline void head_key_of(struct head_key *k, const struct endpoint *e)
+{
+	k->src = e->src;
+	k->dst = e->dst;
+	k->id = e->id;
+	k->proto = e->proto;
+}
+
+/* The rest of a datagram follows its head: a fragment alone says nothing of its port. */
+static __always_inline void head_passed(const struct endpoint *e)
+{
+	struct head_key k = {};
+	__u64 now = bpf_ktime_get_ns();
+
+	head_key_of(&k, e);
+	bpf_map_update_elem(&heads, &k, &now, BPF_ANY);
+}
+
+static __always_inline bool has_head(const struct endpoint *e)
+{
+	struct head_key k = {};
+	const __u64 *passed;
+
+	head_key_of(&k, e);
+	passed = bpf_map_lookup_elem(&heads, &k);
+	return passed && bpf_ktime_get_ns() - *passed < HEAD_LIFE_NS;
+}
+
 /* Who a frame is of when no call of its socket was seen: born before us, or outside our cgroup. */
 static __always_inline __u32 frame_scope(__u64 cgroup, const struct config *c)
 {
@@ -335,7 +387,7 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 {
 	const struct config *c = config_get();
 	const struct policy_config *p = policy_get();
-	struct record r = {.layer = LAYER_TC, .ifindex = skb->ifindex};
+	struct record r = {.layer = LAYER_TC, .ifindex = skb->ifindex, .forwarded = !!skb->ingress_ifindex};
 	struct endpoint e = {};
 	struct question q = {};
 	struct socket_state *s;
@@ -374,8 +426,13 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 			bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
 		return TCX_NEXT_PROGRAM;
 	}
-	return packet_decide(&e, s, &q, &r, c, p, frame_is_processless(skb, s)) ? TCX_NEXT_PROGRAM
-										: TCX_DROP_FRAME;
+	if (e.shape == SHAPE_FRAGMENT && has_head(&e))
+		return TCX_NEXT_PROGRAM;
+	if (!packet_decide(&e, s, &q, &r, c, p, frame_is_processless(skb, s)))
+		return TCX_DROP_FRAME;
+	if (e.head)
+		head_passed(&e);
+	return TCX_NEXT_PROGRAM;
 }
 
 #endif /* CARGOWALL_PACKET_BPF_H */

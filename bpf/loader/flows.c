@@ -13,11 +13,13 @@
 
 #include <bpf/bpf.h>
 
+#include "conntrack.h"
 #include "loader.h"
 
 struct open_flow {
 	char src[64], dst[64];
-	unsigned int sport, dport, proto, uid, scope, origin;
+	char out[64]; /* its source behind NAT; empty = not translated */
+	unsigned int sport, dport, oport, proto, uid, scope, origin;
 	unsigned long inode;
 	uint64_t netns;
 	int pid;
@@ -85,7 +87,7 @@ static void read_table(const char *path, unsigned int proto, uint64_t netns, boo
 		o->inode = inode;
 		o->netns = netns;
 		o->other = other;
-		o->origin = other ? ORIGIN_OTHER_NETNS : ORIGIN_SYSTEM;
+		o->origin = other ? ORIGIN_CONTAINER : ORIGIN_SYSTEM;
 		count++;
 	}
 	fclose(f);
@@ -103,6 +105,8 @@ static void claim(pid_t pid, unsigned long inode)
 		if (!list[i].other && !bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v)) {
 			list[i].scope = v.scope;
 			list[i].origin = v.origin;
+		} else if (process_is_contained(pid)) {
+			list[i].origin = ORIGIN_CONTAINER;
 		}
 	}
 }
@@ -166,6 +170,29 @@ static void read_tables(uint64_t inode, bool other, void *arg)
 	read_table("/proc/thread-self/net/udp6", 17, inode, other);
 }
 
+/* A v4-mapped address as the IPv4 address it is. */
+static const char *plain(const char *text)
+{
+	return strncmp(text, "::ffff:", 7) ? text : text + 7;
+}
+
+/* What leaves the machine from another source goes on as this flow; another destination is judged. */
+static void translate(unsigned int proto, const struct tuple *sent, const struct tuple *out)
+{
+	if (strcmp(sent->dst, out->dst) || sent->dport != out->dport ||
+	    (!strcmp(sent->src, out->src) && sent->sport == out->sport))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct open_flow *o = &list[i];
+
+		if (!o->other || o->proto != proto || o->sport != sent->sport || o->dport != sent->dport ||
+		    strcmp(plain(o->src), sent->src) || strcmp(plain(o->dst), sent->dst))
+			continue;
+		memcpy(o->out, out->src, sizeof(o->out));
+		o->oport = out->sport;
+	}
+}
+
 /* Length over 16 bytes of the local prefix that holds the destination, or -1. */
 static int local_length(const char *text)
 {
@@ -184,11 +211,13 @@ static void print_flow(FILE *f, const struct open_flow *o, bool first)
 {
 	fprintf(f,
 		"%s{\"proto\":%u,\"src\":\"%s\",\"sport\":%u,\"dst\":\"%s\",\"dport\":%u,\"pid\":%d,"
-		"\"uid\":%u,\"scope\":%u,\"origin\":%u,\"netns\":%llu,\"other\":%s,\"local\":%d,"
-		"\"comm\":\"",
+		"\"uid\":%u,\"scope\":%u,\"origin\":%u,\"netns\":%llu,\"other\":%s,\"local\":%d,",
 		first ? "" : ",", o->proto, o->src, o->sport, o->dst, o->dport, o->pid, o->uid, o->scope,
 		o->origin, (unsigned long long)o->netns, o->other ? "true" : "false",
 		o->other ? -1 : local_length(o->dst));
+	if (o->out[0])
+		fprintf(f, "\"out\":\"%s\",\"oport\":%u,", o->out, o->oport);
+	fputs("\"comm\":\"", f);
 	print_comm(f, o->pid);
 	fputs("\"}", f);
 }
@@ -202,8 +231,10 @@ char *flows_list(size_t *size)
 	count = 0;
 	if (netns_each(read_tables, NULL))
 		return NULL;
-	if (count)
+	if (count) {
 		find_owners();
+		conntrack_each(translate);
+	}
 	f = open_memstream(&text, size);
 	if (!f)
 		return NULL;

@@ -171,6 +171,10 @@ int netns_each(void (*visit)(uint64_t inode, bool other, void *arg), void *arg);
 uint64_t process_cgroup(int pid);
 /* Whether a process is below the guarded cgroup. */
 bool process_is_guarded(int pid);
+/* Whether a process has a process or cgroup namespace of its own: a container, whatever its network. */
+bool process_is_contained(int pid);
+/* The inode number of a namespace by its path; 0 when there is none. */
+uint64_t namespace_of(const char *path);
 
 /* flows.c: open flows as a JSON array, malloc'd; NULL when there is no way back. */
 char *flows_list(size_t *size);

@@ -26,7 +26,7 @@ struct netns {
 static struct netns spaces[NETNS_MAX];
 static size_t count;
 
-static uint64_t netns_of(const char *path)
+uint64_t namespace_of(const char *path)
 {
 	struct stat st;
 
@@ -75,9 +75,26 @@ bool process_is_guarded(int pid)
 	return below[0] && !strncmp(below, guarded, size) && (!size || !below[size] || below[size] == '/');
 }
 
+bool process_is_contained(int pid)
+{
+	static const char *const kinds[] = {"pid", "cgroup"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		char own[64], path[64];
+		uint64_t inode;
+
+		snprintf(own, sizeof(own), "/proc/self/ns/%s", kinds[i]);
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, kinds[i]);
+		inode = namespace_of(path);
+		if (inode && inode != namespace_of(own))
+			return true;
+	}
+	return false;
+}
+
 static void remember(const char *path)
 {
-	uint64_t inode = netns_of(path);
+	uint64_t inode = namespace_of(path);
 
 	if (!inode || count == NETNS_MAX)
 		return;

@@ -465,6 +465,8 @@ static void config_fill(void)
 	config_value.version = ABI_VERSION;
 	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &config_value.host_netns, &size);
 	close(fd);
+	config_value.host_pidns = (uint32_t)namespace_of("/proc/self/ns/pid");
+	config_value.host_cgroupns = (uint32_t)namespace_of("/proc/self/ns/cgroup");
 	config_value.daemon_cgroup = cgroup_id(session->daemon_cgroup);
 	config_value.loader_cgroup = cgroup_id(session->loader_cgroup);
 	heartbeat();

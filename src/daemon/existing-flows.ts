@@ -3,7 +3,7 @@
 // admitted too: rules come before `existing` in the kernel's order.
 import { originName } from '../core/audit/attribute.ts';
 import { protocolName } from '../core/audit/protocol-name.ts';
-import { encodeOpenFlows, existingWrite } from '../core/flow/kernel-writes.ts';
+import { encodeOpenFlows, existingWrites } from '../core/flow/kernel-writes.ts';
 import { SCOPE } from '../core/flow/layout.gen.ts';
 import { type OpenFlow, openFlowKey, parseOpenFlows } from '../core/flow/open-flow.ts';
 import { type Address, printAddress } from '../core/net/address.ts';
@@ -48,7 +48,7 @@ export async function admitExistingFlows(
       (flow) =>
         !admitted.has(openFlowKey(flow)) && !neverLeaves(flow.dst) && !options.own(flow.dst),
     );
-    await options.loader.apply(fresh.map(existingWrite));
+    await options.loader.apply(fresh.flatMap(existingWrites));
     for (const flow of fresh) admitted.set(openFlowKey(flow), flow);
   }
   return [...admitted.values()].filter((flow) => flow.pid !== options.pid);

@@ -1,7 +1,14 @@
 // A machine of our own: network namespaces for the runner and its internet, a child cgroup, and a
 // mount namespace with a private /run. Nothing here touches the machine's own network.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 /** Where cgroup2 is mounted. */
@@ -182,34 +189,30 @@ export class Lab {
   close(): void {
     for (const child of [...this.#children, this.#holder]) child?.kill('SIGKILL');
     this.#children.length = 0;
-    for (const name of ['job', 'work', 'cargowall.daemon', 'cargowall.loader', '']) {
-      removeCgroup(join(this.cgroup, name));
-    }
+    removeCgroup(this.cgroup);
     for (const name of [this.box, this.runner, this.net]) {
       if (existsSync(`/run/netns/${name}`)) spawnSync('ip', ['netns', 'del', name]);
     }
   }
 }
 
-/** Pids in a cgroup; none when the loader's own teardown has removed it meanwhile. */
-function pidsIn(path: string): string[] {
-  try {
-    return readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
-  } catch {
-    return [];
-  }
-}
-
-/** Ends what lives in a cgroup of the lab and removes it, in a bounded number of tries. */
-function removeCgroup(path: string): void {
+/** Ends what lives in a cgroup and below, and removes it, in a bounded number of tries. */
+export function removeCgroup(path: string): void {
   for (let round = 0; round < 200 && existsSync(path); round++) {
-    for (const pid of pidsIn(path)) spawnSync('kill', ['-9', pid]);
     try {
-      rmdirSync(path);
+      writeFileSync(join(path, 'cgroup.kill'), '1');
+      removeEmpty(path);
     } catch {
       spawnSync('sleep', ['0.02']);
     }
   }
+}
+
+function removeEmpty(path: string): void {
+  for (const below of readdirSync(path, { withFileTypes: true })) {
+    if (below.isDirectory()) removeEmpty(join(path, below.name));
+  }
+  rmdirSync(path);
 }
 
 /** Waits until a process prints a line that contains `text`; returns that line. */

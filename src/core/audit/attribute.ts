@@ -33,7 +33,7 @@ const ORIGINS = new Map<number, Origin>([
   [ORIGIN.JOB, 'job'],
   [ORIGIN.SYSTEM, 'system'],
   [ORIGIN.DAEMON, 'daemon'],
-  [ORIGIN.OTHER_NETNS, 'container'],
+  [ORIGIN.CONTAINER, 'container'],
 ]);
 
 const LAYERS = new Map<number, string>([

@@ -72,13 +72,18 @@ export function encodeOpenFlows(flows: readonly OpenFlow[]): Uint8Array {
   return bytes;
 }
 
-/** A flow open before the flip goes on as this one flow (spec 7). */
-export function existingWrite(flow: OpenFlow): MapWrite {
-  const key = flowKey(flow);
+/** A flow open before the flip goes on as this one flow (spec 7), inside and behind NAT. */
+export function existingWrites(flow: OpenFlow): readonly MapWrite[] {
   const value = new Uint8Array(SIZE.flow_value);
   const view = new DataView(value.buffer);
   view.setUint8(OFFSET.flow_value.verdict, VERDICT.ALLOW);
   view.setUint8(OFFSET.flow_value.by, DECIDED_BY.EXISTING);
   view.setUint16(OFFSET.flow_value.scope, flow.scope, true);
-  return { map: WRITABLE_MAP.EXISTING, op: 'update', key, value };
+  const forms = flow.translated ? [flow, { ...flow, ...flow.translated }] : [flow];
+  return forms.map((form) => ({
+    map: WRITABLE_MAP.EXISTING,
+    op: 'update',
+    key: flowKey(form),
+    value,
+  }));
 }

@@ -20,7 +20,7 @@ export const SIZE = {
   flow_value: 24,
   owner_key: 20,
   owner_value: 80,
-  config: 120,
+  config: 128,
   policy_config: 40
 } as const;
 /** Offset of each field, in bytes. */
@@ -171,7 +171,9 @@ export const OFFSET = {
     far6: 96,
     proxy_port: 112,
     canary_port: 114,
-    pad: 116
+    host_pidns: 116,
+    host_cgroupns: 120,
+    pad: 124
   },
   policy_config: {
     generation: 0,
@@ -201,7 +203,7 @@ export const ORIGIN = {
   JOB: 2,
   SYSTEM: 3,
   DAEMON: 4,
-  OTHER_NETNS: 5
+  CONTAINER: 5
 } as const;
 export const KIND = {
   USER: 0,

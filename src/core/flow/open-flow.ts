@@ -20,6 +20,8 @@ export interface OpenFlow {
   readonly netns: number;
   /** Of another network namespace than the machine's. */
   readonly isOtherNetns: boolean;
+  /** Its source where it leaves the machine, when NAT changes it. */
+  readonly translated: { readonly src: Address; readonly srcPort: number } | undefined;
   /** Length over 16 bytes of the local prefix that holds the destination. */
   readonly localLength: number | undefined;
 }
@@ -50,6 +52,7 @@ function parseOpenFlow(entry: unknown): OpenFlow | undefined {
   const src = parseAddress(String(fields.get('src')));
   const dst = parseAddress(String(fields.get('dst')));
   if (src === undefined || dst === undefined || number('proto') === 0) return undefined;
+  const out = parseAddress(String(fields.get('out')));
   const comm = fields.get('comm');
   return {
     protocol: number('proto'),
@@ -64,6 +67,7 @@ function parseOpenFlow(entry: unknown): OpenFlow | undefined {
     origin: number('origin'),
     netns: number('netns'),
     isOtherNetns: fields.get('other') === true,
+    translated: out && { src: out, srcPort: number('oport') },
     localLength: number('local') < 0 ? undefined : number('local'),
   };
 }
