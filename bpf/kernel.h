@@ -20,6 +20,7 @@
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
+#define SOCK_RAW 3
 #define IPPROTO_ICMP 1
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
@@ -47,6 +48,10 @@ struct task_struct {
 	struct signal_struct *signal;
 	unsigned long long start_boottime;
 	struct task_struct *group_leader;
+} __attribute__((preserve_access_index));
+
+struct sock {
+	unsigned char sk_kern_sock : 1; /* made by the kernel for itself */
 } __attribute__((preserve_access_index));
 
 #endif /* CARGOWALL_KERNEL_H */
