@@ -166,7 +166,7 @@ const FRAMES = rows(
         28,
         'LLC and SNAP',
         `p = b'\\xaa\\xaa\\3\\0\\0\\0\\x08\\0' + ipv4(17, udp(M + bytes(20 - len(M)))); frame(struct.pack('>H', len(p)), p)`,
-        { to: 'open', record: { reason: '0x0044' } },
+        { to: 'open', record: { reason: '0x0038' } },
       ],
       [
         28,

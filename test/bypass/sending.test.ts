@@ -38,13 +38,32 @@ function isRecordOf(event: AuditEvent, { record }: Case, to: string): boolean {
   );
 }
 
+/** What became of a case: the marker of each part, or what it said instead. */
+interface Try {
+  readonly to: string;
+  readonly attempt: string;
+  readonly control?: string;
+}
+
+function tryOut(arena: Arena, one: Case, at: number): Try {
+  const { privilege, script, to: target = 'refused', control } = one;
+  const to = addressOf(target, at);
+  const passes =
+    control &&
+    arena.attempt(privilege, control.script ?? script, addressOf(control.to ?? target, at));
+  const { code, stderr, marker } = arena.attempt(privilege, script, to);
+  const attempt = code === 0 ? marker : stderr;
+  if (passes === undefined) return { to, attempt };
+  const { stdout, stderr: said } = passes;
+  return { to, attempt, control: stdout.trim() === 'sent' ? passes.marker : `${stdout}${said}` };
+}
+
 const told = new Told();
 afterAll(() => told.print());
 
 describe.each<Wall>(['both layers', 'the cgroup layer alone', 'the wall alone'])('%s', (wall) => {
   const arena = new Arena();
-  const passed = new Map<Case, string>();
-  const tried = new Map<Case, { marker: string; to: string }>();
+  const tries = new Map<Case, Try>();
   let events: readonly AuditEvent[] = [];
 
   beforeAll(async () => {
@@ -52,21 +71,7 @@ describe.each<Wall>(['both layers', 'the cgroup layer alone', 'the wall alone'])
     await arena.guard();
     const gone = reduceTo(wall, arena.guarded);
     expect(gone.length > 0).toBe(wall !== 'both layers');
-    for (const [at, one] of casesOf(wall).entries()) {
-      const { privilege, script, to: target = 'refused', control } = one;
-      if (control !== undefined) {
-        const address = addressOf(control.to ?? target, at + 1);
-        const { stdout, stderr, marker } = arena.attempt(
-          privilege,
-          control.script ?? script,
-          address,
-        );
-        passed.set(one, stdout.trim() === 'sent' ? marker : `${stdout}${stderr}`);
-      }
-      const to = addressOf(target, at + 1);
-      const { code, stderr, marker } = arena.attempt(privilege, script, to);
-      tried.set(one, { marker: code === 0 ? marker : stderr, to });
-    }
+    for (const [at, one] of casesOf(wall).entries()) tries.set(one, tryOut(arena, one, at + 1));
     await arena.barrier();
     if (wall !== 'both layers') resume(arena.guarded);
     const last = arena.attempt('U', 'datagram().sendto(M, (TO, 9))', '203.0.112.254');
@@ -76,11 +81,10 @@ describe.each<Wall>(['both layers', 'the cgroup layer alone', 'the wall alone'])
   afterAll(() => arena.close());
 
   test.each(casesOf(wall))('case $number ($privilege), $what', (one) => {
-    const { marker, to } = tried.get(one) ?? { marker: 'not tried', to: '' };
-    expect(marker).toMatch(/^mark-/u);
-    const control = passed.get(one);
+    const { to, attempt, control } = tries.get(one) ?? { to: '', attempt: 'not tried' };
+    expect(attempt).toMatch(/^mark-/u);
     if (control !== undefined) expect([control, arena.saw(control)]).toEqual([control, true]);
-    expect(arena.saw(marker)).toBe(false);
+    expect(arena.saw(attempt)).toBe(false);
     const near = events.filter((event) => event.dst_ip === to || event.dst_ip === undefined);
     expect(
       near.filter((event) => isRecordOf(event, one, to)),

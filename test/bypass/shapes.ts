@@ -46,7 +46,6 @@ const V4: readonly Row[] = [
   ["the destination's own address as the source", `ipv4(17, udp(M), src=TO)`],
   ['a later fragment without a first', `ipv4(17, udp(M), fragment=185)`],
   ['a last fragment at a tiny offset', `ipv4(17, udp(M), fragment=1)`],
-  ['a tiny first fragment of TCP', `ipv4(6, tcp(M)[:8] + M[:0], fragment=0x2000) + M`],
   ['a TCP header shorter than TCP', `ipv4(6, tcp(M, doff=4))`],
   ['a TCP header longer than the packet', `ipv4(6, tcp(M, doff=15)[:40])`],
   ['a UDP length shorter than UDP', `ipv4(17, udp(M, length=7))`],
@@ -65,7 +64,7 @@ const V6: readonly Row[] = [
   ['an extension beyond the packet', `ipv6(60, bytes([17, 200]) + bytes(6) + udp(M))`],
   ['a later fragment without a first', `ipv6(44, ${FRAGMENT6(17, 100, 0)} + udp(M))`],
   ['a last fragment at a tiny offset', `ipv6(44, ${FRAGMENT6(17, 1, 0)} + udp(M))`],
-  ['a tiny first fragment of TCP', `ipv6(44, ${FRAGMENT6(6, 0, 1)} + tcp(M)[:8]) + M`],
+  ['a tiny first fragment of TCP', `ipv6(44, ${FRAGMENT6(6, 0, 1)} + tcp()[:8]) + M`],
   ['a foreign source address', `ipv6(17, udp(M), src='2001:db8:bad::77')`],
   ['a v4-mapped source address', `ipv6(17, udp(M), src='::ffff:192.0.2.2')`],
   ['a UDP length beyond the packet', `ipv6(17, udp(M, length=600))`],
@@ -73,6 +72,8 @@ const V6: readonly Row[] = [
 
 /** Faults only a frame can have. */
 const FRAMES4: readonly Row[] = [
+  ['a tiny first fragment of TCP', `ipv4(6, tcp()[:8], fragment=0x2000) + M`],
+  ['a first fragment that ends before the ports', `ipv4(17, b'', fragment=0x2000) + udp(M)`],
   ['a header length of four words', `ipv4(17, udp(M), ihl=4)`],
   ['a header longer than the packet', `ipv4(17, udp(M), ihl=15)[:48]`],
   ['a total length shorter than the header', `ipv4(17, udp(M), total=12)`],
