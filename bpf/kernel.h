@@ -43,8 +43,12 @@ struct signal_struct {
 	atomic_t live; /* threads that have not exited */
 } __attribute__((preserve_access_index));
 
+#define PF_IO_WORKER 0x10 /* a thread of the kernel's that works for a process's ring */
+
 struct task_struct {
 	int tgid;
+	unsigned int flags;
+	char comm[16];
 	struct signal_struct *signal;
 	unsigned long long start_boottime;
 	struct task_struct *group_leader;
