@@ -1,6 +1,7 @@
 // Where attempts to get round the wall are made: a guarded lab, a sniffer of every frame that leaves
 // the machine, and attempts with a marker of their own. What arrived is what the sniffer saw.
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { eachLine, type Result, until } from '../lab/lab.ts';
 import type { SessionWishes } from '../lab/session.ts';
@@ -29,7 +30,7 @@ export type Privilege = 'U' | 'N' | 'R';
 
 const USER = ['--reuid=1001', '--regid=1001', '--clear-groups'];
 const WORDS: Readonly<Record<Privilege, readonly string[]>> = {
-  U: ['setpriv', ...USER, '--inh-caps=-all', '--bounding-set=-all', '--'],
+  U: ['setpriv', ...USER, '--inh-caps=-all', '--'],
   N: ['setpriv', ...USER, '--inh-caps=-all,+net_raw', '--ambient-caps=+net_raw', '--'],
   R: [],
 };
@@ -45,6 +46,15 @@ while True:
 `;
 
 const ATTEMPT = readFileSync('test/bypass/attempt.py', 'utf8');
+
+function isRemoved(cgroup: string): boolean {
+  try {
+    rmdirSync(cgroup);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** A guarded lab with its sniffer. */
 export class Arena {
@@ -107,6 +117,28 @@ export class Arena {
   async barrier(): Promise<void> {
     const { marker } = this.attempt('U', 'datagram().sendto(M, (TO, 9))', ALLOWED);
     await until(() => this.#arrived.has(marker), 'the barrier');
+  }
+
+  /** A command of root's on the lab's machine; what it said on stderr. */
+  root(...words: string[]): string {
+    return this.guarded.run(...words).stderr.trim();
+  }
+
+  /** The blocks of an address so far, at least one. */
+  async blocksOf(address: string): Promise<readonly AuditEvent[]> {
+    const isIt = (event: AuditEvent) => event.dst_ip === address && event.blocked;
+    return (await this.guarded.events((all) => all.some(isIt))).filter(isIt);
+  }
+
+  /** Gives a cgroup of its own to what is done, and waits until nothing is left in it. */
+  async inCgroup<T>(path: string, action: () => T | Promise<T>): Promise<T> {
+    mkdirSync(path);
+    try {
+      return await action();
+    } finally {
+      writeFileSync(`${path}/cgroup.kill`, '1');
+      await until(() => isRemoved(path), `${path} to be empty`);
+    }
   }
 
   close(): void {
