@@ -203,12 +203,9 @@ test('case 35 (R), a NIC that comes after the start, and is renamed', async () =
   const frame = (name: string) =>
     `frame(b'\\x08\\0', ipv4(17, udp(M), src='198.18.7.2'), '${name}')`;
   const seen = async (name: string, to: string, open: string) => {
-    await until(
-      () =>
-        arena.guarded.run('sh', '-c', `bpftool net show dev ${name} | grep -q egress_tc`).code ===
-        0,
-      'the wall on the new uplink',
-    );
+    const index = /^\d+/u.exec(arena.guarded.run('ip', '-o', 'link', 'show', name).stdout)?.[0];
+    const wall = `/run/cargowall/bpf/link_tc_${index}`;
+    await until(() => lab.exists(wall), 'the wall on the new uplink');
     for (const script of [SEND, frame(name)]) {
       const passed = arena.attempt('R', script, open);
       expect(passed.stdout.trim()).toBe('sent');
