@@ -130,6 +130,15 @@ export class Arena {
     return (await this.guarded.events((all) => all.some(isIt))).filter(isIt);
   }
 
+  /** The records behind the first `count`: those of a refusal made now are the last of them. */
+  async recordsSince(count: number): Promise<readonly AuditEvent[]> {
+    const last = `203.0.113.${(this.#count % 200) + 1}`;
+    this.attempt('U', 'datagram().sendto(M, (TO, 9))', last);
+    await this.blocksOf(last);
+    const since = (await this.guarded.events()).slice(count);
+    return since.filter((event) => event.dst_ip !== last);
+  }
+
   /** Gives a cgroup of its own to what is done, and waits until nothing is left in it. */
   async inCgroup<T>(path: string, action: () => T | Promise<T>): Promise<T> {
     mkdirSync(path);
