@@ -30,6 +30,8 @@
 #define ETH_P_IPV6 0x86DD
 #define ETH_P_8021Q 0x8100
 #define ETH_P_8021AD 0x88A8
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
 
 /* Verdicts of a TCX program (include/uapi/linux/bpf.h, enum tcx_action_base). */
 #define TCX_NEXT_PROGRAM (-1)

@@ -293,14 +293,15 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	return packet_decide(&e, s, &q, &r, c, p, is_processless(skb, s)) ? 1 : 0;
 }
 
-/* The network header behind Ethernet and at most two VLAN tags; 0: none we know. */
+/* The network header behind Ethernet and at most two VLAN tags, of which the device may still have to
+ * add the first; 0: none we know. */
 static __always_inline __u32 frame_network(struct __sk_buff *skb, __u16 *ethertype)
 {
 	__u16 type = 0;
 	__u32 at = 12;
 	int i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = skb->vlan_present ? 1 : 0; i < 3; i++) {
 		if (bpf_skb_load_bytes(skb, at, &type, 2))
 			return 0;
 		*ethertype = bpf_ntohs(type);
@@ -326,7 +327,10 @@ static __always_inline int frame_refuse(struct record *r, const struct config *c
 	return passes(c, VERDICT_DENY, BY_NOT_IP) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
 }
 
-/* ARP for Ethernet and IPv4 (RFC 826) with nothing behind it, from an own address or a probe's 0. */
+/*
+ * ARP for Ethernet and IPv4 (RFC 826) with nothing behind it, from an own address or a probe's 0: a
+ * reply, or a request that does not say what it asks for.
+ */
 static __always_inline bool frame_is_own_arp(struct __sk_buff *skb, __u32 at)
 {
 	static const __u8 ethernet_ipv4[] = {0, 1, 8, 0, 6, 4, 0};
@@ -341,6 +345,13 @@ static __always_inline bool frame_is_own_arp(struct __sk_buff *skb, __u32 at)
 	for (i = 0; i < (int)sizeof(ethernet_ipv4); i++)
 		if (arp[i] != ethernet_ipv4[i])
 			return false;
+	if (arp[7] != ARP_REQUEST && arp[7] != ARP_REPLY)
+		return false;
+	for (i = 18; i < 24; i++)
+		if (arp[7] == ARP_REQUEST && arp[i] != arp[18])
+			return false;
+	if (arp[7] == ARP_REQUEST && arp[18] && arp[18] != 0xff)
+		return false;
 	__builtin_memcpy(&sender, arp + 14, 4);
 	if (!sender)
 		return true;
