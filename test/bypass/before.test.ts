@@ -1,7 +1,7 @@
 // What was open before the start: that one flow goes on as the specification says, and is no way for
 // anything else.
 import type { ChildProcess } from 'node:child_process';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { line } from '../lab/lab.ts';
 import { ALLOWED, Arena, ATTACKER, POLICY } from './arena.ts';
 import { Told } from './told.ts';
@@ -35,10 +35,8 @@ beforeEach(async () => {
   await arena.open();
   await startJob();
 }, 60_000);
-afterEach(() => {
-  arena.close();
-  told.print();
-});
+afterEach(() => arena.close());
+afterAll(() => told.print());
 
 const SEND = (marker: string) => `s.sendall(b'${marker}')`;
 

@@ -19,6 +19,10 @@ const icmp = (type: number) => `bytes([${type}, 0, 0, 0, 0, 1, 0, 1]) + M`;
 const good = { control: { to: 'open' }, record: blocked } as const;
 const good6 = { to: 'refused6', control: { to: 'open6' }, record: blocked } as const;
 
+/** An ARP packet of the machine's own address that holds the marker behind the sender. */
+const arp = (operation: string, from = '192.0.2.2') =>
+  `b'\\0\\1\\x08\\0\\6\\4\\0${operation}' + bytes(6) + socket.inet_aton('${from}') + M.ljust(10, b'\\0')[:10]`;
+
 /** By protocol, and by an address in the header. */
 const RAW = rows([
   ...(
@@ -180,6 +184,20 @@ const FRAMES = rows(
         `frame(b'\\x08\\6', b'\\0\\1\\x08\\0\\6\\4\\0\\1' + bytes(20) + M)`,
         { record: { reason: '0x0806' } },
       ],
+      ...[
+        ['an operation of its own', arp('\\3')],
+        ['the marker as the hardware a request looks for', arp('\\1')],
+        ['the address of another', arp('\\2', '203.0.112.77')],
+        ['hardware of another kind', arp('\\2').replace('\\0\\1\\x08', '\\0\\6\\x08')],
+      ].map(
+        ([what, packet]) =>
+          [
+            28,
+            `ARP with ${what}`,
+            `frame(b'\\x08\\6', ${packet})`,
+            { record: { reason: '0x0806' } },
+          ] as const,
+      ),
       [
         28,
         'IPv4 called IPv6',

@@ -164,6 +164,32 @@ print(s.recv(100).decode(), end=' ')`;
   told.closed(34, 'a helper in another cgroup is asked');
 });
 
+test("case 38 (D), a container in the machine's own network, with docker's capabilities", async () => {
+  const { lab } = arena.guarded;
+  const docker = join(lab.cgroup, 'docker');
+  await arena.inCgroup(docker, async () => {
+    for (const [script, at] of [
+      [SEND, 1],
+      ['stream()', 2],
+      ['s = datagram(); s.setsockopt(1, 36, 0xca12); s.sendto(M, (TO, 9))', 3],
+      ['frame4(ipv4(17, udp(M)))', 4],
+    ] as const) {
+      const send = async (to: string, marker: string) => {
+        const child = lab.spawn(arena.words('N', script, to, marker), docker);
+        return await line(child, '');
+      };
+      const passed = arena.marker();
+      expect(await send(ALLOWED, passed)).toBe('sent');
+      expect(await arena.hasArrived(passed, true)).toBe(true);
+      const tried = arena.marker();
+      expect(await send(`203.0.113.${at}`, tried)).toMatch(/Error/u);
+      expect(await arena.hasArrived(tried, false)).toBe(false);
+      expect(await arena.blocksOf(`203.0.113.${at}`)).toHaveLength(1);
+    }
+  });
+  told.closed(38, "a container in the machine's own network");
+});
+
 test('case 44 (U), a network namespace of its own', async () => {
   const inner = `import socket, sys; s = socket.socket(2, 2); s.setsockopt(1, 36, 0xca12); s.sendto(sys.argv[2].encode(), (sys.argv[1], 9))`;
   const frames = `import socket; socket.socket(17, 3, 3).bind(('up0', 0))`;
