@@ -11,7 +11,6 @@ export const ALLOWED = '198.51.100.10';
 export const ALLOWED6 = '2001:db8:1::10';
 /** Never allowed. */
 export const ATTACKER = '198.51.100.20';
-export const ATTACKER6 = '2001:db8:1::66';
 /** Networks of which every address is allowed on 443/tcp and 9/udp. */
 const OPEN = '198.51.101.0/24';
 const OPEN6 = '2001:db8:2::/64';

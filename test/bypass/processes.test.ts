@@ -174,9 +174,9 @@ test("case 38 (D), a container in the machine's own network, with docker's capab
       ['s = datagram(); s.setsockopt(1, 36, 0xca12); s.sendto(M, (TO, 9))', 3],
       ['frame4(ipv4(17, udp(M)))', 4],
     ] as const) {
-      const send = async (to: string, marker: string) => {
+      const send = (to: string, marker: string) => {
         const child = lab.spawn(arena.words('N', script, to, marker), docker);
-        return await line(child, '');
+        return line(child, '');
       };
       const passed = arena.marker();
       expect(await send(ALLOWED, passed)).toBe('sent');
