@@ -66,7 +66,7 @@ enum decided_by {
 	BY_RUNNER_GRANT = 7, /* a grant of a runner host, for a runner process */
 	BY_PORT_53 = 8, /* port 53 that was not steered */
 	BY_PROTOCOL = 9, /* a protocol other than TCP, UDP and ICMP */
-	BY_SHAPE = 10, /* malformed, source-routed, unreadable: denied by shape */
+	BY_SHAPE = 10, /* malformed, source-routed, from a foreign address: denied by shape */
 	BY_NOT_IP = 11, /* an EtherType that is neither IPv4, IPv6 nor a well-formed ARP */
 	BY_PROOF = 12, /* an address of the proof */
 	BY_DAEMON = 13, /* the daemon to its upstream (scope 2), or anything else of the daemon (denied) */

@@ -143,17 +143,29 @@ static __always_inline void endpoint_from_call6(struct endpoint *e, struct bpf_s
 		e->proto = IPPROTO_ICMP;
 }
 
-static __always_inline int transport_from_packet(struct endpoint *e, struct __sk_buff *skb, __u32 at)
+/*
+ * The header at `at` of a payload that ends at `end`. A first fragment holds all of its header
+ * (RFC 1858), and a datagram's length counts the fragments behind it.
+ */
+static __always_inline int transport_from_packet(struct endpoint *e, struct __sk_buff *skb, __u32 at,
+						 __u32 end, bool fragment)
 {
 	__u8 l4[14] = {};
+	__u32 length;
 
 	if (e->proto == IPPROTO_TCP) {
 		if (bpf_skb_load_bytes(skb, at, l4, 14))
 			return SHAPE_BAD;
+		length = (l4[12] >> 4) * 4U;
+		if (length < 20 || at + length > end)
+			return SHAPE_BAD;
 		e->tcp_flags = l4[13];
-		e->carries = skb->len > at + (l4[12] >> 4) * 4U;
+		e->carries = end > at + length;
 	} else if (e->proto == IPPROTO_UDP) {
 		if (bpf_skb_load_bytes(skb, at, l4, 8))
+			return SHAPE_BAD;
+		length = (__u32)l4[4] << 8 | l4[5];
+		if (length < 8 || at + 8 > end || (!fragment && at + length > end))
 			return SHAPE_BAD;
 	} else {
 		if ((e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6) &&
@@ -166,10 +178,21 @@ static __always_inline int transport_from_packet(struct endpoint *e, struct __sk
 	return SHAPE_OK;
 }
 
+/*
+ * Where an IP packet at `at` ends by its own length, 0: not within the buffer. Only a packet still
+ * to be cut into segments may be too long for the field, which then is 0.
+ */
+static __always_inline __u32 packet_end(struct __sk_buff *skb, __u32 at, __u32 length, bool unsaid)
+{
+	if (unsaid)
+		return skb->gso_size ? skb->len : 0;
+	return at + length <= skb->len ? at + length : 0;
+}
+
 static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_buff *skb, __u32 at)
 {
 	__u8 h[20];
-	__u32 length, fragment, be;
+	__u32 length, total, end, fragment, be;
 
 	if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) || h[0] >> 4 != 4)
 		return SHAPE_BAD;
@@ -179,14 +202,15 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 	__builtin_memcpy(&be, h + 16, 4);
 	address_from_v4(&e->dst, be);
 	e->proto = h[9];
-	if (length < 20)
+	total = (__u32)h[2] << 8 | h[3];
+	end = packet_end(skb, at, total, !total);
+	if (length < 20 || at + length > end)
 		return SHAPE_BAD;
-	fragment = (__u32)h[6] << 8 | h[7];
+	fragment = ((__u32)h[6] << 8 | h[7]) & 0x3fff;
 	e->id = (__u32)h[4] << 8 | h[5];
-	e->head = (fragment & 0x3fff) == 0x2000;
-	fragment &= 0x1fff;
-	if (fragment)
-		return fragment < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
+	e->head = fragment == 0x2000;
+	if (fragment & 0x1fff)
+		return (fragment & 0x1fff) < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
 	/* options are never needed and can route by the source (RFC 791): router alert (148), as
 	 * IGMP carries it, is the one exception */
 	if (length > 20) {
@@ -196,7 +220,7 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 		if (option != 148 || length != 24)
 			return SHAPE_BAD;
 	}
-	return transport_from_packet(e, skb, at + length);
+	return transport_from_packet(e, skb, at + length, end, fragment);
 }
 
 #define EXTENSIONS_MAX 6
@@ -204,6 +228,8 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_buff *skb, __u32 at)
 {
 	__u8 h[40], next[8];
+	bool fragment = false;
+	__u32 length, end;
 	int i;
 
 	if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) || h[0] >> 4 != 6)
@@ -211,26 +237,30 @@ static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_bu
 	__builtin_memcpy(e->src.b, h + 8, 16);
 	__builtin_memcpy(e->dst.b, h + 24, 16);
 	e->proto = h[6];
-	if (address_is_v4(&e->dst))
-		return SHAPE_BAD; /* a mapped address is a form of ours, never of the wire's */
+	length = (__u32)h[4] << 8 | h[5];
+	end = packet_end(skb, at, 40 + length, !length);
+	/* a mapped address is a form of ours, never of the wire's */
+	if (!end || address_is_v4(&e->dst) || address_is_v4(&e->src))
+		return SHAPE_BAD;
 	at += 40;
 	for (i = 0; i < EXTENSIONS_MAX; i++) {
 		if (e->proto != 0 && e->proto != 43 && e->proto != 44 && e->proto != 60)
-			return transport_from_packet(e, skb, at);
+			return transport_from_packet(e, skb, at, end, fragment);
 		if (bpf_skb_load_bytes(skb, at, next, 4))
 			return SHAPE_BAD;
 		if (e->proto == 43 && next[3])
 			return SHAPE_BAD; /* a routing header with segments left (RFC 8200 4.4) */
 		if (e->proto == 44) {
-			__u32 fragment = (__u32)next[2] << 8 | next[3];
+			__u32 place = (__u32)next[2] << 8 | next[3];
 
 			if (bpf_skb_load_bytes(skb, at, next, 8))
 				return SHAPE_BAD;
 			e->proto = next[0];
 			e->id = (__u32)next[4] << 24 | (__u32)next[5] << 16 | (__u32)next[6] << 8 | next[7];
-			e->head = fragment == 1;
-			if (fragment >> 3)
-				return fragment >> 3 < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
+			e->head = place == 1;
+			if (place >> 3)
+				return place >> 3 < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
+			fragment = true;
 			at += 8;
 			continue;
 		}

@@ -20,6 +20,7 @@
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
+#define SOCK_RAW 3
 #define IPPROTO_ICMP 1
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
@@ -29,6 +30,8 @@
 #define ETH_P_IPV6 0x86DD
 #define ETH_P_8021Q 0x8100
 #define ETH_P_8021AD 0x88A8
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
 
 /* Verdicts of a TCX program (include/uapi/linux/bpf.h, enum tcx_action_base). */
 #define TCX_NEXT_PROGRAM (-1)
@@ -59,12 +62,20 @@ struct nsproxy {
 	struct cgroup_namespace *cgroup_ns;
 } __attribute__((preserve_access_index));
 
+#define PF_IO_WORKER 0x10 /* a thread of the kernel's that works for a process's ring */
+
 struct task_struct {
 	int tgid;
+	unsigned int flags;
+	char comm[16];
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	unsigned long long start_boottime;
 	struct task_struct *group_leader;
+} __attribute__((preserve_access_index));
+
+struct sock {
+	unsigned char sk_kern_sock : 1; /* made by the kernel for itself */
 } __attribute__((preserve_access_index));
 
 #endif /* CARGOWALL_KERNEL_H */

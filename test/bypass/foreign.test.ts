@@ -1,0 +1,91 @@
+// Somebody else's program before the wall (R). One that ends the chain: the wall no longer sees
+// frames, the cgroup layer still refuses, and the record says who stands there. One that tags them.
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { line, until } from '../lab/lab.ts';
+import { ALLOWED, Arena } from './arena.ts';
+import { Told } from './told.ts';
+
+let arena: Arena;
+const told = new Told();
+beforeEach(async () => {
+  arena = new Arena('foreign');
+  await arena.open();
+  await arena.guard();
+}, 60_000);
+afterEach(() => arena.close());
+afterAll(() => told.print());
+
+/** A TCX program at the head of the uplink (BPF_LINK_CREATE, BPF_F_BEFORE), by its instructions. */
+const HEAD = (code: string) => `
+import ctypes, os, socket, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def bpf(cmd, attr):
+    b = ctypes.create_string_buffer(attr + bytes(128 - len(attr)), 128)
+    r = libc.syscall(${process.arch === 'x64' ? 321 : 280}, cmd, b, 128)
+    if r < 0: raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return r
+code = ctypes.create_string_buffer(bytes.fromhex('${code}'), ${code.length / 2})
+name = ctypes.create_string_buffer(b'GPL')
+program = bpf(5, struct.pack('<IIQQ', 3, len(code) // 8, ctypes.addressof(code), ctypes.addressof(name)))
+link = bpf(28, struct.pack('<IIIII', program, socket.if_nametoindex('up0'), 47, 8, 0))
+print('stands', flush=True); sys.stdin.read()
+`;
+/** return TCX_PASS */
+const ENDS = 'b7000000000000009500000000000000';
+/** bpf_skb_vlan_push(skb, 802.1Q, 7); return TCX_NEXT: the tag is left to the device */
+const TAGS = 'b702000081000000b7030000070000008500000012000000b7000000ffffffff9500000000000000';
+
+async function standsAtHead(code: string): Promise<void> {
+  const child = arena.guarded.lab.spawn(['/usr/bin/python3', '-u', '-c', HEAD(code)]);
+  await line(child, 'stands');
+}
+
+test('case 59 (R), a program at the head of the uplink', async () => {
+  await standsAtHead(ENDS);
+  const since = Date.now();
+  const found = () =>
+    arena.guarded.run('grep', '"tamper"', '/run/cargowall/records/audit.jsonl').stdout;
+  await until(() => found().includes('the uplink up0 have changed'), 'the finding');
+  expect(Date.now() - since).toBeLessThan(2500);
+  for (const [script, at] of [
+    ['datagram().sendto(M, (TO, 9))', 1],
+    ['stream()', 2],
+    ['raw4(ipv4(17, udp(M)))', 3],
+  ] as const) {
+    const passed = arena.attempt('N', script, ALLOWED);
+    expect(await arena.hasArrived(passed.marker, true)).toBe(true);
+    const tried = arena.attempt('N', script, `203.0.112.${at}`);
+    expect(tried.stdout).toContain('PermissionError');
+    expect(await arena.hasArrived(tried.marker, false)).toBe(false);
+    expect((await arena.blocksOf(`203.0.112.${at}`)).length).toBeGreaterThan(0);
+  }
+  told.closed(59, 'a program at the head of the uplink');
+});
+
+test('case 28 (R), a tag that is left to the device', async () => {
+  await standsAtHead(TAGS);
+  const frame = (tags: number) =>
+    `frame(b'\\x81\\0\\0\\1' * ${tags} + b'\\x08\\0', ipv4(17, udp(M)))`;
+  for (const tags of [0, 1]) {
+    const passed = arena.attempt('N', frame(tags), ALLOWED);
+    expect(passed.stdout.trim()).toBe('sent');
+    expect(await arena.hasArrived(passed.marker, true)).toBe(true);
+  }
+  const refused = [
+    { tags: 0, to: '203.0.112.28' },
+    { tags: 1, to: '203.0.112.29' },
+    { tags: 2, to: ALLOWED },
+  ].map(({ tags, to }) => ({ tags, ...arena.attempt('N', frame(tags), to) }));
+  // a frame is the barrier: who is behind the tag answers no neighbour discovery
+  const last = arena.attempt('N', frame(0), ALLOWED);
+  expect(await arena.hasArrived(last.marker, true)).toBe(true);
+  for (const { tags, stdout, marker } of refused) {
+    expect([tags, stdout.trim(), arena.saw(marker)]).toEqual([tags, 'OSError 105', false]);
+  }
+  for (const to of ['203.0.112.28', '203.0.112.29']) {
+    expect(await arena.blocksOf(to)).toMatchObject([{ layer: 'tc' }]);
+  }
+  const isIt = (event: { reason?: string }) => event.reason === '0x8100';
+  expect((await arena.guarded.events((all) => all.some(isIt))).some(isIt)).toBe(true);
+  told.closed(28, 'a tag that is left to the device');
+});
