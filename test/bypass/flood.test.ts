@@ -1,0 +1,94 @@
+// A flood of refused datagrams, and one other destination that is tried once in the middle of it: it
+// has its own record, nothing is lost uncounted, and memory stays where it is.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AuditEvent, type SessionEnded } from '../../src/core/audit/event.ts';
+import { line, until } from '../lab/lab.ts';
+import { ATTACKER, DnsArena, HOME } from './dns-arena.ts';
+import { VerdictLines } from './verdict-lines.ts';
+
+const arena = new DnsArena('flood');
+const verdicts = new VerdictLines();
+const FLOOD = resolve('build/test-bypass/flood');
+const CONNECT = resolve('build/test-bypass/connect');
+const NEEDLE = '203.0.113.99';
+const RATE = 200_000;
+const SECONDS = 10;
+const RSS_MB = 120;
+
+beforeAll(async () => {
+  execFileSync('make', ['-s', '-C', 'test/bypass/flood']);
+  await arena.open();
+  await arena.guard({ allow: `${HOME}:443, barrier.example:443` });
+}, 60_000);
+afterAll(() => {
+  arena.close();
+  verdicts.print();
+});
+
+function connectRate(): number {
+  const { stdout, stderr } = arena.run(CONNECT, 'rate', HOME, '443', '2000');
+  if (stdout === '') throw new Error(stderr);
+  return Number(stdout);
+}
+
+/** Writes the checkpoint, and reads it. */
+function seal(): SessionEnded {
+  const script = `
+import socket
+s = socket.socket(socket.AF_UNIX); s.connect('/run/cargowall/control.sock')
+s.sendall(b'{"command":"seal"}\\n'); print(s.recv(65536).decode())
+`;
+  arena.guarded.run('/usr/bin/python3', '-c', script);
+  const ended = arena.records().findLast(({ event_type: kind }) => kind === 'session_ended');
+  if (ended?.event_type !== 'session_ended') throw new Error('the session was not sealed');
+  return ended;
+}
+
+function isTo(address: string) {
+  return (record: object): record is AuditEvent => 'dst_ip' in record && record.dst_ip === address;
+}
+
+test(`case 132, ${RATE} refused datagrams a second and one destination between them`, async () => {
+  const alone = connectRate();
+  const { lab } = arena.guarded;
+  const flood = lab.spawn([FLOOD, ATTACKER, '9', String(RATE), String(SECONDS)]);
+  const counted = line(flood, ' ', 60_000);
+  let worst = 0;
+  let isDone = false;
+  const done = counted.then(() => {
+    isDone = true;
+  });
+  const under = connectRate();
+  expect(arena.connect(NEEDLE)).toBe('PermissionError');
+  await until(
+    () => {
+      worst = Math.max(worst, arena.load().rssMb);
+      return isDone;
+    },
+    'the flood to end',
+    60_000,
+  );
+  await done;
+  const [made = 0, refused = 0, seconds = 1] = (await counted).split(' ').map(Number);
+  const [, , holder] = lab.enter([]);
+  const path = `/proc/${holder}/root/run/cargowall/records/audit.jsonl`;
+  let size = -1;
+  await until(() => {
+    const before = size;
+    size = statSync(path).size;
+    arena.guarded.run('sleep', '0.5');
+    return size === before;
+  }, 'the log to be written', 60_000);
+  const ended = seal();
+  const text = readFileSync(path);
+  process.stdout.write(
+    `flood: ${made} attempts, ${Math.round(made / seconds)} a second, log ${(text.length / 1e6).toFixed(1)} MB, ` +
+      `daemon ${worst.toFixed(0)} MB, connect rate under the flood ${(under / alone).toFixed(2)} of the rate without\n`,
+  );
+  console.log(JSON.stringify(ended));
+  expect(refused).toBe(made);
+  expect(worst).toBeLessThan(RSS_MB);
+}, 180_000);
