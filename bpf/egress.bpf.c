@@ -7,6 +7,7 @@
  *   cgroup_skb/egress                     the packet verdict for everything with a socket
  *   tc (TCX egress)                       the wall: what leaves by an uplink
  *   tp_btf fork, exit                     job or runner
+ *   syscall                               run by the loader once a second: tells what is held
  */
 #include "call.bpf.h"
 #include "packet.bpf.h"
@@ -90,4 +91,11 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(egress_exit, struct task_struct *task)
 {
 	return process_exited(task);
+}
+
+SEC("syscall")
+int egress_repeats(void *ctx)
+{
+	bpf_for_each_map_elem(&repeats, repeat_tell, 0, 0);
+	return 0;
 }

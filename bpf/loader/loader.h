@@ -115,6 +115,8 @@ struct link_state {
 };
 const struct link_state *object_links(size_t *count, bool *is_pinned);
 int object_reopen(void);
+/* Makes events of the refusals that are held as numbers. */
+void repeats_tell(void);
 
 /* session.c: cgroups, mounts, copies, sockets; undo removes them all, by name. */
 int session_prepare(struct session *s, const char **why);

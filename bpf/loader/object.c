@@ -25,7 +25,7 @@ static const char *const map_names[M_COUNT] = {
 };
 
 static struct bpf_object *object;
-static int tc_program = -1;
+static int tc_program = -1, repeats_program = -1;
 static struct link_state links[LINKS_MAX];
 static size_t link_count;
 
@@ -91,6 +91,10 @@ static int attach_all(int cgroup, const char **why)
 
 		if (!strcmp(name, "egress_tc")) {
 			tc_program = bpf_program__fd(prog);
+			continue;
+		}
+		if (!strcmp(name, "egress_repeats")) {
+			repeats_program = bpf_program__fd(prog);
 			continue;
 		}
 		if (!strcmp(name, "egress_fork") || !strcmp(name, "egress_exit"))
@@ -216,6 +220,9 @@ int object_pin(void)
 	snprintf(path, sizeof(path), BPF_DIR "/program_tc");
 	if (bpf_obj_pin(tc_program, path) && errno != EEXIST)
 		return -errno;
+	snprintf(path, sizeof(path), BPF_DIR "/program_repeats");
+	if (bpf_obj_pin(repeats_program, path) && errno != EEXIST)
+		return -errno;
 	return freeze();
 }
 
@@ -255,7 +262,8 @@ int object_reopen(void)
 			return -errno;
 	}
 	tc_program = bpf_obj_get(BPF_DIR "/program_tc");
-	if (tc_program < 0)
+	repeats_program = bpf_obj_get(BPF_DIR "/program_repeats");
+	if (tc_program < 0 || repeats_program < 0)
 		return -errno;
 	pinned = true;
 	return reopen_links();
@@ -271,4 +279,12 @@ uint64_t counter_sum(uint32_t counter)
 	for (int i = 0; i < cpus; i++)
 		sum += values[i];
 	return sum;
+}
+
+void repeats_tell(void)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	/* what is not told now stays held, and is told the next time */
+	bpf_prog_test_run_opts(repeats_program, &opts);
 }

@@ -299,6 +299,7 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		control_reply(p, f->length);
 		break;
 	case FRAME_GET_COUNTERS:
+		repeats_tell();
 		for (uint32_t i = 0; i < COUNTER_SIZE; i++)
 			sums[i] = counter_sum(i);
 		send_frame(FRAME_COUNTERS, 0, f->seq, sums, sizeof(sums));
@@ -593,6 +594,18 @@ static void self_check(void)
 	lockdown_check(session, check_find);
 }
 
+/* Once a second: floods of refusals become events. */
+static void tell_repeats(void)
+{
+	static uint64_t last;
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	if (now - last < 1000000000ULL)
+		return;
+	last = now;
+	repeats_tell();
+}
+
 /* A daemon that gives no sign of life is ended; its end starts a new one. */
 static void end_hung_daemon(void)
 {
@@ -649,6 +662,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 	for (size_t i = 0; i < session->socket_count; i++)
 		if (p[QUESTIONS_AT + i].revents)
 			take_questions(i);
+	tell_repeats();
 	if (channel >= 0 && stream_drain(channel))
 		kill(daemon_pid, SIGKILL);
 	end_hung_daemon();

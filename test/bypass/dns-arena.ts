@@ -19,6 +19,23 @@ export const RESOLVER = '192.0.2.53';
 export const HOME = '198.51.100.10';
 export const ATTACKER = '198.51.100.20';
 
+/** A plainly allowed name. */
+export const OK = 'ok.example';
+
+/** What the cases are tried under. */
+export const DNS_WISHES: SessionWishes = {
+  allow: [
+    `${OK}:443, =exact.example:443, inside.example:443, rebound.example:443, cdn.example:443`,
+    'chain.example:443, one.example:443, two.example:443, barrier.example:443',
+  ].join(', '),
+  block: 'denied.cdn.test',
+  private: ['inside.example'],
+  searchDomains: '.corp.example.net',
+};
+
+/** What must come of a question nobody has allowed. */
+export const REFUSED = { status: 'REFUSED', isBlocked: true, isDigs: true, heard: 0, left: false };
+
 const SNIFFER = `
 import re, socket, struct
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.setsockopt(1, 33, 1 << 26); s.bind(('up1', 0))
@@ -90,6 +107,17 @@ export class DnsArena {
     });
   }
 
+  /** Asks for a name that carries a marker: what the client got, what was recorded, what left. */
+  async refused(name: string, ...words: string[]): Promise<typeof REFUSED> {
+    const marker = /leak[0-9a-z]+/u.exec(name)?.[0] ?? '';
+    const status = /status: (\w+)/u.exec(this.dig(name, ...words))?.[1] ?? 'none';
+    const { blocked, process: comm = '' } = await this.refusal(name);
+    const left = await this.hasArrived(marker);
+    const heard = this.asked.filter((text) => text.includes(marker)).length;
+    // dig asks in a thread with a name of its own
+    return { status, isBlocked: blocked, isDigs: /^(?:dig|isc-net)/u.test(comm), heard, left };
+  }
+
   /** Starts the session with the scripted upstream. */
   async guard(wishes: SessionWishes): Promise<void> {
     const said = await this.guarded.guard({
@@ -97,6 +125,7 @@ export class DnsArena {
       ...wishes,
     });
     const green = said.find((text) => text.includes('"green"')) ?? '{}';
+    for (const name of [OK, 'exact.example']) await this.answers(name, a(name, HOME));
     this.daemon = (JSON.parse(green) as { pid?: number }).pid ?? 0;
   }
 

@@ -38,7 +38,8 @@ int main(int argc, char **argv)
 	start = now();
 	for (double at = 0; at < seconds; at = now() - start) {
 		for (long due = (long)(at * rate); made < due; made++)
-			refused += sendto(fd, "flood", 5, 0, (const void *)&to, sizeof(to)) < 0 && errno == EPERM;
+			refused += sendto(fd, "flood", 5, 0, (const void *)&to, sizeof(to)) < 0 &&
+				   errno == EPERM;
 		nanosleep(&pause, NULL);
 	}
 	printf("%ld %ld %.2f\n", made, refused, now() - start);
