@@ -50,8 +50,13 @@ static int drop_privileges(uid_t uid)
 
 static void child(const struct session *s, int channel, pid_t parent)
 {
-	static char *argv[] = {BIN_DIR "/node", "--max-semi-space-size=2",
-			       "--disable-warning=ExperimentalWarning", BIN_DIR "/daemon/index.js", NULL};
+	/* the heap grows in small steps: a flood of questions leaves garbage, and memory is budgeted */
+	static char *argv[] = {BIN_DIR "/node",
+			       "--max-semi-space-size=2",
+			       "--heap-growing-percent=15",
+			       "--disable-warning=ExperimentalWarning",
+			       BIN_DIR "/daemon/index.js",
+			       NULL};
 	static char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 	int next = FIRST_FD + 1, high[SOCKETS_MAX + 2];
 	size_t n = 0;
