@@ -27,7 +27,7 @@ function warningsOf(inputs: Partial<typeof INPUTS>): readonly string[] {
 describe('a rule that opens a public resolver is a warning', () => {
   test.each([
     [{ allowedHosts: 'ok.example, dns.google' }, ['input allowed-hosts 1:13 dns.google']],
-    [{ allowedHosts: '=cloudflare-dns.com:443' }, ['input allowed-hosts 1:1 cloudflare-dns.com']],
+    [{ allowedHosts: '=cloudflare-dns.com:443' }, ['input allowed-hosts 1:1 =cloudflare-dns.com']],
     [{ allowedHosts: '*.quad9.net' }, ['input allowed-hosts 1:1 *.quad9.net']],
     [{ allowedHosts: 'google.com:853/tcp' }, ['input allowed-hosts 1:1 google.com']],
     [{ allowedCidrs: '1.1.1.1:443/udp' }, ['input allowed-cidrs 1:1 1.1.1.1']],
