@@ -6,10 +6,10 @@ import { buildPolicy } from '../../src/core/policy/build-policy.ts';
 import { suffixSection } from '../../src/core/policy/public-suffix.ts';
 import { eachLine, line } from '../lab/lab.ts';
 import { ATTACKER, a, DnsArena, HOME, UPSTREAM } from './dns-arena.ts';
-import { VerdictLines } from './verdict-lines.ts';
+import { Told } from './told.ts';
 
 const arena = new DnsArena('dest');
-const verdicts = new VerdictLines();
+const told = new Told();
 const METADATA = '169.254.169.254';
 const WIRE_SERVER = '168.63.129.16';
 const PRIVATE = ['10.9.9.9', '172.20.9.9', '192.168.99.9', '100.64.9.9'];
@@ -61,7 +61,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => {
   arena.close();
-  verdicts.print();
+  told.print();
 });
 
 describe('before anybody has asked for anything', () => {
@@ -72,7 +72,7 @@ describe('before anybody has asked for anything', () => {
     expect(
       arena.asked.every((text) => /\.example (?:A|AAAA)$|github|windows\.net/u.test(text)),
     ).toBe(true);
-    verdicts.closed(102, 'the firewall itself talks to its upstream alone');
+    told.closed(102, 'the firewall itself talks to its upstream alone');
   });
 });
 
@@ -106,7 +106,7 @@ describe('lists', () => {
       const atOrBelow = (rented: string) => rented === name || rented.endsWith(`.${name}`);
       expect(RENTED.filter(atOrBelow)).toEqual([]);
     }
-    verdicts.closed(93, 'no default lets anybody else register a name below it');
+    told.closed(93, 'no default lets anybody else register a name below it');
   });
 
   test('case 94, look-alikes of an allowed name', async () => {
@@ -118,7 +118,7 @@ describe('lists', () => {
     for (const name of alike) expect(arena.dig(name), name).toContain('status: REFUSED');
     expect(await arena.hasArrived(marker)).toBe(false);
     for (const name of ['OK.eXaMple', 'ok.example.']) expect(arena.dig(name)).toContain(HOME);
-    verdicts.closed(94, 'look-alikes of an allowed name');
+    told.closed(94, 'look-alikes of an allowed name');
   });
 
   test('case 103, what a plain name opens is said before it opens', () => {
@@ -133,7 +133,7 @@ describe('lists', () => {
     }
     expect(explain('x.github.com:443', '=github.com')).toMatchObject({ verdict: 'deny' });
     expect(explain('github.com:22', 'github.com:443')).toMatchObject({ verdict: 'deny' });
-    verdicts.closed(103, 'what a plain name opens is said');
+    told.closed(103, 'what a plain name opens is said');
   });
 });
 
@@ -149,8 +149,8 @@ describe('an allowed destination', () => {
     const record = await arena.block(HOME, 8443);
     const { dst_hostname: first, dst_hostnames: others = [] } = record;
     expect([first, ...others].sort()).toEqual(['ok.example', other].sort());
-    verdicts.limited(95, 'another host behind an allowed address', 'L4');
-    verdicts.closed(144, 'every name of a shared address is shown');
+    told.limit(95, 'another host behind an allowed address', 'L4');
+    told.closed(144, 'every name of a shared address is shown');
   });
 
   test('cases 67, 97 and 98, an allowed host takes what it is sent, and is in the log', async () => {
@@ -160,7 +160,7 @@ describe('an allowed destination', () => {
     expect(arena.run('curl', ...put, '-o', '/dev/null', '-w', '%{http_code}', url).stdout).toBe(
       '201',
     );
-    const events = await arena.guarded.events((all) =>
+    const events = await arena.events((all) =>
       all.some(({ process: comm, event_type: type }) => comm === 'curl' && /allowed/u.test(type)),
     );
     expect(events.find(({ process: comm }) => comm === 'curl')).toMatchObject({
@@ -168,9 +168,9 @@ describe('an allowed destination', () => {
       dst_port: 443,
     });
     expect(arena.connect(UPSTREAM, 443)).toBe('PermissionError');
-    verdicts.limited(67, 'DNS over HTTPS through an allowed host (a known one is warned of)', 'L6');
-    verdicts.limited(97, 'a repository, a gist, an artifact', 'L6');
-    verdicts.limited(98, 'a package registry', 'L6');
+    told.limit(67, 'DNS over HTTPS through an allowed host (a known one is warned of)', 'L6');
+    told.limit(97, 'a repository, a gist, an artifact', 'L6');
+    told.limit(98, 'a package registry', 'L6');
   });
 });
 
@@ -186,7 +186,7 @@ describe('the platform and the neighbourhood', () => {
     await arena.block(address, port);
     await arena.hasArrived('');
     expect(reached.join('\n')).not.toContain(`${address} ${port}`);
-    verdicts.closed(number, what);
+    told.closed(number, what);
   });
 
   test('case 100, questions to the wire server go to the proxy', async () => {
@@ -198,7 +198,7 @@ describe('the platform and the neighbourhood', () => {
     }
     expect(reached.join('\n')).not.toContain(`${WIRE_SERVER} 53`);
     expect(arena.connect(ATTACKER, 53)).toBe('connected');
-    verdicts.closed(100, 'questions to the wire server');
+    told.closed(100, 'questions to the wire server');
   });
 
   test('what is listed is reached: a private address, and metadata where a rule names it', async () => {
@@ -232,7 +232,7 @@ test('case 94, an empty list allows nothing', async () => {
     expect(empty.connect(HOME)).toBe('PermissionError');
     await empty.block(HOME, 443);
     expect(empty.asked.filter((text) => text.includes('example'))).toEqual([]);
-    verdicts.closed(94, 'an empty list allows nothing');
+    told.closed(94, 'an empty list allows nothing');
   } finally {
     empty.close();
   }

@@ -68,6 +68,11 @@ export const cname = (name: string, data: string): packet.Answer => ({
   data,
 });
 
+function isEvent(record: AuditRecord): record is AuditEvent {
+  const isOfNetwork = /_(?:blocked|allowed|connection)$/u.test(record.event_type);
+  return isOfNetwork && !('reason' in record && record.reason === 'proof');
+}
+
 /** A guarded lab with its scripted upstream. */
 export class DnsArena {
   readonly guarded: Guarded;
@@ -196,11 +201,24 @@ except OSError as e: print(type(e).__name__)
     return decodeLog(readFileSync(path, 'utf8')).records;
   }
 
+  /** The events so far, proof left out, whatever the log's size; waits until `isComplete` holds. */
+  async events(
+    isComplete: (events: readonly AuditEvent[]) => boolean = () => true,
+  ): Promise<readonly AuditEvent[]> {
+    let events: readonly AuditEvent[] = [];
+    const read = () => {
+      events = this.records().filter(isEvent);
+      return isComplete(events);
+    };
+    await until(read, 'the records');
+    return events;
+  }
+
   /** Waits for a refused question's record. */
   async refusal(name: string): Promise<AuditEvent> {
     const isIt = (event: AuditEvent) =>
       event.event_type === 'dns_blocked' && event.dst_hostname === name;
-    const all = await this.guarded.events((events) => events.some(isIt));
+    const all = await this.events((events) => events.some(isIt));
     const found = all.find(isIt);
     if (found === undefined) throw new Error(`no record of ${name}`);
     return found;
@@ -212,7 +230,7 @@ except OSError as e: print(type(e).__name__)
       event.event_type === 'connection_blocked' &&
       event.dst_ip === address &&
       event.dst_port === port;
-    const all = await this.guarded.events((events) => events.slice(from).some(isIt));
+    const all = await this.events((events) => events.slice(from).some(isIt));
     const found = all.slice(from).find(isIt);
     if (found === undefined) throw new Error(`no record of ${address}`);
     return found;

@@ -12,10 +12,10 @@ import {
   RESOLVER,
   UPSTREAM,
 } from './dns-arena.ts';
-import { VerdictLines } from './verdict-lines.ts';
+import { Told } from './told.ts';
 
 const arena = new DnsArena('bdnsq');
-const verdicts = new VerdictLines();
+const told = new Told();
 /** Private, on the loopback of the lab's internet. */
 const PRIVATE = '10.1.2.3';
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => {
   arena.close();
-  verdicts.print();
+  told.print();
 });
 
 async function expectRefused(name: string, ...words: string[]): Promise<void> {
@@ -37,7 +37,7 @@ describe('questions to somebody else', () => {
     await expectRefused(`${arena.marker()}.evil.test`, `@${ATTACKER}`);
     expect(arena.dig(OK, `@${ATTACKER}`)).toContain(HOME);
     expect([...arena.ports]).toEqual([`${UPSTREAM} 53`]);
-    verdicts.closed(63, 'other resolvers by UDP');
+    told.closed(63, 'other resolvers by UDP');
   });
 
   test('case 64, other resolvers by TCP, and the second message of a stream', async () => {
@@ -61,7 +61,7 @@ print(got[1], got[2])`,
     expect(got).toBe('0 5');
     await arena.refusal(name);
     expect(await arena.hasArrived(name.split('.')[0] ?? '')).toBe(false);
-    verdicts.closed(64, 'other resolvers by TCP, and the second message of a stream');
+    told.closed(64, 'other resolvers by TCP, and the second message of a stream');
   });
 
   test('case 66, DNS over TLS, over QUIC, and DNSCrypt', async () => {
@@ -69,7 +69,7 @@ print(got[1], got[2])`,
     for (const to of [ATTACKER, RESOLVER]) {
       expect(arena.connect(to, 853)).toBe('PermissionError');
       expect(await arena.block(to, 853)).toMatchObject({ protocol: 'TCP', process: 'python3' });
-      const from = (await arena.guarded.events()).length;
+      const from = (await arena.events()).length;
       for (const port of [853, 443]) {
         const send = `import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'${marker}', ('${to}', ${port}))`;
         expect(arena.python(send)).toContain('PermissionError');
@@ -78,7 +78,7 @@ print(got[1], got[2])`,
     }
     expect(await arena.hasArrived(marker)).toBe(false);
     expect(arena.dig(OK)).toContain(HOME);
-    verdicts.closed(66, 'DNS over TLS, over QUIC, and DNSCrypt');
+    told.closed(66, 'DNS over TLS, over QUIC, and DNSCrypt');
   });
 
   test('case 68, a container asks the upstream itself', async () => {
@@ -94,7 +94,7 @@ print(got[1], got[2])`,
         expect(ask(OK)).toContain(HOME);
       }
     }
-    verdicts.closed(68, 'a container asks the upstream itself');
+    told.closed(68, 'a container asks the upstream itself');
   });
 
   test.each([
@@ -109,7 +109,7 @@ print(got[1], got[2])`,
     ],
   ])('case 69, %s to the upstream', async (what, script) => {
     const marker = arena.marker();
-    const from = (await arena.guarded.events()).length;
+    const from = (await arena.events()).length;
     arena.guarded.run(
       ...['setpriv', '--reuid=1001', '--regid=1001', '--clear-groups'],
       ...['--inh-caps=-all,+net_raw', '--ambient-caps=+net_raw', '--', '/usr/bin/python3', '-c'],
@@ -132,7 +132,7 @@ except OSError as e: print(e)
     expect(await arena.block(UPSTREAM, 53, from)).toMatchObject({ protocol: 'UDP' });
     expect(await arena.hasArrived(marker)).toBe(false);
     expect(arena.dig(OK, `@${UPSTREAM}`)).toContain(HOME);
-    verdicts.closed(69, `${what} to the upstream`);
+    told.closed(69, `${what} to the upstream`);
   });
 });
 
@@ -140,7 +140,7 @@ describe('names that carry data', () => {
   test('case 70, a name nobody has allowed', async () => {
     await expectRefused(`${arena.marker()}.evil.test`);
     expect(arena.dig(OK)).toContain(HOME);
-    verdicts.closed(70, 'a name nobody has allowed');
+    told.closed(70, 'a name nobody has allowed');
   });
 
   test('case 71, labels below an allowed name leave, below an exact one they do not', async () => {
@@ -150,15 +150,15 @@ describe('names that carry data', () => {
     const names = Array.from({ length: 100 }, () => `${arena.marker()}.exact.example`);
     arena.dig(...names.flatMap((name) => [name, 'A']));
     await arena.refusal(names.at(-1) ?? '');
-    const refused = (await arena.guarded.events()).filter(({ dst_hostname: name = '' }) =>
+    const refused = (await arena.events()).filter(({ dst_hostname: name = '' }) =>
       names.includes(name),
     );
     expect(refused).toHaveLength(names.length);
     await arena.hasArrived(below);
     expect(names.filter((name) => arena.arrived.has(name.split('.')[0] ?? ''))).toEqual([]);
     expect(arena.dig('exact.example')).toContain(HOME);
-    verdicts.closed(71, 'labels below an exact name');
-    verdicts.limited(71, 'labels below an allowed name', 'L3');
+    told.closed(71, 'labels below an exact name');
+    told.limit(71, 'labels below an allowed name', 'L3');
   });
 
   test('case 72, a public answer below a search domain', async () => {
@@ -173,7 +173,7 @@ describe('names that carry data', () => {
     expect(arena.connect(ATTACKER)).toBe('PermissionError');
     await arena.answers('db.corp.example.net', a('db.corp.example.net', PRIVATE));
     expect(arena.dig('db.corp.example.net')).toContain(PRIVATE);
-    verdicts.closed(72, 'a public answer below a search domain');
+    told.closed(72, 'a public answer below a search domain');
   });
 
   test('case 73, reverse names', async () => {
@@ -189,7 +189,7 @@ describe('names that carry data', () => {
     await expectRefused(`${arena.marker()}${rest.join('')}.113.0.203.in-addr.arpa`, 'PTR');
     expect(arena.dig('-x', HOME)).toContain(OK);
     expect(arena.asked.filter((text) => text.includes('arpa'))).toEqual([]);
-    verdicts.closed(73, 'reverse names');
+    told.closed(73, 'reverse names');
   });
 
   test('cases 75 and 76, what is denied starts no look-up, and a reverse name opens nothing', async () => {
@@ -198,7 +198,7 @@ describe('names that carry data', () => {
       key: `${reverse} PTR`,
       reply: { answers: [{ name: reverse, type: 'PTR', ttl: 60, data: OK }] },
     });
-    const from = (await arena.guarded.events()).length;
+    const from = (await arena.events()).length;
     const before = arena.asked.length;
     const many = `
 import socket
@@ -213,7 +213,7 @@ for i in range(50):
       expect(arena.dig('-x', ATTACKER)).toContain('status: NXDOMAIN');
     }
     const isHere = (address: string) => address === ATTACKER || address.startsWith('203.0.113.');
-    const events = await arena.guarded.events(
+    const events = await arena.events(
       (all) => all.slice(from).filter(({ dst_ip: to = '' }) => isHere(to)).length === 52,
     );
     for (const event of events.slice(from).filter(({ dst_ip: to = '' }) => isHere(to))) {
@@ -223,7 +223,7 @@ for i in range(50):
     await arena.hasArrived('');
     const asked = arena.asked.slice(before);
     expect(asked.filter((text) => /arpa|198\.51|203\.0/u.test(text))).toEqual([]);
-    verdicts.closed(75, 'what is denied starts no look-up');
-    verdicts.closed(76, 'a reverse name opens nothing');
+    told.closed(75, 'what is denied starts no look-up');
+    told.closed(76, 'a reverse name opens nothing');
   });
 });

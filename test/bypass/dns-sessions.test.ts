@@ -3,14 +3,14 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { line, until } from '../lab/lab.ts';
 import { ATTACKER, a, DnsArena, HOME, OK, RESOLVER } from './dns-arena.ts';
-import { VerdictLines } from './verdict-lines.ts';
+import { Told } from './told.ts';
 
-const verdicts = new VerdictLines();
+const told = new Told();
 const ALLOW = `${OK}:443, barrier.example:443`;
 let arena: DnsArena;
 
 afterEach(() => arena.close());
-afterAll(() => verdicts.print());
+afterAll(() => told.print());
 
 test('case 70, audit mode forwards a name nobody has allowed, and says so', async () => {
   arena = new DnsArena('bdnsm');
@@ -24,16 +24,16 @@ test('case 70, audit mode forwards a name nobody has allowed, and says so', asyn
     blocked: false,
   });
   expect(await arena.hasArrived(marker)).toBe(true);
-  const from = (await arena.guarded.events()).length;
+  const from = (await arena.events()).length;
   expect(arena.connect(ATTACKER)).toBe('connected');
   const isIt = ({ dst_ip: to }: { dst_ip?: string }) => to === ATTACKER;
-  const events = await arena.guarded.events((all) => all.slice(from).some(isIt));
+  const events = await arena.events((all) => all.slice(from).some(isIt));
   expect(events.slice(from).find(isIt)).toMatchObject({
     event_type: 'connection_blocked',
     would_deny: true,
     blocked: false,
   });
-  verdicts.closed(70, 'a name nobody has allowed, in audit mode');
+  told.closed(70, 'a name nobody has allowed, in audit mode');
 });
 
 test('case 87, a grant ends with its lifetime, whatever the TTL says and wherever the name moves', async () => {
@@ -65,7 +65,7 @@ test('case 87, a grant ends with its lifetime, whatever the TTL says and whereve
     await arena.block(old, 443);
   }
   expect(arena.connect(long)).toBe('connected');
-  verdicts.closed(87, 'TTL 2^31 and 0, and an address that was moved from');
+  told.closed(87, 'TTL 2^31 and 0, and an address that was moved from');
 });
 
 /** 10,000 questions a second for five seconds, every other one below an allowed name; how many were sent. */
@@ -149,6 +149,6 @@ describe('case 91, a proxy under more than it can take', () => {
     const kinds = new Set(records.map(({ event_type: kind }) => kind));
     expect(kinds).not.toContain('daemon_restarted');
     expect(kinds).toContain('dns_upstream_down');
-    verdicts.closed(91, 'a proxy under more than it can take');
+    told.closed(91, 'a proxy under more than it can take');
   }, 180_000);
 });

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AuditEvent, SessionEnded } from '../../src/core/audit/event.ts';
 import { line, until } from '../lab/lab.ts';
 import { ATTACKER, DnsArena, HOME } from './dns-arena.ts';
-import { VerdictLines } from './verdict-lines.ts';
+import { Told } from './told.ts';
 
 const arena = new DnsArena('flood');
-const verdicts = new VerdictLines();
+const told = new Told();
 const FLOOD = resolve('build/test-bypass/flood');
 const CONNECT = resolve('build/test-bypass/connect');
 const NEEDLE = '203.0.113.99';
@@ -26,7 +26,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => {
   arena.close();
-  verdicts.print();
+  told.print();
 });
 
 function connectRate(): number {
@@ -101,5 +101,5 @@ test(`case 132, ${RATE} refused datagrams a second and one destination between t
     }),
   ]);
   expect(worst).toBeLessThan(RSS_MB);
-  verdicts.closed(132, 'a flood and one destination in it');
+  told.closed(132, 'a flood and one destination in it');
 }, 180_000);
