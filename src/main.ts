@@ -166,6 +166,7 @@ async function start(
     retentionDays: inputs.texts.get('artifact-retention-days') ?? '',
     summary: inputs.summary,
     failOnBlock: inputs.failOnBlock,
+    isLockedDown: lockdown !== undefined,
   };
   state.save(STATE_KEY, JSON.stringify(saved));
   log.info(

@@ -196,9 +196,13 @@ except OSError as e: print(type(e).__name__)
 
   /** Everything the log has, whatever its size. */
   records(): readonly AuditRecord[] {
+    return decodeLog(this.log()).records;
+  }
+
+  /** The log's text. */
+  log(): string {
     const [, , holder] = this.guarded.lab.enter([]);
-    const path = `/proc/${holder}/root/run/cargowall/records/audit.jsonl`;
-    return decodeLog(readFileSync(path, 'utf8')).records;
+    return readFileSync(`/proc/${holder}/root/run/cargowall/records/audit.jsonl`, 'utf8');
   }
 
   /** The events so far, proof left out, whatever the log's size; waits until `isComplete` holds. */

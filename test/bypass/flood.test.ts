@@ -16,6 +16,7 @@ const NEEDLE = '203.0.113.99';
 const RATE = 200_000;
 const SECONDS = 10;
 const RSS_MB = 120;
+const LOG_BYTES = 2e6;
 /** Refused calls of the proof. */
 const PROOF_CALLS = 4;
 
@@ -101,5 +102,7 @@ test(`case 132, ${RATE} refused datagrams a second and one destination between t
     }),
   ]);
   expect(worst).toBeLessThan(RSS_MB);
+  expect(Buffer.byteLength(arena.log())).toBeLessThan(LOG_BYTES);
   told.closed(132, 'a flood and one destination in it');
+  told.closed(143, 'a flood does not fill the log');
 }, 180_000);
