@@ -7,6 +7,7 @@ const ALWAYS = ['L1', 'L2', 'L7', 'L8', 'L10'];
 const WHERE_SOMETHING_IS_ALLOWED = ['L3', 'L4', 'L5', 'L6'];
 /** Root ends the wall. */
 const WITHOUT_LOCKDOWN = ['L9'];
+const UNDER_LOCKDOWN = ['L11'];
 
 function numberOf(id: string): number {
   return Number(id.slice(1));
@@ -19,6 +20,6 @@ export function limitsOf(report: Report, isLockedDown: boolean): readonly string
   return [
     ...ALWAYS,
     ...(isOpen ? WHERE_SOMETHING_IS_ALLOWED : []),
-    ...(isLockedDown ? [] : WITHOUT_LOCKDOWN),
+    ...(isLockedDown ? UNDER_LOCKDOWN : WITHOUT_LOCKDOWN),
   ].toSorted((one, other) => numberOf(one) - numberOf(other));
 }
