@@ -13,6 +13,7 @@ const told = new Told();
 const FLOOD = resolve('build/test-bypass/flood');
 const CONNECT = resolve('build/test-bypass/connect');
 const NEEDLE = '203.0.113.99';
+const SPRAYED = '203.0.113.98';
 const RATE = 200_000;
 const SECONDS = 10;
 const RSS_MB = 120;
@@ -105,4 +106,22 @@ test(`case 132, ${RATE} refused datagrams a second and one destination between t
   expect(Buffer.byteLength(arena.log())).toBeLessThan(LOG_BYTES);
   told.closed(132, 'a flood and one destination in it');
   told.closed(143, 'a flood does not fill the log');
+}, 180_000);
+
+test('case 132, a flood over 60,000 ports: what has no record is counted as lost', async () => {
+  const before = seal().lost['events'] ?? 0;
+  const flood = arena.guarded.lab.spawn([FLOOD, SPRAYED, '1024', '100000', '5', '60000']);
+  const [made = 0, refused = 0] = (await line(flood, ' ', 60_000)).split(' ').map(Number);
+  expect(refused).toBe(made);
+  const recorded = () =>
+    arena
+      .records()
+      .filter(isTo(SPRAYED))
+      .reduce((sum, { count = 1 }) => sum + count, 0);
+  const lost = () => (seal().lost['events'] ?? 0) - before;
+  await until(() => recorded() + lost() >= made, 'every attempt to be told or counted', 30_000);
+  process.stdout.write(`flood over ports: ${made} attempts, ${lost()} counted as lost\n`);
+  expect(recorded() + lost()).toBe(made);
+  expect(arena.load().rssMb).toBeLessThan(RSS_MB);
+  told.closed(132, 'a flood over 60,000 ports is counted to the last attempt');
 }, 180_000);
