@@ -96,6 +96,12 @@ static __noinline int flow_emit(const struct endpoint *e, const struct decision 
 	if (again && !again->sample.ext.version) {
 		flow_fill(&again->sample, e, d, r, c);
 		flow_owner(&again->sample, s);
+		if (again->beyond) {
+			again->sample.flow.dst_ip = 0;
+			again->sample.flow.dst_port = 0;
+			__builtin_memset(again->sample.flow.dst_ip6, 0, ADDRESS_SIZE);
+			again->sample.ext.rule = 0;
+		}
 		barrier();
 		again->sample.ext.version = ABI_VERSION;
 	}

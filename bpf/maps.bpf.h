@@ -50,6 +50,8 @@ struct repeat_value {
 	unsigned long long last_ns; /* of the latest refusal that is held */
 	unsigned int told; /* events of the current second */
 	unsigned int held; /* refusals no event speaks of yet */
+	unsigned int beyond; /* of destinations that have no entry of their own */
+	unsigned int pad;
 	struct event sample; /* the first refusal; version 0: not filled yet */
 };
 
@@ -195,6 +197,22 @@ struct {
 	__type(key, struct repeat_key);
 	__type(value, struct repeat_value);
 } repeats SEC(".maps");
+
+/* How many destinations a process was newly refused at in the current second. */
+struct spread_value {
+	unsigned long long since_ns;
+	unsigned int fresh;
+	unsigned int pad;
+};
+
+/* key u32 thread group id; value struct spread_value; the hooks for each new entry of `repeats`; processes
+ * refused at the same time; full: the least recently used goes and may have its number anew */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct spread_value);
+} spreads SEC(".maps");
 
 static __always_inline void count(__u32 counter)
 {

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AuditEvent, SessionEnded } from '../../src/core/audit/event.ts';
+import { schemaFaults } from '../lab/audit-schema.ts';
 import { line, until } from '../lab/lab.ts';
 import { ATTACKER, DnsArena, HOME } from './dns-arena.ts';
 import { Told } from './told.ts';
@@ -14,6 +15,7 @@ const FLOOD = resolve('build/test-bypass/flood');
 const CONNECT = resolve('build/test-bypass/connect');
 const NEEDLE = '203.0.113.99';
 const SPRAYED = '203.0.113.98';
+const SECOND_NEEDLE = '203.0.113.97';
 const RATE = 200_000;
 const SECONDS = 10;
 const RSS_MB = 120;
@@ -108,20 +110,30 @@ test(`case 132, ${RATE} refused datagrams a second and one destination between t
   told.closed(143, 'a flood does not fill the log');
 }, 180_000);
 
-test('case 132, a flood over 60,000 ports: what has no record is counted as lost', async () => {
+test('case 132, a flood over 60,000 ports and one destination in it', async () => {
   const before = seal().lost['events'] ?? 0;
-  const flood = arena.guarded.lab.spawn([FLOOD, SPRAYED, '1024', '100000', '5', '60000']);
-  const [made = 0, refused = 0] = (await line(flood, ' ', 60_000)).split(' ').map(Number);
+  const { lab } = arena.guarded;
+  const flood = lab.spawn([FLOOD, SPRAYED, '1024', String(RATE), '5', '60000']);
+  const counted = line(flood, ' ', 60_000);
+  expect(arena.connect(SECOND_NEEDLE)).toBe('PermissionError');
+  const [made = 0, refused = 0] = (await counted).split(' ').map(Number);
   expect(refused).toBe(made);
-  const recorded = () =>
+  const ofFlood = () =>
     arena
       .records()
-      .filter(isTo(SPRAYED))
-      .reduce((sum, { count = 1 }) => sum + count, 0);
-  const lost = () => (seal().lost['events'] ?? 0) - before;
-  await until(() => recorded() + lost() >= made, 'every attempt to be told or counted', 30_000);
-  process.stdout.write(`flood over ports: ${made} attempts, ${lost()} counted as lost\n`);
-  expect(recorded() + lost()).toBe(made);
+      .filter((record): record is AuditEvent => 'pid' in record && record.pid === flood.pid);
+  const recorded = () => ofFlood().reduce((sum, { count = 1 }) => sum + count, 0);
+  await until(() => recorded() >= made, 'every attempt to be told', 30_000);
+  process.stdout.write(`flood over ports: ${made} attempts, ${ofFlood().length} records\n`);
+  expect(recorded()).toBe(made);
+  expect((seal().lost['events'] ?? 0) - before).toBe(0);
+  expect(arena.records().filter(isTo(SECOND_NEEDLE))).toHaveLength(1);
+  const beyond = arena
+    .log()
+    .split('\n')
+    .filter((text) => text.includes('"connection_blocked"') && !text.includes('"dst_ip"'));
+  expect(beyond.length).toBeGreaterThan(0);
+  expect(schemaFaults(beyond.join('\n'))).toEqual([]);
   expect(arena.load().rssMb).toBeLessThan(RSS_MB);
-  told.closed(132, 'a flood over 60,000 ports is counted to the last attempt');
+  told.closed(132, 'a flood over 60,000 ports and one destination in it');
 }, 180_000);

@@ -1,5 +1,6 @@
 // The job summary (spec 11): what an engineer wants to know first comes first.
 import { isJobs, type Report, type Row } from './aggregate.ts';
+import { destinationText } from './destination.ts';
 import { limitsOf } from './limits.ts';
 import { cell, code, fitSections, table } from './markdown.ts';
 import { renderEntry, suggestForConnection, suggestForName, suggestPolicy } from './suggest.ts';
@@ -18,11 +19,8 @@ export interface SummaryFacts {
 
 const MAX_ROWS = 200;
 
-function destination(row: Row): string {
-  const host = row.host === '' ? row.address : row.host;
-  const port = row.port === 0 ? '' : `:${row.port}`;
-  const bracketed = host.includes(':') && port !== '' ? `[${host}]` : host;
-  return code(`${bracketed}${port}`);
+function destination({ host, address, port }: Row): string {
+  return code(destinationText(host, address, port));
 }
 
 function who(row: Row): string {
