@@ -8,6 +8,7 @@
  *   tc (TCX egress, else clsact)          the wall: what leaves by an uplink
  *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exit                     job or runner
+ *   syscall                               run by the loader once a second: tells what is held
  */
 #include "call.bpf.h"
 #include "dns.bpf.h"
@@ -98,4 +99,11 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(egress_exit, struct task_struct *task)
 {
 	return process_exited(task);
+}
+
+SEC("syscall")
+int egress_repeats(void *ctx)
+{
+	bpf_for_each_map_elem(&repeats, repeat_tell, 0, 0);
+	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "config.bpf.h"
 #include "endpoint.bpf.h"
+#include "repeat.bpf.h"
 #include "verdict.bpf.h"
 
 struct record {
@@ -55,24 +56,9 @@ static __noinline int flow_owner(struct event *v, const struct socket_state *s)
 	return 0;
 }
 
-/*
- * One record. A block wakes the reader; an allowed flow is drained by its timer (waking it per
- * flow costs a fifth of the connect rate). No room: counted, the verdict is not affected.
- */
-static __noinline int flow_emit(const struct endpoint *e, const struct decision *d,
-				const struct socket_state *s, const struct record *r)
+static __always_inline void flow_fill(struct event *v, const struct endpoint *e, const struct decision *d,
+				      const struct record *r, const struct config *c)
 {
-	const struct config *c = config_get();
-	struct event *v;
-
-	if (!c || !e || !d || !r || c->mode == MODE_NOTING)
-		return 0;
-	v = bpf_ringbuf_reserve(&events, sizeof(*v), 0);
-	if (!v) {
-		count(COUNTER_EVENTS_LOST);
-		return 0;
-	}
-	__builtin_memset(v, 0, sizeof(*v));
 	v->flow.allowed = d->verdict;
 	v->flow.pad1 = r->mid_stream ? EVENT_MID_STREAM : 0;
 	if (d->by == BY_NOT_IP) {
@@ -83,7 +69,6 @@ static __noinline int flow_emit(const struct endpoint *e, const struct decision 
 		flow_addresses(&v->flow, e);
 	}
 	v->flow.timestamp = bpf_ktime_get_ns();
-	v->ext.version = ABI_VERSION;
 	v->ext.size = sizeof(v->ext);
 	v->ext.by = d->by;
 	v->ext.layer = r->layer;
@@ -95,6 +80,49 @@ static __noinline int flow_emit(const struct endpoint *e, const struct decision 
 	v->ext.count = 1;
 	/* what comes in by another interface is of another namespace; its socket, if any, says more */
 	v->ext.origin = r->forwarded ? ORIGIN_CONTAINER : ORIGIN_UNKNOWN;
+}
+
+/*
+ * One record. A block wakes the reader; an allowed flow is drained by its timer (waking it per
+ * flow costs a fifth of the connect rate). No room: held or counted, the verdict is not affected.
+ */
+static __noinline int flow_emit(const struct endpoint *e, const struct decision *d,
+				const struct socket_state *s, const struct record *r)
+{
+	const struct config *c = config_get();
+	struct repeat_value *again;
+	struct event *v;
+
+	if (!c || !e || !d || !r || c->mode == MODE_NOTING)
+		return 0;
+	again = repeat_of(e, d, s, r->layer);
+	if (again && !again->sample.ext.version) {
+		flow_fill(&again->sample, e, d, r, c);
+		flow_owner(&again->sample, s);
+		if (again->beyond) {
+			again->sample.flow.dst_ip = 0;
+			again->sample.flow.dst_port = 0;
+			__builtin_memset(again->sample.flow.dst_ip6, 0, ADDRESS_SIZE);
+			again->sample.ext.rule = 0;
+		}
+		barrier();
+		again->sample.ext.version = ABI_VERSION;
+	}
+	if (again && !repeat_is_told(again)) {
+		repeat_hold(again);
+		return 0;
+	}
+	v = bpf_ringbuf_reserve(&events, sizeof(*v), 0);
+	if (!v) {
+		if (again)
+			repeat_hold(again);
+		else
+			count(COUNTER_EVENTS_LOST);
+		return 0;
+	}
+	__builtin_memset(v, 0, sizeof(*v));
+	flow_fill(v, e, d, r, c);
+	v->ext.version = ABI_VERSION;
 	flow_owner(v, s);
 	bpf_ringbuf_submit(v, d->verdict == VERDICT_ALLOW ? BPF_RB_NO_WAKEUP : 0);
 	return 0;

@@ -43,6 +43,27 @@ struct head_key {
 	unsigned char pad[3];
 };
 
+/* What is refused to one process: its repeats are counted here once they are many. */
+struct repeat_key {
+	struct address dst;
+	unsigned int pid;
+	unsigned short port;
+	unsigned char proto;
+	unsigned char by;
+	unsigned char layer;
+	unsigned char pad[3];
+};
+
+struct repeat_value {
+	unsigned long long since_ns; /* start of the current second */
+	unsigned long long last_ns; /* of the latest refusal that is held */
+	unsigned int told; /* events of the current second */
+	unsigned int held; /* refusals no event speaks of yet */
+	unsigned int beyond; /* of destinations that have no entry of their own */
+	unsigned int pad;
+	struct event sample; /* the first refusal; version 0: not filled yet */
+};
+
 /* key 0; value struct config; written by the loader; one word flips the mode; never full */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -216,6 +237,31 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
 } events SEC(".maps");
+
+/* key struct repeat_key; value struct repeat_value; the hooks for each refusal, egress_repeats tells
+ * and forgets; 16,384 destinations refused within two seconds; full: each refusal is an event of its own */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct repeat_key);
+	__type(value, struct repeat_value);
+} repeats SEC(".maps");
+
+/* How many destinations a process was newly refused at in the current second. */
+struct spread_value {
+	unsigned long long since_ns;
+	unsigned int fresh;
+	unsigned int pad;
+};
+
+/* key u32 thread group id; value struct spread_value; the hooks for each new entry of `repeats`; processes
+ * refused at the same time; full: the least recently used goes and may have its number anew */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct spread_value);
+} spreads SEC(".maps");
 
 static __always_inline void count(__u32 counter)
 {

@@ -424,12 +424,12 @@ static __always_inline __u32 frame_scope(__u64 cgroup, const struct config *c)
 	return v ? v->scope : SCOPE_EVERYONE;
 }
 
-/* The rest of a datagram whose head was admitted; of a raw socket, the rest of a ping. */
-static __always_inline bool is_rest_of_admitted(const struct socket_state *s, const struct endpoint *e,
-						__u32 generation, bool raw)
+/* The rest of a datagram whose head was judged; of a raw socket, the rest of a ping. */
+static __always_inline bool is_rest_of_judged(const struct socket_state *s, const struct endpoint *e,
+					      __u32 generation, bool raw)
 {
-	return s->verdict == VERDICT_ALLOW && s->by != BY_LOCAL && s->generation == generation &&
-	       s->peer_proto == e->proto && address_equal(&s->peer, &e->dst) &&
+	return s->by != BY_LOCAL && s->generation == generation && s->peer_proto == e->proto &&
+	       address_equal(&s->peer, &e->dst) &&
 	       (!raw || e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6);
 }
 
@@ -457,8 +457,8 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 		e.shape = SHAPE_BAD;
 	r.ethertype = 0;
 	s = packet_socket(skb, false, &raw);
-	if (e.shape == SHAPE_FRAGMENT && s && is_rest_of_admitted(s, &e, p->generation, raw))
-		return TCX_NEXT_PROGRAM;
+	if (e.shape == SHAPE_FRAGMENT && s && is_rest_of_judged(s, &e, p->generation, raw))
+		return passes(c, s->verdict, s->by) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
 	if (!raw && e.shape == SHAPE_OK && remembered(s, &e, p->generation) && s->by != BY_LOCAL)
 		return passes(c, s->verdict, s->by) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
 	q.dst = e.dst;

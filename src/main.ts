@@ -11,7 +11,7 @@ import type { PolicyDocument } from './core/policy/document.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { type RawInputs, readInputs } from './edge/github/inputs.ts';
 import { type RunnerContext, readRunnerContext } from './edge/github/runner-context.ts';
-import { probeRootAccess, trySudo, trySudoMay } from './edge/github/sudo.ts';
+import { probeRootAccess, tryBecomeRoot, trySudo, trySudoMay } from './edge/github/sudo.ts';
 import { log, maskSecret, outputs, state } from './edge/github/workflow-commands.ts';
 import { type CgroupChoice, cgroupMount, chooseCgroup } from './edge/host/cgroup.ts';
 import { faultOfCommand, tryConnectSocket } from './edge/host/lockdown-attempts.ts';
@@ -119,6 +119,7 @@ function describe({ mode, policy, upstreams }: SessionSettings): readonly string
 const LOCKDOWN_ATTEMPTS = {
   sudo: trySudo,
   sudoMay: trySudoMay,
+  becomeRoot: tryBecomeRoot,
   connectSocket: tryConnectSocket,
 };
 
@@ -165,6 +166,7 @@ async function start(
     retentionDays: inputs.texts.get('artifact-retention-days') ?? '',
     summary: inputs.summary,
     failOnBlock: inputs.failOnBlock,
+    isLockedDown: lockdown !== undefined,
   };
   state.save(STATE_KEY, JSON.stringify(saved));
   log.info(

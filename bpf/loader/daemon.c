@@ -83,9 +83,10 @@ static _Noreturn void give_up(const char *what, const char *why, int err)
 
 static _Noreturn void child(const struct session *s, int channel, pid_t parent)
 {
-	/* a heap that may not grow is collected in time; what it must hold is bounded below that */
+	/* the heap grows in small steps, and not past what must fit: memory is budgeted */
 	static char *argv[] = {BIN_DIR "/node",
 			       "--max-semi-space-size=2",
+			       "--heap-growing-percent=15",
 			       "--max-old-space-size=160",
 			       "--disable-warning=ExperimentalWarning",
 			       BIN_DIR "/daemon/index.js",

@@ -117,6 +117,8 @@ bool object_is_pinned(void);
 /* Whether maps and the wall's program are pinned still; pins what is not. Once pinned only. */
 void object_check_pins(void);
 int object_reopen(void);
+/* Makes events of the refusals that are held as numbers. */
+void repeats_tell(void);
 
 /* wall.c: the wall of an uplink, once; and the word that an interface is gone. */
 int wall_attach(unsigned int ifindex);

@@ -25,7 +25,7 @@ static const char *const map_names[M_COUNT] = {
 };
 
 static struct bpf_object *object;
-static int dns_program = -1;
+static int dns_program = -1, repeats_program = -1;
 static bool pinned; /* what is attached from now on outlives us too */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -50,6 +50,10 @@ static int attach_all(int cgroup, const char **why)
 		}
 		if (!strcmp(name, "egress_dns")) {
 			dns_program = bpf_program__fd(prog);
+			continue;
+		}
+		if (!strcmp(name, "egress_repeats")) {
+			repeats_program = bpf_program__fd(prog);
 			continue;
 		}
 		if (!strcmp(name, "egress_fork") || !strcmp(name, "egress_exit"))
@@ -133,6 +137,8 @@ static int each_pin(int (*visit)(int fd, const char *name))
 	char name[48];
 	int err = visit(tc_program, "program_tc");
 
+	if (!err)
+		err = visit(repeats_program, "program_repeats");
 	for (int i = 0; i < M_COUNT && !err; i++) {
 		snprintf(name, sizeof(name), "map_%s", map_names[i]);
 		err = visit(map_fds[i], name);
@@ -241,7 +247,8 @@ int object_reopen(void)
 			return -errno;
 	}
 	tc_program = bpf_obj_get(BPF_DIR "/program_tc");
-	if (tc_program < 0)
+	repeats_program = bpf_obj_get(BPF_DIR "/program_repeats");
+	if (tc_program < 0 || repeats_program < 0)
 		return -errno;
 	pinned = true;
 	err = reopen_links();
@@ -259,4 +266,12 @@ uint64_t counter_sum(uint32_t counter)
 	for (int i = 0; i < cpus; i++)
 		sum += values[i];
 	return sum;
+}
+
+void repeats_tell(void)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	/* what is not told now stays held, and is told the next time */
+	bpf_prog_test_run_opts(repeats_program, &opts);
 }

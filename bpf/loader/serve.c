@@ -275,6 +275,7 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		control_reply(p, f->length);
 		break;
 	case FRAME_GET_COUNTERS:
+		repeats_tell();
 		for (uint32_t i = 0; i < COUNTER_SIZE; i++)
 			sums[i] = counter_sum(i);
 		send_frame(FRAME_COUNTERS, 0, f->seq, sums, sizeof(sums));
@@ -602,6 +603,18 @@ static void self_check(void)
 	check_tell(notice_tamper);
 }
 
+/* Once a second: floods of refusals become events. */
+static void tell_repeats(void)
+{
+	static uint64_t last;
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	if (now - last < 1000000000ULL)
+		return;
+	last = now;
+	repeats_tell();
+}
+
 /* A daemon that gives no sign of life is ended; its end starts a new one. */
 static void end_hung_daemon(void)
 {
@@ -635,6 +648,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		if (clients[i].fd >= 0 && p[7 + i].revents)
 			read_client(i);
+	tell_repeats();
 	if (channel >= 0 && stream_drain(channel))
 		kill(daemon_pid, SIGKILL);
 	end_hung_daemon();

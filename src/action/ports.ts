@@ -32,6 +32,8 @@ export interface LockdownAttempts {
   sudo(path: string): Promise<string>;
   /** `allowed` or `refused`. */
   sudoMay(path: string): Promise<string>;
+  /** Another program that gives root: `ran`, `refused` or `not there`. */
+  becomeRoot(words: readonly string[]): Promise<string>;
   /** `connected` or an errno name. */
   connectSocket(path: string): Promise<string>;
 }

@@ -1,5 +1,5 @@
 // main's proof of sudo-lockdown, from the job's own context (spec 9): nothing but the allowed commands
-// is had by sudo, and no socket that equals root can be connected to.
+// is had by sudo, no other program gives root, and no socket that equals root can be connected to.
 import type { LockdownAttempts } from './ports.ts';
 import type { Attempt } from './prove.ts';
 
@@ -17,6 +17,14 @@ export const ROOT_SOCKETS = [
   '/var/lib/lxd/unix.socket',
   '/var/snap/lxd/common/lxd/unix.socket',
   '/var/lib/incus/unix.socket',
+] as const;
+
+/** Programs besides sudo that can be told to give root without a password. */
+const OTHER_ROADS = [
+  ['/usr/bin/pkexec', '--disable-internal-agent'],
+  ['/usr/bin/doas', '-n'],
+  ['/usr/local/bin/doas', '-n'],
+  ['/usr/bin/run0', '--no-ask-password'],
 ] as const;
 
 /** What sudo must refuse: the first whose name is not allowed; one file may have several paths. */
@@ -38,6 +46,10 @@ export async function tryLockdown(
       outcome: await attempts.sudoMay(path),
       expected: 'allowed',
     });
+  }
+  for (const words of OTHER_ROADS) {
+    const outcome = await attempts.becomeRoot(words);
+    if (outcome !== 'not there') tried.push({ what: words[0], outcome, expected: 'refused' });
   }
   for (const path of ROOT_SOCKETS) {
     const outcome = await attempts.connectSocket(path);

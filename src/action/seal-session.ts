@@ -105,8 +105,9 @@ export async function sealSession(saved: SavedSession, ports: SealPorts): Promis
   await seal(ports, problems);
   const { text, log } = read(ports, problems);
   const report = aggregate(log);
-  const { mode, enforcing, artifactName } = saved;
-  const markdown = renderSummary(report, { mode, enforcing, artifactName, problems });
+  const { mode, enforcing, artifactName, isLockedDown } = saved;
+  const facts = { mode, enforcing, artifactName, isLockedDown, problems };
+  const markdown = renderSummary(report, facts);
   for (const line of renderAnnotations(report)) ports.log.warning(line);
   const policy = suggestPolicy(report);
   const files = new Map([

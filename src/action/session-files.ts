@@ -17,6 +17,8 @@ export interface SavedSession {
   readonly retentionDays: string;
   readonly summary: boolean;
   readonly failOnBlock: boolean;
+  /** sudo-lockdown was proved. */
+  readonly isLockedDown: boolean;
 }
 
 const FIELDS: Readonly<Record<keyof SavedSession, string>> = {
@@ -27,6 +29,7 @@ const FIELDS: Readonly<Record<keyof SavedSession, string>> = {
   retentionDays: 'string',
   summary: 'boolean',
   failOnBlock: 'boolean',
+  isLockedDown: 'boolean',
 };
 
 function isSavedSession(value: unknown): value is SavedSession {

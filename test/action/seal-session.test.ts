@@ -12,6 +12,7 @@ const SAVED = {
   retentionDays: '3',
   summary: true,
   failOnBlock: false,
+  isLockedDown: false,
 } as const;
 const BASE = {
   timestamp: '2026-11-24T06:35:00.000000000Z',

@@ -9,6 +9,7 @@ const SAVED = {
   retentionDays: '',
   summary: true,
   failOnBlock: false,
+  isLockedDown: false,
 };
 
 test('reads what main saved', () => {

@@ -29,3 +29,14 @@ export const shape = { decided_by: 'shape' } as const;
 export function protocol(name: string) {
   return { event_type: 'protocol_blocked', protocol: name } as const;
 }
+
+/** A case's own address of a kind. */
+export function addressOf(target: Target, at: number): string {
+  const kinds: Readonly<Record<string, string>> = {
+    refused: `203.0.112.${at}`,
+    refused6: `2001:db8:bad::${at.toString(16)}`,
+    open: `198.51.101.${at}`,
+    open6: `2001:db8:2::${at.toString(16)}`,
+  };
+  return kinds[target] ?? target;
+}

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { Arena } from './arena.ts';
-import type { Case, Target } from './case.ts';
+import { addressOf, type Case } from './case.ts';
 import { PACKETS } from './packets.ts';
 import { SHAPES } from './shapes.ts';
 import { ELSEWHERE, SOCKETS } from './sockets.ts';
@@ -17,17 +17,6 @@ const CASES = [...SOCKETS, ...ELSEWHERE, ...PACKETS, ...SHAPES];
 function casesOf(wall: Wall): readonly Case[] {
   if (wall === 'the cgroup layer alone') return CASES.filter(({ only }) => only !== 'wall');
   return wall === 'the wall alone' ? CASES.filter(({ only }) => only !== 'cgroup') : CASES;
-}
-
-/** A case's own address of a kind. */
-function addressOf(target: Target, at: number): string {
-  const kinds: Readonly<Record<string, string>> = {
-    refused: `203.0.112.${at}`,
-    refused6: `2001:db8:bad::${at.toString(16)}`,
-    open: `198.51.101.${at}`,
-    open6: `2001:db8:2::${at.toString(16)}`,
-  };
-  return kinds[target] ?? target;
 }
 
 function isRecordOf(event: AuditEvent, { record }: Case, to: string): boolean {

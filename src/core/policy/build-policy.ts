@@ -15,6 +15,7 @@ import {
 import { EXPECTED_BLOCKS, type ParsedPolicyFile, parsePolicyFile } from './parse-policy.ts';
 import type { Action, Policy, Rule } from './policy.ts';
 import { type PolicyProblem, warningAt } from './problem.ts';
+import { publicResolverWarnings } from './public-resolvers.ts';
 import { parseSearchDomains } from './search-domain.ts';
 
 /** The inputs that make a policy, as text. */
@@ -124,7 +125,11 @@ export function buildPolicy(
   const auto = autoAllowedRules({ ...inputs, ...environment });
   const all = [...lists, suffixes, expected, commands, auto, parsed];
   const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
-  const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
+  const warnings = [
+    ...all.flatMap((part) => part.warnings),
+    ...contradictions(user),
+    ...publicResolverWarnings(user),
+  ];
   const errors = all.flatMap((part) => part.errors);
   if (errors.length > 0) return { errors, warnings };
   const policy: Policy = {

@@ -10,20 +10,33 @@ export interface Lockdown {
 }
 
 const PATH = /^\/(?:[A-Za-z0-9._+-]+\/)*[A-Za-z0-9._+-]+$/u;
-/** Shells, interpreters, editors, pagers, containers, copiers: each hands root over by an option. */
+/**
+ * Each hands root over by an option: it runs another command, writes any file, or changes who is who
+ * (the functions "shell", "command", "file write" and "library load" that GTFOBins lists under sudo).
+ */
 const EQUAL_ROOT = new Set(
-  (
-    'sh bash dash zsh ksh fish busybox env find xargs parallel tar zip cpio rsync ssh scp socat nc ncat netcat ' +
-    'python perl ruby node lua php awk gawk mawk sed ed vi vim nvim nano emacs less more man git make gdb strace ' +
-    'docker podman nerdctl ctr crictl buildctl kubectl lxc incus virsh machinectl systemctl systemd-run at crontab ' +
-    'mount umount nsenter unshare chroot setpriv capsh su sudo pkexec doas runuser setarch timeout nice nohup ' +
-    'dd cp mv ln tee install chmod chown chgrp setfacl passwd useradd usermod groupadd visudo ip tc bpftool ' +
-    'insmod modprobe kexec tcpdump time watch script expect screen tmux flock stdbuf ionice taskset'
-  ).split(' '),
+  [
+    'sh bash dash zsh ksh fish csh tcsh busybox toybox rbash ash',
+    'python pypy perl ruby irb node nodejs deno bun lua luajit php tclsh wish expect pwsh julia R Rscript jjs jrunscript',
+    'awk gawk mawk nawk sed ed ex vi vim rvim view rview vimdiff nvim nano pico joe emacs jed less more most man pg',
+    'env find xargs parallel time timeout nice ionice nohup setsid stdbuf flock taskset chrt setarch linux watch',
+    'script screen tmux run-parts start-stop-daemon unshare nsenter chroot setpriv capsh su sudo pkexec doas runuser',
+    'tar zip unzip cpio rsync ar ssh sftp scp sshfs socat nc ncat netcat telnet ftp curl wget aria2c',
+    'git svn hg make cmake ninja gdb lldb strace ltrace perf gcc g++ cc c++ clang ld as go cargo rustc java javac dotnet',
+    'mvn gradle ant rake ansible ansible-playbook puppet terraform helm gh',
+    'docker docker-compose podman nerdctl buildah runc ctr crictl buildctl kubectl kind minikube lxc lxd incus virsh machinectl',
+    'systemctl systemd-run systemd-nspawn service loginctl journalctl run0 busctl at batch crontab logrotate',
+    'mount umount losetup mknod debugfs mkfs fdisk parted insmod modprobe kexec sysctl dmsetup bpftool tc ip iptables nft',
+    'dd cp mv ln tee install chmod chown chgrp setfacl setcap sort shuf split csplit uniq iconv xxd truncate patch openssl',
+    'passwd chpasswd useradd usermod adduser groupadd groupmod gpasswd chsh vipw vigr newusers visudo update-alternatives',
+    'sqlite mysql psql tcpdump tshark nmap ldconfig 7z 7za ld-linux-x86-64.so ld-linux-aarch64.so',
+  ].flatMap((line) => line.split(' ')),
 );
 /** Install scripts and hooks of a package run as root. */
 const RUNS_HOOKS = new Set(
-  'apt apt-get aptitude dpkg dnf yum rpm zypper apk pacman snap pip npm gem'.split(' '),
+  'apt apt-get aptitude dpkg dnf yum rpm zypper apk pacman snap flatpak brew pip pipx npm npx yarn pnpm gem bundle composer'.split(
+    ' ',
+  ),
 );
 
 /** `python3.11` is python. */

@@ -10,3 +10,9 @@ export function suffixSection(name: string): 'icann' | 'private' | undefined {
   const icann = parse(name, { ...OPTIONS, allowPrivateDomains: false });
   return icann.publicSuffix === name && icann.isIcann === true ? 'icann' : undefined;
 }
+
+/** The suffix of the list's private section that a name is at or below; undefined when none is. */
+export function rentedSuffixOf(name: string): string | undefined {
+  const all = parse(name, { ...OPTIONS, allowPrivateDomains: true });
+  return all.isPrivate === true ? (all.publicSuffix ?? undefined) : undefined;
+}

@@ -1,5 +1,6 @@
 // Annotations: at most ten a job, one a destination, refusals only.
 import type { Report, Row } from './aggregate.ts';
+import { destinationText } from './destination.ts';
 import { sanitise } from './sanitise.ts';
 
 const MAX = 10;
@@ -14,7 +15,7 @@ export function renderAnnotations(report: Report): readonly string[] {
 }
 
 function text(row: Row): string {
-  const host = row.host === '' ? row.address : row.host;
+  const host = destinationText(row.host, row.address, 0);
   const port = row.port === 0 ? '' : ` port ${row.port}`;
   const process = row.process === '' ? '' : ` by ${row.process}`;
   return sanitise(`cargowall: ${row.status}: ${host}${port}${process}`);

@@ -1,4 +1,5 @@
 // A block as the JSON of a webhook: `text` for chats that show it, the parts for programs.
+import { destinationText } from './destination.ts';
 import { sanitise } from './sanitise.ts';
 
 /** Where it happened. */
@@ -25,8 +26,7 @@ function plain(text: string): string {
 
 /** The message's JSON. */
 export function blockMessage({ hostname, ip, port, mode, job }: BlockedDestination): string {
-  const host = hostname === '' ? ip : hostname;
-  const destination = port === 0 ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const destination = destinationText(hostname, ip, port);
   const did = mode === 'enforce' ? 'blocked' : 'would block';
   const where = [job.repository, job.workflow, job.job].filter((part) => part !== '').join(' / ');
   const address = hostname === '' || ip === '' ? '' : ` (${ip})`;

@@ -1,5 +1,7 @@
 // The job summary (spec 11): what an engineer wants to know first comes first.
 import { isJobs, type Report, type Row } from './aggregate.ts';
+import { destinationText } from './destination.ts';
+import { limitsOf } from './limits.ts';
 import { cell, code, fitSections, table } from './markdown.ts';
 import { renderEntry, suggestForConnection, suggestForName, suggestPolicy } from './suggest.ts';
 
@@ -8,6 +10,8 @@ export interface SummaryFacts {
   readonly mode: 'audit' | 'enforce';
   /** The start was proved, in mode enforce. */
   readonly enforcing: boolean;
+  /** sudo-lockdown was proved. */
+  readonly isLockedDown: boolean;
   readonly artifactName: string;
   /** What went wrong with the evidence itself; empty when nothing did. */
   readonly problems: readonly string[];
@@ -15,11 +19,8 @@ export interface SummaryFacts {
 
 const MAX_ROWS = 200;
 
-function destination(row: Row): string {
-  const host = row.host === '' ? row.address : row.host;
-  const port = row.port === 0 ? '' : `:${row.port}`;
-  const bracketed = host.includes(':') && port !== '' ? `[${host}]` : host;
-  return code(`${bracketed}${port}`);
+function destination({ host, address, port }: Row): string {
+  return code(destinationText(host, address, port));
 }
 
 function who(row: Row): string {
@@ -146,13 +147,13 @@ function blockedSections(report: Report): string[] {
     ...names,
     ...section('Blocked: runner and system processes', [...heads, 'whose'], others, (row) => [
       ...line(row),
-      row.origin,
+      cell(row.origin),
     ]),
   ];
 }
 
 function pasteReady(report: Report): string[] {
-  const policy = suggestPolicy(report);
+  const policy = suggestPolicy(report, MAX_ROWS);
   if (policy === undefined) return [];
   return [
     `<details><summary>A policy that allows all of it – keep the lines you mean</summary>\n\n\`\`\`yaml\n${policy}\`\`\`\n\n</details>`,
@@ -183,7 +184,7 @@ function allowedSections(report: Report): string[] {
     ]),
     ...section('Runner and system processes', [...heads, 'whose'], others, (row) => [
       ...line(row),
-      row.origin,
+      cell(row.origin),
     ]),
   ];
 }
@@ -225,7 +226,7 @@ function existingSection(report: Report): string[] {
     destination(row),
     cell(row.protocol),
     who(row),
-    row.origin,
+    cell(row.origin),
     EXISTING[row.status],
   ]);
 }
@@ -261,7 +262,8 @@ function footer(report: Report, facts: SummaryFacts): string {
     facts.artifactName === ''
       ? ''
       : ` The whole log is in the artifact ${code(facts.artifactName)}.`;
-  return `_mode ${facts.mode}, default ${started?.default ?? 'unknown'}, ${started?.rules ?? 0} rules, ${report.records} records.${file}${artifact}_`;
+  const limits = limitsOf(report, facts.isLockedDown).join(', ');
+  return `_mode ${facts.mode}, default ${started?.default ?? 'unknown'}, ${started?.rules ?? 0} rules, ${report.records} records.${file}${artifact} Documented limits that apply: ${limits}._`;
 }
 
 /** The summary's Markdown. */

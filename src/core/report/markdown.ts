@@ -38,7 +38,7 @@ export function fitSections(sections: readonly string[]): string {
   let size = 0;
   for (const section of sections) {
     const bytes = new TextEncoder().encode(section).length + 2;
-    if (size + bytes > MAX_BYTES) break;
+    if (size + bytes > MAX_BYTES) continue;
     size += bytes;
     kept.push(section);
   }

@@ -4,7 +4,7 @@
 function oneLine(text: string): string {
   return text
     .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu, '')
     .replaceAll('##[', '# #[');
 }
 

@@ -2,6 +2,7 @@
 // names and addresses get in: a hostile name makes no rule.
 import { parseAddress, printAddress } from '../net/address.ts';
 import { canonicalName } from '../policy/host-name.ts';
+import { rentedSuffixOf } from '../policy/public-suffix.ts';
 import type { Report, Row } from './aggregate.ts';
 
 /** One rule to paste. */
@@ -62,26 +63,77 @@ function item(port: string): string {
   return port.includes('/') ? `"${port}"` : port;
 }
 
-/** A policy file that allows all that was refused; undefined when nothing was. */
-export function suggestPolicy(report: Report): string | undefined {
-  const targets = new Map<string, { key: string; ports: Set<string>; isGuess: boolean }>();
-  const add = (suggestion: Suggestion | undefined) => {
+const LONG_LABEL = 30;
+
+/** What a reader should know of a name before allowing it. */
+function doubtsOf(name: string): readonly string[] {
+  const suffix = rentedSuffixOf(name);
+  const labels = name.split('.');
+  return [
+    ...(suffix === undefined ? [] : [`anyone can register a name below ${suffix}`]),
+    ...(labels.some((label) => label.startsWith('xn--'))
+      ? ['letters of other alphabets: it may be one that looks like another name']
+      : []),
+    ...(labels.some((label) => label.length > LONG_LABEL) ? ['a long label may carry data'] : []),
+  ];
+}
+
+interface Offer {
+  readonly key: string;
+  readonly ports: Set<string>;
+  isGuess: boolean;
+}
+
+/** What to offer by target, and whether there is more than `limit` of it. */
+class Offers {
+  readonly targets = new Map<string, Offer>();
+  hasMore = false;
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(suggestion: Suggestion | undefined): void {
     if (suggestion === undefined) return;
     const { key, target, port, isGuess } = suggestion;
-    const known = targets.get(target);
-    if (known === undefined) targets.set(target, { key, ports: new Set([port]), isGuess });
-    else if (!isGuess) {
+    const known = this.targets.get(target);
+    if (known === undefined) {
+      if (this.targets.size < this.#limit) {
+        this.targets.set(target, { key, ports: new Set([port]), isGuess });
+      } else this.hasMore = true;
+    } else if (!isGuess) {
       if (known.isGuess) known.ports.clear();
       known.ports.add(port);
       known.isGuess = false;
     }
-  };
-  for (const row of report.blocked) if (row.rule === '') add(suggestForConnection(row));
-  for (const row of report.dns) if (row.rule === '') add(suggestForName(row));
-  if (targets.size === 0) return undefined;
-  const rules = [...targets].map(([target, { key, ports, isGuess }]) => {
-    const why = isGuess ? '  # the name was refused before a port was known' : '';
-    return `  - ${key}: "${target}"\n    ports: [${[...ports].map(item).join(', ')}]${why}`;
-  });
-  return `version: 1\nrules:\n${rules.join('\n')}\n`;
+  }
+}
+
+function renderRule([target, { key, ports, isGuess }]: readonly [string, Offer]): string {
+  const doubts = key === 'host' ? doubtsOf(target.slice(1)) : [];
+  const notes = [...(isGuess ? ['the name was refused before a port was known'] : []), ...doubts];
+  const why = notes.length === 0 ? '' : `  # ${notes.join('; ')}`;
+  return `  - ${key}: "${target}"\n    ports: [${[...ports].map(item).join(', ')}]${why}`;
+}
+
+/** A policy file that allows what was refused, `limit` targets at most; undefined when nothing was. */
+export function suggestPolicy(
+  report: Report,
+  limit = Number.POSITIVE_INFINITY,
+): string | undefined {
+  const offers = new Offers(limit);
+  for (const [rows, suggest] of [
+    [report.blocked, suggestForConnection],
+    [report.dns, suggestForName],
+  ] as const) {
+    for (const row of rows) {
+      if (offers.hasMore) break;
+      if (row.rule === '') offers.add(suggest(row));
+    }
+  }
+  if (offers.targets.size === 0) return undefined;
+  const rules = [...offers.targets].map(renderRule).join('\n');
+  const more = offers.hasMore ? "# more are in the artifact's policy.suggested.yml\n" : '';
+  return `version: 1\nrules:\n${rules}\n${more}`;
 }

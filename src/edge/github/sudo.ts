@@ -1,8 +1,10 @@
 // Whether the runner user is root, or becomes it without a password.
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { getExecOutput } from '@actions/exec';
 
 const SUDO = '/usr/bin/sudo';
+const BECOME_MS = 5000;
 
 /** How root is had. */
 export type RootAccess = 'is root' | 'by sudo' | 'sudo asks for a password' | 'no /usr/bin/sudo';
@@ -24,6 +26,21 @@ async function sudo(...words: string[]): Promise<boolean> {
 /** Runs a command by sudo without a password: `ran` or `refused`. */
 export async function trySudo(path: string): Promise<string> {
   return (await sudo('--', path)) ? 'ran' : 'refused';
+}
+
+/** Asks another program for root's user id, without a password: `ran`, `refused` or `not there`. */
+export function tryBecomeRoot(words: readonly string[]): Promise<string> {
+  const [program = '', ...rest] = words;
+  if (!existsSync(program)) return Promise.resolve('not there');
+  const options = { env: {}, timeout: BECOME_MS };
+  return new Promise((resolve) => {
+    const child = execFile(program, [...rest, '/usr/bin/id', '-u'], options, (error, stdout) =>
+      resolve(error === null && stdout.trim() === '0' ? 'ran' : 'refused'),
+    );
+    // Nothing is there to be read: what asks for a password gets none.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end();
+  });
 }
 
 /** Asks sudo whether a command is allowed: `allowed` or `refused`. */

@@ -27,6 +27,10 @@ describe('sudo-allow-commands', () => {
     '/usr/bin/vim',
     '/usr/bin/tee',
     '/usr/bin/systemctl',
+    '/usr/bin/curl',
+    '/usr/bin/sort',
+    '/usr/sbin/sysctl',
+    '/usr/sbin/service',
   ])('%s equals root: an error with the reason', (text) =>
     expect(attempt(text)).toThrow('does not equal root'),
   );
@@ -46,6 +50,7 @@ describe('the proof of a lockdown', () => {
   const closed = {
     sudo: (_path: string) => Promise.resolve('refused'),
     sudoMay: (_path: string) => Promise.resolve('allowed'),
+    becomeRoot: (_words: readonly string[]) => Promise.resolve('not there'),
     connectSocket: (_path: string) => Promise.resolve('EACCES'),
   };
   const wrong = async (changed: Partial<typeof closed>) => {
@@ -55,6 +60,12 @@ describe('the proof of a lockdown', () => {
 
   test('holds when sudo is refused but for what is allowed, and no socket answers', async () => {
     expect(await wrong({})).toEqual([]);
+  });
+
+  test('fails when another program gives root', async () => {
+    const becomeRoot = ([program]: readonly string[]) =>
+      Promise.resolve(program === '/usr/bin/doas' ? 'ran' : 'refused');
+    expect(await wrong({ becomeRoot })).toEqual(['/usr/bin/doas']);
   });
 
   test('fails when sudo runs what is not allowed', async () => {

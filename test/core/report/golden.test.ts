@@ -14,6 +14,7 @@ describe('the summary of a whole log', () => {
     const summary = renderSummary(report, {
       mode,
       enforcing: mode === 'enforce',
+      isLockedDown: false,
       artifactName: 'cargowall-build-0-1-1',
       problems: [],
     });

@@ -30,7 +30,13 @@ const BLOCKED: AuditEvent = {
   blocked: true,
   origin: 'job',
 };
-const FACTS = { mode: 'enforce', enforcing: true, artifactName: 'log', problems: [] } as const;
+const FACTS = {
+  mode: 'enforce',
+  enforcing: true,
+  isLockedDown: false,
+  artifactName: 'log',
+  problems: [],
+} as const;
 
 function reportOf(...records: AuditRecord[]) {
   return aggregate({ records, badLines: [] });
