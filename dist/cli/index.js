@@ -10776,7 +10776,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_process__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1708);
 /* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7975);
 /* harmony import */ var _core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4879);
-/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9280);
+/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6970);
 /* harmony import */ var _core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(184);
 /* harmony import */ var _core_policy_parse_subject_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5635);
 /* harmony import */ var _core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6430);
@@ -11083,8 +11083,10 @@ function parseIPv4Bytes(text) {
 }
 function addressFromNumber(value) {
     const address = new Uint8Array(ADDRESS_SIZE);
-    address.fill(0xff, 10, 12);
-    new DataView(address.buffer).setUint32(12, value);
+    address[10] = 0xff;
+    address[11] = 0xff;
+    for (let at = 0; at < 4; at++)
+        address[12 + at] = value >>> (24 - 8 * at);
     return address;
 }
 function parseGroups(text, mayEndInIPv4) {
@@ -11131,7 +11133,12 @@ function parseAddress(text) {
     return groups && Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
 }
 function isIPv4(address) {
-    return (address[10] === 0xff && address[11] === 0xff && address.subarray(0, 10).every((b) => b === 0));
+    if (address[10] !== 0xff || address[11] !== 0xff)
+        return false;
+    for (let at = 0; at < 10; at++)
+        if (address[at] !== 0)
+            return false;
+    return true;
 }
 function longestZeros(groups) {
     let best = { start: -1, length: 1 };
@@ -11146,7 +11153,7 @@ function longestZeros(groups) {
 }
 function printAddress(address) {
     if (isIPv4(address))
-        return [...address.subarray(12)].join('.');
+        return `${address[12]}.${address[13]}.${address[14]}.${address[15]}`;
     const view = new DataView(address.buffer, address.byteOffset, ADDRESS_SIZE);
     const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(index * 2));
     const print = (part) => part.map((group) => group.toString(16)).join(':');
@@ -11156,12 +11163,14 @@ function printAddress(address) {
     return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
 }
 function addressKey(address) {
-    return String.fromCharCode.apply(null, address);
+    const pair = (at) => ((address[at] ?? 0) << 8) | (address[at + 1] ?? 0);
+    return String.fromCharCode(pair(0), pair(2), pair(4), pair(6), pair(8), pair(10), pair(12), pair(14));
 }
 function addressOfKey(key) {
     const address = new Uint8Array(ADDRESS_SIZE);
-    for (let index = 0; index < ADDRESS_SIZE; index++)
-        address[index] = key.charCodeAt(index);
+    for (let at = 0; at < ADDRESS_SIZE; at++) {
+        address[at] = key.charCodeAt(at >> 1) >> (at % 2 === 0 ? 8 : 0);
+    }
     return address;
 }
 function sameAddress(one, other) {
@@ -11176,12 +11185,13 @@ function sameAddress(one, other) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   A1: () => (/* binding */ parsePrefix),
+/* harmony export */   MT: () => (/* binding */ prefixOf),
 /* harmony export */   _C: () => (/* binding */ printPrefix),
 /* harmony export */   cY: () => (/* binding */ parsePrefixParts),
 /* harmony export */   dJ: () => (/* binding */ maskAddress),
 /* harmony export */   gR: () => (/* binding */ contains)
 /* harmony export */ });
-/* unused harmony exports isIPv4Prefix, covers, prefixOf, withoutMapped */
+/* unused harmony exports isIPv4Prefix, covers, withoutMapped */
 /* harmony import */ var _address_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3986);
 
 const IPV4_BITS = 96;
@@ -11381,7 +11391,7 @@ function runs(set) {
 
 /***/ }),
 
-/***/ 9280:
+/***/ 6970:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -11411,6 +11421,10 @@ function suffixSection(name) {
         return 'private';
     const icann = (0,cjs/* parse */.qg)(name, { ...OPTIONS, allowPrivateDomains: false });
     return icann.publicSuffix === name && icann.isIcann === true ? 'icann' : undefined;
+}
+function rentedSuffixOf(name) {
+    const all = parse(name, { ...OPTIONS, allowPrivateDomains: true });
+    return all.isPrivate === true ? (all.publicSuffix ?? undefined) : undefined;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/parse-entry.js
@@ -11692,13 +11706,23 @@ function autoAllowedRules(inputs) {
 ;// CONCATENATED MODULE: ./build/ts/core/policy/lockdown.js
 
 const PATH = /^\/(?:[A-Za-z0-9._+-]+\/)*[A-Za-z0-9._+-]+$/u;
-const EQUAL_ROOT = new Set(('sh bash dash zsh ksh fish busybox env find xargs parallel tar zip cpio rsync ssh scp socat nc ncat netcat ' +
-    'python perl ruby node lua php awk gawk mawk sed ed vi vim nvim nano emacs less more man git make gdb strace ' +
-    'docker podman nerdctl ctr crictl buildctl kubectl lxc incus virsh machinectl systemctl systemd-run at crontab ' +
-    'mount umount nsenter unshare chroot setpriv capsh su sudo pkexec doas runuser setarch timeout nice nohup ' +
-    'dd cp mv ln tee install chmod chown chgrp setfacl passwd useradd usermod groupadd visudo ip tc bpftool ' +
-    'insmod modprobe kexec tcpdump time watch script expect screen tmux flock stdbuf ionice taskset').split(' '));
-const RUNS_HOOKS = new Set('apt apt-get aptitude dpkg dnf yum rpm zypper apk pacman snap pip npm gem'.split(' '));
+const EQUAL_ROOT = new Set([
+    'sh bash dash zsh ksh fish csh tcsh busybox toybox rbash ash',
+    'python pypy perl ruby irb node nodejs deno bun lua luajit php tclsh wish expect pwsh julia R Rscript jjs jrunscript',
+    'awk gawk mawk nawk sed ed ex vi vim rvim view rview vimdiff nvim nano pico joe emacs jed less more most man pg',
+    'env find xargs parallel time timeout nice ionice nohup setsid stdbuf flock taskset chrt setarch linux watch',
+    'script screen tmux run-parts start-stop-daemon unshare nsenter chroot setpriv capsh su sudo pkexec doas runuser',
+    'tar zip unzip cpio rsync ar ssh sftp scp sshfs socat nc ncat netcat telnet ftp curl wget aria2c',
+    'git svn hg make cmake ninja gdb lldb strace ltrace perf gcc g++ cc c++ clang ld as go cargo rustc java javac dotnet',
+    'mvn gradle ant rake ansible ansible-playbook puppet terraform helm gh',
+    'docker docker-compose podman nerdctl buildah runc ctr crictl buildctl kubectl kind minikube lxc lxd incus virsh machinectl',
+    'systemctl systemd-run systemd-nspawn service loginctl journalctl run0 busctl at batch crontab logrotate',
+    'mount umount losetup mknod debugfs mkfs fdisk parted insmod modprobe kexec sysctl dmsetup bpftool tc ip iptables nft',
+    'dd cp mv ln tee install chmod chown chgrp setfacl setcap sort shuf split csplit uniq iconv xxd truncate patch openssl',
+    'passwd chpasswd useradd usermod adduser groupadd groupmod gpasswd chsh vipw vigr newusers visudo update-alternatives',
+    'sqlite mysql psql tcpdump tshark nmap ldconfig 7z 7za ld-linux-x86-64.so ld-linux-aarch64.so',
+].flatMap((line) => line.split(' ')));
+const RUNS_HOOKS = new Set('apt apt-get aptitude dpkg dnf yum rpm zypper apk pacman snap flatpak brew pip pipx npm npx yarn pnpm gem bundle composer'.split(' '));
 function plainName(path) {
     const base = path.slice(path.lastIndexOf('/') + 1);
     return base.replace(/[\d.]+$/u, '');
@@ -12194,7 +12218,88 @@ function parsePolicyFile(document) {
     return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
 }
 
+// EXTERNAL MODULE: ./build/ts/core/net/address.js
+var net_address = __nccwpck_require__(3986);
+// EXTERNAL MODULE: ./build/ts/core/net/cidr.js
+var cidr = __nccwpck_require__(4910);
+;// CONCATENATED MODULE: ./build/ts/core/policy/public-resolvers.js
+
+
+
+
+
+const NAMES = [
+    'dns.google',
+    'dns.google.com',
+    'cloudflare-dns.com',
+    'mozilla.cloudflare-dns.com',
+    'one.one.one.one',
+    'dns.quad9.net',
+    'dns10.quad9.net',
+    'doh.opendns.com',
+    'dns.umbrella.com',
+    'dns.adguard-dns.com',
+    'dns.nextdns.io',
+    'doh.cleanbrowsing.org',
+    'dns.controld.com',
+    'dns.mullvad.net',
+    'doh.dns.sb',
+    'ordns.he.net',
+    'dns.alidns.com',
+    'doh.pub',
+];
+const ADDRESSES = [
+    '8.8.8.8',
+    '8.8.4.4',
+    '1.1.1.1',
+    '1.0.0.1',
+    '9.9.9.9',
+    '149.112.112.112',
+    '208.67.222.222',
+    '208.67.220.220',
+    '94.140.14.14',
+    '2001:4860:4860::8888',
+    '2606:4700:4700::1111',
+    '2620:fe::fe',
+];
+const PORTS = (0,pair_set/* pairsOf */.fq)([
+    { port: 443, protocol: 'both' },
+    { port: 853, protocol: 'both' },
+], 'allow');
+function opens(pairs) {
+    return !(0,pair_set/* isEmpty */.Im)((0,pair_set/* intersect */.y$)(pairs, PORTS));
+}
+function matches(target, name) {
+    if (target.kind === 'pattern')
+        return (0,host_pattern/* matchesPattern */.MT)(target.labels, name.split('.'));
+    return name === target.name || (!target.exact && name.endsWith(`.${target.name}`));
+}
+function resolverOpenedBy(rule) {
+    if (rule.action !== 'allow' || !opens((0,pair_set/* pairsOf */.fq)(rule.ports, 'allow')))
+        return undefined;
+    const { target } = rule;
+    if (target.kind === 'prefix') {
+        const address = (0,net_address/* parseAddress */.or)(target.text);
+        const prefix = address === undefined ? (0,cidr/* parsePrefix */.A1)(target.text) : (0,cidr/* prefixOf */.MT)(address);
+        return ADDRESSES.find((text) => {
+            const one = (0,net_address/* parseAddress */.or)(text);
+            return prefix !== undefined && one !== undefined && (0,cidr/* contains */.gR)(prefix, one);
+        });
+    }
+    return NAMES.find((name) => matches(target, name));
+}
+function publicResolverWarnings(rules) {
+    return rules.flatMap((rule) => {
+        const resolver = resolverOpenedBy(rule);
+        if (resolver === undefined)
+            return [];
+        const message = `${rule.text} opens ${resolver}, which answers DNS over HTTPS: any name can be asked there, and data sent in it, unseen by this policy. Leave it out, or allow the hosts behind it by name`;
+        return [(0,policy_problem/* warningAt */.MK)(rule.where, rule.text, message)];
+    });
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/build-policy.js
+
 
 
 
@@ -12262,7 +12367,11 @@ function buildPolicy(inputs, document, environment) {
     const auto = autoAllowedRules({ ...inputs, ...environment });
     const all = [...lists, suffixes, expected, commands, auto, parsed];
     const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
-    const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
+    const warnings = [
+        ...all.flatMap((part) => part.warnings),
+        ...contradictions(user),
+        ...publicResolverWarnings(user),
+    ];
     const errors = all.flatMap((part) => part.errors);
     if (errors.length > 0)
         return { errors, warnings };

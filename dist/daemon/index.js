@@ -901,7 +901,8 @@ module.exports = /*#__PURE__*/JSON.parse('[[[0,44],2],[[45,46],2],[47,2],[[48,57
 var __webpack_exports__ = {};
 
 ;// CONCATENATED MODULE: ./build/ts/core/audit/timestamp.js
-const NS_A_DAY = 86400000000000n;
+const NS_A_SECOND = 1000000000n;
+const SECONDS_A_DAY = 86_400;
 const DAYS_TO_1970 = 719_468;
 const DAYS_AN_ERA = 146_097;
 function two(value) {
@@ -920,17 +921,34 @@ function civil(day) {
     const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
     return `${String(year).padStart(4, '0')}-${two(month)}-${two(date)}`;
 }
+function formatSecond(second) {
+    const ofDay = second % SECONDS_A_DAY;
+    const time = [Math.floor(ofDay / 3600), Math.floor(ofDay / 60) % 60, ofDay % 60];
+    return `${civil(Math.floor(second / SECONDS_A_DAY))}T${time.map(two).join(':')}`;
+}
+let last = { second: -1, text: '' };
 function formatTimestamp(wallNs) {
-    const ofDay = wallNs % NS_A_DAY;
-    const seconds = Number(ofDay / 1000000000n);
-    const rest = String(ofDay % 1000000000n).padStart(9, '0');
-    const time = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-    return `${civil(Number(wallNs / NS_A_DAY))}T${time.map(two).join(':')}.${rest}Z`;
+    const second = Number(wallNs / NS_A_SECOND);
+    if (second !== last.second)
+        last = { second, text: formatSecond(second) };
+    const rest = Number(wallNs % NS_A_SECOND);
+    return `${last.text}.${String(rest).padStart(9, '0')}Z`;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/flow/comm.js
 const decoder = new TextDecoder();
 function decodeComm(bytes) {
+    const codes = [];
+    for (const byte of bytes) {
+        if (byte === 0)
+            break;
+        if (byte >= 0x80)
+            return decodeWide(bytes);
+        codes.push(byte);
+    }
+    return String.fromCharCode.apply(null, codes);
+}
+function decodeWide(bytes) {
     const end = bytes.indexOf(0);
     return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
@@ -956,7 +974,7 @@ const SIZE = {
     flow_value: 24,
     owner_key: 20,
     owner_value: 80,
-    config: 120,
+    config: 128,
     policy_config: 40
 };
 const OFFSET = {
@@ -1106,7 +1124,9 @@ const OFFSET = {
         far6: 96,
         proxy_port: 112,
         canary_port: 114,
-        pad: 116
+        host_pidns: 116,
+        host_cgroupns: 120,
+        pad: 124
     },
     policy_config: {
         generation: 0,
@@ -1136,7 +1156,7 @@ const ORIGIN = {
     JOB: 2,
     SYSTEM: 3,
     DAEMON: 4,
-    OTHER_NETNS: 5
+    CONTAINER: 5
 };
 const KIND = {
     USER: 0,
@@ -1236,8 +1256,10 @@ function parseIPv4Bytes(text) {
 }
 function addressFromNumber(value) {
     const address = new Uint8Array(ADDRESS_SIZE);
-    address.fill(0xff, 10, 12);
-    new DataView(address.buffer).setUint32(12, value);
+    address[10] = 0xff;
+    address[11] = 0xff;
+    for (let at = 0; at < 4; at++)
+        address[12 + at] = value >>> (24 - 8 * at);
     return address;
 }
 function parseGroups(text, mayEndInIPv4) {
@@ -1284,7 +1306,12 @@ function parseAddress(text) {
     return groups && Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
 }
 function isIPv4(address) {
-    return (address[10] === 0xff && address[11] === 0xff && address.subarray(0, 10).every((b) => b === 0));
+    if (address[10] !== 0xff || address[11] !== 0xff)
+        return false;
+    for (let at = 0; at < 10; at++)
+        if (address[at] !== 0)
+            return false;
+    return true;
 }
 function longestZeros(groups) {
     let best = { start: -1, length: 1 };
@@ -1299,7 +1326,7 @@ function longestZeros(groups) {
 }
 function address_printAddress(address) {
     if (isIPv4(address))
-        return [...address.subarray(12)].join('.');
+        return `${address[12]}.${address[13]}.${address[14]}.${address[15]}`;
     const view = new DataView(address.buffer, address.byteOffset, ADDRESS_SIZE);
     const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(index * 2));
     const print = (part) => part.map((group) => group.toString(16)).join(':');
@@ -1309,12 +1336,14 @@ function address_printAddress(address) {
     return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
 }
 function addressKey(address) {
-    return String.fromCharCode.apply(null, address);
+    const pair = (at) => ((address[at] ?? 0) << 8) | (address[at + 1] ?? 0);
+    return String.fromCharCode(pair(0), pair(2), pair(4), pair(6), pair(8), pair(10), pair(12), pair(14));
 }
 function addressOfKey(key) {
     const address = new Uint8Array(ADDRESS_SIZE);
-    for (let index = 0; index < ADDRESS_SIZE; index++)
-        address[index] = key.charCodeAt(index);
+    for (let at = 0; at < ADDRESS_SIZE; at++) {
+        address[at] = key.charCodeAt(at >> 1) >> (at % 2 === 0 ? 8 : 0);
+    }
     return address;
 }
 function sameAddress(one, other) {
@@ -1949,7 +1978,6 @@ const CONTRACT_ORDER = [
     'would_deny',
     'blocked',
 ];
-const ALWAYS = new Set(['would_deny', 'blocked']);
 const CONTRACT = new Set(CONTRACT_ORDER);
 const KINDS = new Set([
     'connection_blocked',
@@ -1968,16 +1996,16 @@ function isEmptyValue(value) {
     return value === undefined || value === '' || value === 0;
 }
 function encodeRecord(record) {
-    const fields = new Map(Object.entries(record));
+    const fields = record;
     const line = {};
     for (const name of CONTRACT_ORDER) {
-        const value = fields.get(name);
-        if (ALWAYS.has(name) || !isEmptyValue(value))
+        const value = fields[name];
+        if (typeof value === 'boolean' || !isEmptyValue(value))
             line[name] = value;
     }
-    for (const [name, value] of fields) {
-        if (!CONTRACT.has(name) && !isEmptyValue(value))
-            line[name] = value;
+    for (const name in fields) {
+        if (!CONTRACT.has(name) && !isEmptyValue(fields[name]))
+            line[name] = fields[name];
     }
     return `${JSON.stringify(line)}\n`;
 }
@@ -2229,18 +2257,31 @@ const LAST_NOTIFICATIONS_MS = 2000;
 function commandOf(line) {
     try {
         const value = JSON.parse(line);
-        if (typeof value === 'object' && value !== null && 'command' in value) {
-            return String(value.command);
-        }
+        if (typeof value !== 'object' || value === null || !('command' in value))
+            return undefined;
+        return typeof value.command === 'string' ? value.command : undefined;
     }
     catch {
     }
     return undefined;
 }
-async function answerControl(client, line, options) {
+const STRANGE_MAX = 16;
+const strange = new Set();
+function recordStrange({ peer }, { logger, timestamp }) {
+    const { uid, pid } = peer;
+    if (strange.has(pid) || strange.size === STRANGE_MAX)
+        return;
+    strange.add(pid);
+    const more = strange.size === STRANGE_MAX ? '; what comes from now on is not told' : '';
+    const what = `process ${pid} of user ${uid} sent the control socket what is no status or seal`;
+    logger.logEvent(tamper(timestamp(), `${what}${more}`));
+}
+async function answerControl(request, options) {
+    const { client, line } = request;
     const { loader, logger, pipeline, proxy, lateAllow, notifications, mode, pid } = options;
     const command = commandOf(line);
     if (command !== 'status' && command !== 'seal') {
+        recordStrange(request, options);
         loader.reply(client, {
             error: 'unknown request: send {"command":"status"} or {"command":"seal"}',
         });
@@ -2647,24 +2688,29 @@ const GRANTS_MAP = 2;
 const KEY_SIZE = 24;
 const VALUE_SIZE = 16;
 const TWO_TO_32 = 2 ** 32;
+function setUint32(bytes, at, value) {
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
+}
 function encodeKey(key) {
     const bytes = new Uint8Array(KEY_SIZE);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(0, key.scope, true);
+    setUint32(bytes, 0, key.scope);
     bytes[4] = key.kind;
     bytes[5] = key.proto;
-    view.setUint16(6, key.port, true);
+    bytes[6] = key.port;
+    bytes[7] = key.port >> 8;
     bytes.set(key.address, 8);
     return bytes;
 }
 function encodeValue(value) {
     const bytes = new Uint8Array(VALUE_SIZE);
-    const view = new DataView(bytes.buffer);
     const ns = Math.ceil(value.expiresMs) * 1_000_000;
-    view.setUint32(0, ns % TWO_TO_32, true);
-    view.setUint32(4, ns / TWO_TO_32, true);
-    view.setUint32(8, value.rule, true);
-    view.setUint32(12, value.name, true);
+    setUint32(bytes, 0, ns % TWO_TO_32);
+    setUint32(bytes, 4, Math.floor(ns / TWO_TO_32));
+    setUint32(bytes, 8, value.rule);
+    setUint32(bytes, 12, value.name);
     return bytes;
 }
 function grantUpdate(key, value) {
@@ -2759,6 +2805,10 @@ function hold(state, wanted) {
 function sameEntry(a, b) {
     return a.expiresAtMs === b.expiresAtMs && a.rule === b.rule && a.name === b.name;
 }
+function written(table, entry) {
+    const { protocol, port, expiresAtMs, rule, name } = entry;
+    return { table, protocol, port, expiresAtMs, rule, name };
+}
 function claimOf({ segment, name, expiresAtMs }) {
     return { pairs: segment.pairs, rule: segment.rule, name, expiresAtMs };
 }
@@ -2771,23 +2821,24 @@ function wantedEntries(state, nowMs) {
         mine.push(claimOf(holding));
         claims.set(holding.table, mine);
     }
-    return [...claims].flatMap(([table, mine]) => grantEntries(mine).map((entry) => ({ ...entry, table })));
+    return [...claims].flatMap(([table, mine]) => grantEntries(mine).map((entry) => written(table, entry)));
 }
 function kernelKey(state, { table, protocol, port }) {
     const address = addressOfKey(state.key);
     const isV6Icmp = protocol === 'icmp' && !isIPv4(address);
     const proto = isV6Icmp ? PROTOCOL_NUMBERS.icmpv6 : PROTOCOL_NUMBERS[protocol];
-    return { ...TABLES[table], proto, port, address };
+    const { scope, kind } = TABLES[table];
+    return { scope, kind, proto, port, address };
 }
-function update(state, written) {
-    const { rule, name, expiresAtMs: expiresMs } = written;
-    return grantUpdate(kernelKey(state, written), { expiresMs, rule, name });
+function update(state, wanted) {
+    const { rule, name, expiresAtMs: expiresMs } = wanted;
+    return grantUpdate(kernelKey(state, wanted), { expiresMs, rule, name });
 }
 function settleNarrow(state, holding, nowMs) {
     const writes = [];
     let opens = false;
     for (const entry of grantEntries([claimOf(holding)])) {
-        const wanted = { ...entry, table: holding.table };
+        const wanted = written(holding.table, entry);
         const have = state.written.get(wanted);
         if (have !== undefined && have.expiresAtMs > entry.expiresAtMs)
             continue;
@@ -2913,13 +2964,15 @@ class Grants {
         const answered = [];
         for (const { address, grants, denials } of request.grants) {
             const state = this.#stateOf(addressKey(address));
-            const claim = { name: name.id, expiresAtMs };
-            for (const segment of grants) {
-                changes.push({ state, ...hold(state, { ...claim, table: segment.kind, segment }) });
-            }
-            for (const segment of denials) {
-                changes.push({ state, ...hold(state, { ...claim, table: 'denial', segment }) });
-            }
+            const take = (table, segment) => {
+                const wanted = { table, segment, name: name.id, expiresAtMs };
+                const { holding, replaced } = hold(state, wanted);
+                changes.push({ state, holding, replaced });
+            };
+            for (const segment of grants)
+                take(segment.kind, segment);
+            for (const segment of denials)
+                take('denial', segment);
             if (grants.length > 0)
                 answered.push(state);
         }
@@ -3590,7 +3643,7 @@ function canaryGrant(name, nowMs, lifetimeMs) {
 
 const MAX_ENTRIES = 8192;
 const MAX_SECONDS = 24 * 60 * 60;
-const MAX_WEIGHT = 4096;
+const MAX_WEIGHT = 1024;
 function weightOf(response) {
     return response.answers.reduce((sum, { data }) => {
         return sum + 32 + (data.kind === 'raw' ? data.rdata.length : 16);
@@ -4153,7 +4206,8 @@ class NameJudge {
         const asked = { question, isRunner, opinion, learned };
         const decision = decideQuery(asked, gate);
         const forOthers = isRunner ? decideQuery({ ...asked, isRunner: false }, gate) : decision;
-        return { ...asked, decision, runnerOnly: forOthers.kind !== 'answer' };
+        const runnerOnly = forOthers.kind !== 'answer';
+        return { question, isRunner, opinion, learned, decision, runnerOnly };
     }
     #opinionFor(name, isRunner) {
         const opinion = opinionOf(this.#options.policy, name);
@@ -4680,7 +4734,7 @@ const ORIGINS = new Map([
     [ORIGIN.JOB, 'job'],
     [ORIGIN.SYSTEM, 'system'],
     [ORIGIN.DAEMON, 'daemon'],
-    [ORIGIN.OTHER_NETNS, 'container'],
+    [ORIGIN.CONTAINER, 'container'],
 ]);
 const LAYERS = new Map([
     [LAYER.CONNECT, 'connect'],
@@ -4716,26 +4770,35 @@ function autoAllowedType(event, rule) {
 }
 function hostNames(event, knowledge) {
     if (event.dst === undefined)
-        return {};
+        return NOTHING;
     const granted = event.allowed ? knowledge.nameOfGrant(event.name) : undefined;
     if (granted !== undefined)
         return { dst_hostname: granted };
     const [name, ...others] = knowledge.namesFor(event.dst, event.origin === ORIGIN.RUNNER);
     if (name === undefined || event.allowed)
-        return {};
+        return NOTHING;
     const dst_hostname = name.slice(0, attribute_MAX_NAME);
     if (others.length === 0)
         return { dst_hostname };
     return { dst_hostname, dst_hostnames: others.slice(0, MAX_OTHER_NAMES) };
 }
+const ALLOWED = { would_deny: false, blocked: false };
+const MID_STREAM = { mid_stream: true };
+const NOTHING = {};
+let lastCgroup = { id: 0n, text: '' };
+function cgroupText(id) {
+    if (id !== lastCgroup.id)
+        lastCgroup = { id, text: id === 0n ? '' : id.toString() };
+    return lastCgroup.text;
+}
 function outcome(event, name, knowledge) {
     const { allowed, by, mode, dst: address, protocol, dstPort: port } = event;
     if (allowed)
-        return { would_deny: false, blocked: false };
+        return ALLOWED;
     const blocked = mode === MODE.ENFORCE || by === DECIDED_BY.PROOF;
     const isFlow = protocol !== NOT_IP;
     const expected = isFlow && knowledge.isExpected({ name, address, protocol, port });
-    return { would_deny: !blocked, blocked, ...(expected ? { expected } : {}) };
+    return { would_deny: !blocked, blocked, ...(expected ? { expected } : NOTHING) };
 }
 function attribute(event, knowledge) {
     const rule = event.rule === 0 ? undefined : knowledge.ruleOf(event.rule);
@@ -4743,8 +4806,8 @@ function attribute(event, knowledge) {
     return {
         timestamp: formatTimestamp(event.monotonicNs + knowledge.clockOffsetNs),
         event_type: typeOf(event),
-        ...(event.src === undefined ? {} : { src_ip: address_printAddress(event.src) }),
-        ...(event.dst === undefined ? {} : { dst_ip: address_printAddress(event.dst) }),
+        src_ip: event.src === undefined ? '' : address_printAddress(event.src),
+        dst_ip: event.dst === undefined ? '' : address_printAddress(event.dst),
         ...names,
         dst_port: event.dstPort,
         protocol: protocolName(event.protocol),
@@ -4754,10 +4817,10 @@ function attribute(event, knowledge) {
         auto_allowed_type: autoAllowedType(event, rule) ?? '',
         ...outcome(event, names.dst_hostname, knowledge),
         origin: originName(event.origin),
-        ...(event.pid === 0 ? {} : { uid: event.uid }),
-        cgroup: event.cgroup === 0n ? '' : event.cgroup.toString(),
-        ...(event.midStream ? { mid_stream: true } : {}),
-        ...(event.count > 1 ? { count: event.count } : {}),
+        uid: event.pid === 0 ? 0 : event.uid,
+        cgroup: cgroupText(event.cgroup),
+        ...(event.midStream ? MID_STREAM : NOTHING),
+        count: event.count > 1 ? event.count : 0,
         reason: reasonOf(event) ?? '',
         decided_by: DECIDERS.get(event.by) ?? 'unknown',
         layer: LAYERS.get(event.layer) ?? 'unknown',
@@ -4912,19 +4975,6 @@ function decodeEvent(bytes) {
         dstPort: hasPorts ? flow.dstPort : 0,
         pid: flow.pid,
         midStream: (flow.pad1 & 1) !== 0,
-        ...decodeExtension(view),
-        comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + SIZE.event_extension)),
-    };
-}
-function addressOf(flow, v4, v6) {
-    if (flow.ipProto === decode_NOT_IP)
-        return undefined;
-    if (flow.ipVersion === 4)
-        return v4 === 0 ? undefined : addressFromNumber(v4);
-    return v6.every((byte) => byte === 0) ? undefined : v6;
-}
-function decodeExtension(view) {
-    return {
         by: view.getUint8(EXT.by),
         layer: view.getUint8(EXT.layer),
         origin: view.getUint8(EXT.origin),
@@ -4936,7 +4986,15 @@ function decodeExtension(view) {
         scope: view.getUint16(EXT.scope, true),
         count: view.getUint32(EXT.count, true),
         cgroup: view.getBigUint64(EXT.cgroup, true),
+        comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + SIZE.event_extension)),
     };
+}
+function addressOf(flow, v4, v6) {
+    if (flow.ipProto === decode_NOT_IP)
+        return undefined;
+    if (flow.ipVersion === 4)
+        return v4 === 0 ? undefined : addressFromNumber(v4);
+    return v6.every((byte) => byte === 0) ? undefined : v6;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/flow-pipeline.js
@@ -5137,14 +5195,19 @@ function encodeOpenFlows(flows) {
     }
     return bytes;
 }
-function existingWrite(flow) {
-    const key = flowKey(flow);
+function existingWrites(flow) {
     const value = new Uint8Array(SIZE.flow_value);
     const view = new DataView(value.buffer);
     view.setUint8(OFFSET.flow_value.verdict, VERDICT.ALLOW);
     view.setUint8(OFFSET.flow_value.by, DECIDED_BY.EXISTING);
     view.setUint16(OFFSET.flow_value.scope, flow.scope, true);
-    return { map: WRITABLE_MAP.EXISTING, op: 'update', key, value };
+    const forms = flow.translated ? [flow, { ...flow, ...flow.translated }] : [flow];
+    return forms.map((form) => ({
+        map: WRITABLE_MAP.EXISTING,
+        op: 'update',
+        key: flowKey(form),
+        value,
+    }));
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/kernel-entries.js
@@ -5574,6 +5637,7 @@ function parseOpenFlow(entry) {
     const dst = parseAddress(String(fields.get('dst')));
     if (src === undefined || dst === undefined || number('proto') === 0)
         return undefined;
+    const out = parseAddress(String(fields.get('out')));
     const comm = fields.get('comm');
     return {
         protocol: number('proto'),
@@ -5588,6 +5652,7 @@ function parseOpenFlow(entry) {
         origin: number('origin'),
         netns: number('netns'),
         isOtherNetns: fields.get('other') === true,
+        translated: out && { src: out, srcPort: number('oport') },
         localLength: number('local') < 0 ? undefined : number('local'),
     };
 }
@@ -5729,7 +5794,7 @@ async function admitExistingFlows(options) {
     for (let round = 0; round < 2; round++) {
         const { flows } = parseOpenFlows(await options.loader.listFlows());
         const fresh = flows.filter((flow) => !admitted.has(openFlowKey(flow)) && !neverLeaves(flow.dst) && !options.own(flow.dst));
-        await options.loader.apply(fresh.map(existingWrite));
+        await options.loader.apply(fresh.flatMap(existingWrites));
         for (const flow of fresh)
             admitted.set(openFlowKey(flow), flow);
     }
@@ -5853,18 +5918,28 @@ async function startSession(options) {
     loader.green({ stage: 'green', pid, auditLog: AUDIT_LOG, control: CONTROL_SOCKET });
 }
 async function resumeSession(options) {
-    const { session, loader, proxy } = options;
+    const { session, proxy } = options;
     options.onFlipped();
-    await loader.apply(compileSession(session, options.platform));
     await options.listen();
     await proxy.preresolve(literalNames(session.policy));
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/report/destination.js
+const destination_NONE = 'no single destination';
+function destinationText(host, address, port) {
+    const name = host === '' ? address : host;
+    if (name === '')
+        return destination_NONE;
+    if (port === 0)
+        return name;
+    return `${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/report/sanitise.js
 function oneLine(text) {
     return text
         .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
-        .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+        .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu, '')
         .replaceAll('##[', '# #[');
 }
 function sanitise(text) {
@@ -5876,12 +5951,12 @@ function consoleLine(text) {
 
 ;// CONCATENATED MODULE: ./build/ts/core/report/block-message.js
 
+
 function plain(text) {
     return sanitise(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 function blockMessage({ hostname, ip, port, mode, job }) {
-    const host = hostname === '' ? ip : hostname;
-    const destination = port === 0 ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const destination = destinationText(hostname, ip, port);
     const did = mode === 'enforce' ? 'blocked' : 'would block';
     const where = [job.repository, job.workflow, job.job].filter((part) => part !== '').join(' / ');
     const address = hostname === '' || ip === '' ? '' : ` (${ip})`;
@@ -6613,7 +6688,11 @@ function decodeControl(payload) {
     if (payload.length < 12)
         throw new LoaderMessageError(`a CONTROL of ${payload.length} bytes`);
     const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    return { client: view.getUint32(0, true), line: new TextDecoder().decode(payload.subarray(12)) };
+    return {
+        client: view.getUint32(0, true),
+        peer: { uid: view.getUint32(4, true), pid: view.getUint32(8, true) },
+        line: new TextDecoder().decode(payload.subarray(12)),
+    };
 }
 function encodeControlReply(client, line) {
     const text = new TextEncoder().encode(line);
@@ -6808,9 +6887,9 @@ const channel = new LoaderChannel(LOADER_FD, {
         served?.pipeline.processBlockedEvents(bytes, resent);
         written();
     },
-    onControl: ({ client, line }) => {
-        if (client === 0) {
-            const word = parseProofLine(line);
+    onControl: (request) => {
+        if (request.client === 0) {
+            const word = parseProofLine(request.line);
             if (word !== undefined)
                 attempts.resolve(word);
         }
@@ -6818,7 +6897,7 @@ const channel = new LoaderChannel(LOADER_FD, {
             const { hello, ...parts } = served;
             const { mode } = hello.session;
             const own = { loader: channel, mode, pid: process.pid, after: after };
-            answerControl(client, line, { ...own, ...parts }).catch(fail);
+            answerControl(request, { ...own, ...parts }).catch(fail);
         }
     },
     onNotice: (notice) => {

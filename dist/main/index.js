@@ -39359,8 +39359,6 @@ var __webpack_exports__ = {};
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: external "node:os"
-const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 ;// CONCATENATED MODULE: ./build/ts/action/may-start.js
@@ -39678,8 +39676,10 @@ function parseIPv4Bytes(text) {
 }
 function addressFromNumber(value) {
     const address = new Uint8Array(ADDRESS_SIZE);
-    address.fill(0xff, 10, 12);
-    new DataView(address.buffer).setUint32(12, value);
+    address[10] = 0xff;
+    address[11] = 0xff;
+    for (let at = 0; at < 4; at++)
+        address[12 + at] = value >>> (24 - 8 * at);
     return address;
 }
 function parseGroups(text, mayEndInIPv4) {
@@ -39726,7 +39726,12 @@ function address_parseAddress(text) {
     return groups && Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
 }
 function address_isIPv4(address) {
-    return (address[10] === 0xff && address[11] === 0xff && address.subarray(0, 10).every((b) => b === 0));
+    if (address[10] !== 0xff || address[11] !== 0xff)
+        return false;
+    for (let at = 0; at < 10; at++)
+        if (address[at] !== 0)
+            return false;
+    return true;
 }
 function longestZeros(groups) {
     let best = { start: -1, length: 1 };
@@ -39741,7 +39746,7 @@ function longestZeros(groups) {
 }
 function printAddress(address) {
     if (address_isIPv4(address))
-        return [...address.subarray(12)].join('.');
+        return `${address[12]}.${address[13]}.${address[14]}.${address[15]}`;
     const view = new DataView(address.buffer, address.byteOffset, ADDRESS_SIZE);
     const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(index * 2));
     const print = (part) => part.map((group) => group.toString(16)).join(':');
@@ -39751,12 +39756,14 @@ function printAddress(address) {
     return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
 }
 function address_addressKey(address) {
-    return String.fromCharCode.apply(null, address);
+    const pair = (at) => ((address[at] ?? 0) << 8) | (address[at + 1] ?? 0);
+    return String.fromCharCode(pair(0), pair(2), pair(4), pair(6), pair(8), pair(10), pair(12), pair(14));
 }
 function addressOfKey(key) {
     const address = new Uint8Array(ADDRESS_SIZE);
-    for (let index = 0; index < ADDRESS_SIZE; index++)
-        address[index] = key.charCodeAt(index);
+    for (let at = 0; at < ADDRESS_SIZE; at++) {
+        address[at] = key.charCodeAt(at >> 1) >> (at % 2 === 0 ? 8 : 0);
+    }
     return address;
 }
 function address_sameAddress(one, other) {
@@ -39956,6 +39963,10 @@ function suffixSection(name) {
         return 'private';
     const icann = (0,cjs/* parse */.qg)(name, { ...OPTIONS, allowPrivateDomains: false });
     return icann.publicSuffix === name && icann.isIcann === true ? 'icann' : undefined;
+}
+function rentedSuffixOf(name) {
+    const all = parse(name, { ...OPTIONS, allowPrivateDomains: true });
+    return all.isPrivate === true ? (all.publicSuffix ?? undefined) : undefined;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/parse-entry.js
@@ -40237,13 +40248,23 @@ function autoAllowedRules(inputs) {
 ;// CONCATENATED MODULE: ./build/ts/core/policy/lockdown.js
 
 const PATH = /^\/(?:[A-Za-z0-9._+-]+\/)*[A-Za-z0-9._+-]+$/u;
-const EQUAL_ROOT = new Set(('sh bash dash zsh ksh fish busybox env find xargs parallel tar zip cpio rsync ssh scp socat nc ncat netcat ' +
-    'python perl ruby node lua php awk gawk mawk sed ed vi vim nvim nano emacs less more man git make gdb strace ' +
-    'docker podman nerdctl ctr crictl buildctl kubectl lxc incus virsh machinectl systemctl systemd-run at crontab ' +
-    'mount umount nsenter unshare chroot setpriv capsh su sudo pkexec doas runuser setarch timeout nice nohup ' +
-    'dd cp mv ln tee install chmod chown chgrp setfacl passwd useradd usermod groupadd visudo ip tc bpftool ' +
-    'insmod modprobe kexec tcpdump time watch script expect screen tmux flock stdbuf ionice taskset').split(' '));
-const RUNS_HOOKS = new Set('apt apt-get aptitude dpkg dnf yum rpm zypper apk pacman snap pip npm gem'.split(' '));
+const EQUAL_ROOT = new Set([
+    'sh bash dash zsh ksh fish csh tcsh busybox toybox rbash ash',
+    'python pypy perl ruby irb node nodejs deno bun lua luajit php tclsh wish expect pwsh julia R Rscript jjs jrunscript',
+    'awk gawk mawk nawk sed ed ex vi vim rvim view rview vimdiff nvim nano pico joe emacs jed less more most man pg',
+    'env find xargs parallel time timeout nice ionice nohup setsid stdbuf flock taskset chrt setarch linux watch',
+    'script screen tmux run-parts start-stop-daemon unshare nsenter chroot setpriv capsh su sudo pkexec doas runuser',
+    'tar zip unzip cpio rsync ar ssh sftp scp sshfs socat nc ncat netcat telnet ftp curl wget aria2c',
+    'git svn hg make cmake ninja gdb lldb strace ltrace perf gcc g++ cc c++ clang ld as go cargo rustc java javac dotnet',
+    'mvn gradle ant rake ansible ansible-playbook puppet terraform helm gh',
+    'docker docker-compose podman nerdctl buildah runc ctr crictl buildctl kubectl kind minikube lxc lxd incus virsh machinectl',
+    'systemctl systemd-run systemd-nspawn service loginctl journalctl run0 busctl at batch crontab logrotate',
+    'mount umount losetup mknod debugfs mkfs fdisk parted insmod modprobe kexec sysctl dmsetup bpftool tc ip iptables nft',
+    'dd cp mv ln tee install chmod chown chgrp setfacl setcap sort shuf split csplit uniq iconv xxd truncate patch openssl',
+    'passwd chpasswd useradd usermod adduser groupadd groupmod gpasswd chsh vipw vigr newusers visudo update-alternatives',
+    'sqlite mysql psql tcpdump tshark nmap ldconfig 7z 7za ld-linux-x86-64.so ld-linux-aarch64.so',
+].flatMap((line) => line.split(' ')));
+const RUNS_HOOKS = new Set('apt apt-get aptitude dpkg dnf yum rpm zypper apk pacman snap flatpak brew pip pipx npm npx yarn pnpm gem bundle composer'.split(' '));
 function plainName(path) {
     const base = path.slice(path.lastIndexOf('/') + 1);
     return base.replace(/[\d.]+$/u, '');
@@ -40737,7 +40758,84 @@ function parsePolicyFile(document) {
     return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/public-resolvers.js
+
+
+
+
+
+const NAMES = [
+    'dns.google',
+    'dns.google.com',
+    'cloudflare-dns.com',
+    'mozilla.cloudflare-dns.com',
+    'one.one.one.one',
+    'dns.quad9.net',
+    'dns10.quad9.net',
+    'doh.opendns.com',
+    'dns.umbrella.com',
+    'dns.adguard-dns.com',
+    'dns.nextdns.io',
+    'doh.cleanbrowsing.org',
+    'dns.controld.com',
+    'dns.mullvad.net',
+    'doh.dns.sb',
+    'ordns.he.net',
+    'dns.alidns.com',
+    'doh.pub',
+];
+const ADDRESSES = [
+    '8.8.8.8',
+    '8.8.4.4',
+    '1.1.1.1',
+    '1.0.0.1',
+    '9.9.9.9',
+    '149.112.112.112',
+    '208.67.222.222',
+    '208.67.220.220',
+    '94.140.14.14',
+    '2001:4860:4860::8888',
+    '2606:4700:4700::1111',
+    '2620:fe::fe',
+];
+const PORTS = pair_set_pairsOf([
+    { port: 443, protocol: 'both' },
+    { port: 853, protocol: 'both' },
+], 'allow');
+function opens(pairs) {
+    return !isEmpty(intersect(pairs, PORTS));
+}
+function public_resolvers_matches(target, name) {
+    if (target.kind === 'pattern')
+        return matchesPattern(target.labels, name.split('.'));
+    return name === target.name || (!target.exact && name.endsWith(`.${target.name}`));
+}
+function resolverOpenedBy(rule) {
+    if (rule.action !== 'allow' || !opens(pair_set_pairsOf(rule.ports, 'allow')))
+        return undefined;
+    const { target } = rule;
+    if (target.kind === 'prefix') {
+        const address = address_parseAddress(target.text);
+        const prefix = address === undefined ? cidr_parsePrefix(target.text) : prefixOf(address);
+        return ADDRESSES.find((text) => {
+            const one = address_parseAddress(text);
+            return prefix !== undefined && one !== undefined && cidr_contains(prefix, one);
+        });
+    }
+    return NAMES.find((name) => public_resolvers_matches(target, name));
+}
+function publicResolverWarnings(rules) {
+    return rules.flatMap((rule) => {
+        const resolver = resolverOpenedBy(rule);
+        if (resolver === undefined)
+            return [];
+        const message = `${rule.text} opens ${resolver}, which answers DNS over HTTPS: any name can be asked there, and data sent in it, unseen by this policy. Leave it out, or allow the hosts behind it by name`;
+        return [warningAt(rule.where, rule.text, message)];
+    });
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/build-policy.js
+
 
 
 
@@ -40805,7 +40903,11 @@ function buildPolicy(inputs, document, environment) {
     const auto = autoAllowedRules({ ...inputs, ...environment });
     const all = [...lists, suffixes, expected, commands, auto, parsed];
     const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
-    const warnings = [...all.flatMap((part) => part.warnings), ...contradictions(user)];
+    const warnings = [
+        ...all.flatMap((part) => part.warnings),
+        ...contradictions(user),
+        ...publicResolverWarnings(user),
+    ];
     const errors = all.flatMap((part) => part.errors);
     if (errors.length > 0)
         return { errors, warnings };
@@ -40922,6 +41024,7 @@ const FIELDS = {
     retentionDays: 'string',
     summary: 'boolean',
     failOnBlock: 'boolean',
+    isLockedDown: 'boolean',
 };
 function isSavedSession(value) {
     if (typeof value !== 'object' || value === null)
@@ -41613,6 +41716,12 @@ const ROOT_SOCKETS = [
     '/var/snap/lxd/common/lxd/unix.socket',
     '/var/lib/incus/unix.socket',
 ];
+const OTHER_ROADS = [
+    ['/usr/bin/pkexec', '--disable-internal-agent'],
+    ['/usr/bin/doas', '-n'],
+    ['/usr/local/bin/doas', '-n'],
+    ['/usr/bin/run0', '--no-ask-password'],
+];
 const PROBES = ['true', 'id', 'uname', 'whoami'];
 async function tryLockdown(commands, attempts) {
     const isAllowed = (name) => commands.some((path) => path.endsWith(`/${name}`));
@@ -41626,6 +41735,11 @@ async function tryLockdown(commands, attempts) {
             outcome: await attempts.sudoMay(path),
             expected: 'allowed',
         });
+    }
+    for (const words of OTHER_ROADS) {
+        const outcome = await attempts.becomeRoot(words);
+        if (outcome !== 'not there')
+            tried.push({ what: words[0], outcome, expected: 'refused' });
     }
     for (const path of ROOT_SOCKETS) {
         const outcome = await attempts.connectSocket(path);
@@ -41658,6 +41772,13 @@ async function prove(names, attempts, lockdown, log) {
     log.group('Proof of the wall', lines);
     return proofLine(tried);
 }
+function retell({ stage, hooks = '', wall = '', text = '' }, log) {
+    if (stage === 'note')
+        log.info(`debug: ${text}`);
+    if (stage !== 'attached')
+        return;
+    log.group('What this kernel has taken', [`hooks: ${hooks}`, `wall: ${wall}`]);
+}
 async function hear(loader, attempts, lockdown, log) {
     const heard = { green: undefined, errors: [], undone: false };
     for await (const line of loader.lines) {
@@ -41668,8 +41789,8 @@ async function hear(loader, attempts, lockdown, log) {
         if (status?.stage === 'flipped' && status.proof !== undefined) {
             loader.write(await prove(status.proof, attempts, lockdown, log));
         }
-        if (status?.stage === 'note')
-            log.info(`debug: ${status.text ?? ''}`);
+        if (status !== undefined)
+            retell(status, log);
         if (status?.stage === 'undone')
             heard.undone = true;
         if (status?.stage === 'green')
@@ -41723,9 +41844,9 @@ const PEER_NAMES = {
     'disable-telemetry': { hint: 'Remove it: there is no telemetry' },
     audit: { input: 'mode', hint: 'Write mode: audit' },
 };
-const NAMES = new Map(Object.entries({ ...PEER_NAMES, ...REFERENCE_NAMES }));
+const other_names_NAMES = new Map(Object.entries({ ...PEER_NAMES, ...REFERENCE_NAMES }));
 function hintFor(name) {
-    const known = NAMES.get(name);
+    const known = other_names_NAMES.get(name);
     if (known === undefined)
         return undefined;
     const meant = known.input === undefined ? '' : `Did you mean "${known.input}"?`;
@@ -41837,6 +41958,8 @@ function readRunnerContext(environment) {
     };
 }
 
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 ;// CONCATENATED MODULE: external "node:fs"
 const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 // EXTERNAL MODULE: external "string_decoder"
@@ -42978,7 +43101,9 @@ function getExecOutput(commandLine, args, options) {
 ;// CONCATENATED MODULE: ./build/ts/edge/github/sudo.js
 
 
+
 const SUDO = '/usr/bin/sudo';
+const BECOME_MS = 5000;
 async function probeRootAccess() {
     if (process.getuid?.() === 0)
         return 'is root';
@@ -42994,6 +43119,17 @@ async function sudo(...words) {
 }
 async function trySudo(path) {
     return (await sudo('--', path)) ? 'ran' : 'refused';
+}
+function tryBecomeRoot(words) {
+    const [program = '', ...rest] = words;
+    if (!(0,external_node_fs_namespaceObject.existsSync)(program))
+        return Promise.resolve('not there');
+    const options = { env: {}, timeout: BECOME_MS };
+    return new Promise((resolve) => {
+        const child = (0,external_node_child_process_namespaceObject.execFile)(program, [...rest, '/usr/bin/id', '-u'], options, (error, stdout) => resolve(error === null && stdout.trim() === '0' ? 'ran' : 'refused'));
+        child.stdin?.on('error', () => undefined);
+        child.stdin?.end();
+    });
 }
 async function trySudoMay(path) {
     return (await sudo('-l', '--', path)) ? 'allowed' : 'refused';
@@ -44812,7 +44948,7 @@ function getIDToken(aud) {
 function oneLine(text) {
     return text
         .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
-        .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+        .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu, '')
         .replaceAll('##[', '# #[');
 }
 function sanitise(text) {
@@ -45180,6 +45316,8 @@ function tryQuestion(address, message, port = 53) {
     });
 }
 
+;// CONCATENATED MODULE: external "node:os"
+const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 ;// CONCATENATED MODULE: ./build/ts/core/net/protocol.js
 const protocol_PROTOCOL_NUMBERS = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 };
 function protocol_protocolOf(number) {
@@ -45461,8 +45599,6 @@ function readResolverConfig(input, read = readSystemFile) {
     };
 }
 
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 ;// CONCATENATED MODULE: external "node:readline"
 const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
 ;// CONCATENATED MODULE: ./build/ts/edge/host/start-loader.js
@@ -45541,7 +45677,9 @@ function digestOf(path) {
 
 ;// CONCATENATED MODULE: ./build/ts/edge/kernel/support.js
 
+
 const BTF = '/sys/kernel/btf/vmlinux';
+const LSM = '/sys/kernel/security/lsm';
 const MACHINE_NAMESPACES = new Map([
     ['pid', 'pid:[4026531836]'],
     ['ipc', 'ipc:[4026531839]'],
@@ -45550,8 +45688,10 @@ const MACHINE_NAMESPACES = new Map([
 const THIS_MACHINE = {
     platform: process.platform,
     arch: process.arch,
+    release: (0,external_node_os_namespaceObject.release)(),
     exists: external_node_fs_namespaceObject.existsSync,
     readLink: (path) => (0,external_node_fs_namespaceObject.readlinkSync)(path),
+    readText: (path) => (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8'),
 };
 function probeProcessor({ arch }) {
     const isKnown = arch === 'x64' || arch === 'arm64';
@@ -45573,13 +45713,13 @@ function probeContainer({ readLink }) {
             return [];
         }
     });
-    const name = 'container job';
+    const name = 'container job or slim image';
     if (own.length === 0)
         return { name, found: 'no', remedy: '' };
     return {
         name,
         found: `yes (own namespaces: ${own.join(', ')})`,
-        remedy: 'a job in a container cannot guard its machine; remove "container:" and start containers in its steps',
+        remedy: 'a job in a container cannot guard its machine; remove "container:" and start containers in its steps, or, where the image is a slim one (itself a container), use a full one',
     };
 }
 function probeRoot(access) {
@@ -45596,22 +45736,32 @@ function probeCgroup(mount) {
     const remedy = mount === undefined ? 'mount the cgroup2 hierarchy' : '';
     return { name: 'cgroup2', found: mount ?? 'not mounted', remedy };
 }
+function probeModules({ readText }) {
+    const name = 'security modules (LSM)';
+    try {
+        return { name, found: `${readText(LSM).trim()}; none is needed`, remedy: '' };
+    }
+    catch {
+        return { name, found: 'not told; none is needed', remedy: '' };
+    }
+}
 function probeCapabilities(mount, access, machine = THIS_MACHINE) {
     const system = probeSystem(machine);
     if (system.remedy !== '')
         return [system];
     return [
         system,
+        { name: 'kernel', found: machine.release, remedy: '' },
         probeProcessor(machine),
         probeContainer(machine),
         probeBtf(machine),
         probeCgroup(mount),
+        probeModules(machine),
         probeRoot(access),
     ];
 }
 
 ;// CONCATENATED MODULE: ./build/ts/main.js
-
 
 
 
@@ -45720,6 +45870,7 @@ function describe({ mode, policy, upstreams }) {
 const LOCKDOWN_ATTEMPTS = {
     sudo: trySudo,
     sudoMay: trySudoMay,
+    becomeRoot: tryBecomeRoot,
     connectSocket: tryConnectSocket,
 };
 async function start(inputs, context, session, cgroup, lockdown) {
@@ -45761,6 +45912,7 @@ async function start(inputs, context, session, cgroup, lockdown) {
         retentionDays: inputs.texts.get('artifact-retention-days') ?? '',
         summary: inputs.summary,
         failOnBlock: inputs.failOnBlock,
+        isLockedDown: lockdown !== undefined,
     };
     state.save(STATE_KEY, JSON.stringify(saved));
     log.info(enforcing
@@ -45780,10 +45932,7 @@ async function main() {
     const context = readRunnerContext(environment);
     const mount = cgroupMount();
     const capabilities = probeCapabilities(mount, await probeRootAccess());
-    log.group('This runner', [
-        `kernel: ${(0,external_node_os_namespaceObject.release)()}`,
-        ...capabilities.map(({ name, found }) => `${name}: ${found}`),
-    ]);
+    log.group('This runner', capabilities.map(({ name, found }) => `${name}: ${found}`));
     const { session, cgroup, lockdown, inputErrors, machineErrors } = await prepare(inputs, context, mount);
     const missing = capabilities
         .filter(({ remedy }) => remedy !== '')
