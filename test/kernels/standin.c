@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,12 +18,15 @@
 
 #define CHANNEL 3
 #define LOG 4
-#define QUESTION_HEAD 104 /* of a datagram in QUESTIONS; the first 24 bytes are its way back */
-#define ANSWER_HEAD 24
+#define SOCKETS_MAX 96
+#define FIRST_SOCKET 5
 
 static unsigned char input[INPUT_MAX];
 static size_t input_size;
 static uint32_t sequence;
+/* The channel, then the proxy's datagram sockets. */
+static struct pollfd waits[1 + SOCKETS_MAX] = {{CHANNEL, POLLIN, 0}};
+static nfds_t wait_count = 1;
 
 static void serve(const struct frame *f, const unsigned char *p);
 
@@ -38,6 +42,21 @@ static void tell(uint16_t type, uint32_t seq, const void *p, size_t size)
 		exit(1);
 }
 
+/* Answers what waits on a socket of the proxy's with REFUSED. */
+static void refuse(int fd)
+{
+	unsigned char message[4096];
+	struct sockaddr_storage from;
+	socklen_t size = sizeof(from);
+	ssize_t n = recvfrom(fd, message, sizeof(message), MSG_DONTWAIT, (void *)&from, &size);
+
+	if (n < 12)
+		return;
+	message[2] |= 0x80;
+	message[3] = (unsigned char)((message[3] & 0xf0) | 5);
+	sendto(fd, message, (size_t)n, 0, (void *)&from, size);
+}
+
 /* The next frame, in `f`; its payload until the next call. A sign of life each second meanwhile. */
 static unsigned char *next_frame(struct frame *f)
 {
@@ -47,13 +66,15 @@ static unsigned char *next_frame(struct frame *f)
 	input_size -= used;
 	used = 0;
 	while (frame_decode(input, input_size, f)) {
-		struct pollfd wait = {CHANNEL, POLLIN, 0};
 		ssize_t n;
 
-		if (!poll(&wait, 1, 1000)) {
+		if (!poll(waits, wait_count, 1000))
 			tell(FRAME_HEARTBEAT, 0, NULL, 0);
+		for (nfds_t i = 1; i < wait_count; i++)
+			if (waits[i].revents)
+				refuse(waits[i].fd);
+		if (!waits[0].revents)
 			continue;
-		}
 		n = read(CHANNEL, input + input_size, sizeof(input) - input_size);
 		if (n <= 0)
 			exit(1);
@@ -93,24 +114,6 @@ static void log_events(const unsigned char *p, size_t size)
 	}
 }
 
-static void refuse(const unsigned char *p, size_t size)
-{
-	static unsigned char answer[1 << 16];
-
-	for (size_t at = 0; at + QUESTION_HEAD <= size;) {
-		uint16_t length;
-
-		memcpy(&length, p + at, sizeof(length));
-		memcpy(answer, p + at, ANSWER_HEAD);
-		answer[3] = 0;
-		memcpy(answer + ANSWER_HEAD, p + at + QUESTION_HEAD, length);
-		answer[ANSWER_HEAD + 2] |= 0x80;
-		answer[ANSWER_HEAD + 3] = (unsigned char)((answer[ANSWER_HEAD + 3] & 0xf0) | 5);
-		tell(FRAME_ANSWERS, 0, answer, ANSWER_HEAD + length);
-		at += QUESTION_HEAD + length;
-	}
-}
-
 static void serve(const struct frame *f, const unsigned char *p)
 {
 	if (f->type == FRAME_EVENTS) {
@@ -118,8 +121,6 @@ static void serve(const struct frame *f, const unsigned char *p)
 		tell(FRAME_EVENTS_WRITTEN, f->seq, NULL, 0);
 	} else if (f->type == FRAME_NOTICE) {
 		log_line((const char *)p, f->length);
-	} else if (f->type == FRAME_QUESTIONS) {
-		refuse(p, f->length);
 	}
 }
 
@@ -139,6 +140,22 @@ static size_t writes_of(unsigned char *hello, size_t size, unsigned char *out)
 	return n;
 }
 
+/* The datagram sockets of HELLO: "fd":N,"proto":"udp". */
+static void adopt(const unsigned char *hello, size_t size)
+{
+	const char *at = (const char *)hello, *end = at + size;
+
+	while ((at = memmem(at, (size_t)(end - at), "\"fd\":", 5))) {
+		char *rest;
+		long fd = strtol(at + 5, &rest, 10);
+
+		if (!strncmp(rest, ",\"proto\":\"udp\"", 14) && fd >= FIRST_SOCKET &&
+		    wait_count <= SOCKETS_MAX)
+			waits[wait_count++] = (struct pollfd){(int)fd, POLLIN, 0};
+		at = rest;
+	}
+}
+
 int main(void)
 {
 	static unsigned char writes[1 << 16];
@@ -149,7 +166,7 @@ int main(void)
 	unsigned char *hello = next_frame(&f);
 	size_t size = writes_of(hello, f.length, writes);
 
-	tell(FRAME_LISTEN, 0, NULL, 0);
+	adopt(hello, f.length);
 	applied = ask(FRAME_APPLY, writes, size);
 	flipped = ask(FRAME_FLIP, &mode, sizeof(mode));
 	wall = ask(FRAME_PROVE_TC, NULL, 0);
