@@ -224,6 +224,7 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 }
 
 #define EXTENSIONS_MAX 6
+#define FRAME_HEADER_MAX 64 /* bytes before the IP header */
 
 static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_buff *skb, __u32 at)
 {
@@ -270,16 +271,22 @@ static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_bu
 	return SHAPE_BAD; /* fails closed: a chain that can't be finished */
 }
 
-/* An IP packet that starts at `at`. */
-static __always_inline void endpoint_from_packet(struct endpoint *e, struct __sk_buff *skb, __u32 at)
+/*
+ * An IP packet that starts at `at`; always 0. Not static: the kernel checks it once, whatever the
+ * callers know, and Linux 6.1 would give up otherwise.
+ */
+__noinline int endpoint_from_packet(struct endpoint *e, struct __sk_buff *skb, __u32 at)
 {
 	__u8 version = 0;
 
+	if (!e || at > FRAME_HEADER_MAX)
+		return 0;
 	bpf_skb_load_bytes(skb, at, &version, 1);
 	if (version >> 4 == 4)
 		e->shape = endpoint_from_ipv4(e, skb, at);
 	else
 		e->shape = endpoint_from_ipv6(e, skb, at);
+	return 0;
 }
 
 #endif /* CARGOWALL_ENDPOINT_BPF_H */
