@@ -108,6 +108,15 @@ struct {
 	__type(value, struct grant_value);
 } grants SEC(".maps");
 
+/* key the number of an interface whose packets have no header below IP; value 1; the loader before its
+ * wall; as many as have a wall; full: its packets are not IP, and refused (fails closed) */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 128);
+	__type(key, __u32);
+	__type(value, __u32);
+} plain_links SEC(".maps");
+
 /* key struct local_key; value struct local_value; the loader from netlink; a machine with a
  * thousand bridges; full: the prefix counts as leaving the machine (fails closed) */
 struct {

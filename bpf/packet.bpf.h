@@ -315,23 +315,37 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	return packet_decide(&e, s, &q, &r, c, p, is_processless(skb, s)) ? 1 : 0;
 }
 
-/* The network header behind Ethernet and at most two VLAN tags, of which the device may still have to
- * add the first; 0: none we know. */
-static __always_inline __u32 frame_network(struct __sk_buff *skb, __u16 *ethertype)
+/* The packet of an interface without a header below IP says itself what it is. */
+static __always_inline int packet_network(struct __sk_buff *skb, __u16 *ethertype)
 {
-	__u16 type = 0;
-	__u32 at = 12;
-	int i;
+	__u8 version = 0;
 
+	bpf_skb_load_bytes(skb, 0, &version, 1);
+	*ethertype = version >> 4 == 4	 ? ETH_P_IP
+		     : version >> 4 == 6 ? ETH_P_IPV6
+					 : bpf_ntohs((__u16)skb->protocol);
+	return (version >> 4 == 4 || version >> 4 == 6) && !skb->vlan_present ? 0 : -1;
+}
+
+/* The network header behind Ethernet and at most two VLAN tags, of which the device may still have to
+ * add the first; negative: none we know. */
+static __always_inline int frame_network(struct __sk_buff *skb, __u16 *ethertype)
+{
+	__u32 ifindex = skb->ifindex;
+	__u16 type = 0;
+	int at = 12, i;
+
+	if (bpf_map_lookup_elem(&plain_links, &ifindex))
+		return packet_network(skb, ethertype);
 	for (i = skb->vlan_present ? 1 : 0; i < 3; i++) {
-		if (bpf_skb_load_bytes(skb, at, &type, 2))
-			return 0;
+		if (bpf_skb_load_bytes(skb, (__u32)at, &type, 2))
+			return -1;
 		*ethertype = bpf_ntohs(type);
 		if (*ethertype != ETH_P_8021Q && *ethertype != ETH_P_8021AD)
 			return at + 2;
 		at += 4;
 	}
-	return 0;
+	return -1;
 }
 
 /* A frame that is not IP: refused, one record for each EtherType and interface. */
@@ -442,17 +456,17 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 	struct question q = {};
 	struct socket_state *s;
 	bool raw = false;
-	__u32 at;
+	int at;
 
 	if (!c || !p)
 		return TCX_NEXT_PROGRAM;
 	count(COUNTER_TC_SEEN);
 	at = frame_network(skb, &r.ethertype);
-	if (at && r.ethertype == ETH_P_ARP && frame_is_own_arp(skb, at))
+	if (at > 0 && r.ethertype == ETH_P_ARP && frame_is_own_arp(skb, (__u32)at))
 		return TCX_NEXT_PROGRAM;
-	if (!at || (r.ethertype != ETH_P_IP && r.ethertype != ETH_P_IPV6))
+	if (at < 0 || (r.ethertype != ETH_P_IP && r.ethertype != ETH_P_IPV6))
 		return c->mode == MODE_NOTING ? TCX_NEXT_PROGRAM : frame_refuse(&r, c, p);
-	endpoint_from_packet(&e, skb, at);
+	endpoint_from_packet(&e, skb, (__u32)at);
 	if ((r.ethertype == ETH_P_IP) != address_is_v4(&e.dst))
 		e.shape = SHAPE_BAD;
 	r.ethertype = 0;

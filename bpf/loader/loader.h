@@ -101,6 +101,7 @@ enum map_index {
 	M_EVENTS,
 	M_DNS_ADDRESSES,
 	M_DNS_SOCKETS,
+	M_PLAIN_LINKS,
 	M_COUNT,
 };
 

@@ -25,6 +25,7 @@ struct interface {
 	unsigned int index;
 	bool soft; /* loopback, dummy, bridge, veth, tap */
 	bool gateway;
+	bool plain; /* its packets have no header below IP */
 	char name[IFNAMSIZ];
 };
 
@@ -84,6 +85,13 @@ static void prefix_add(const struct address *a, unsigned int length, uint32_t fl
 	p->ifindex = ifindex;
 }
 
+/* VPNs and tunnels: the kernel hands their packets over from the IP header on. */
+static bool is_plain(unsigned short type)
+{
+	return type == ARPHRD_NONE || type == ARPHRD_PPP || type == ARPHRD_RAWIP || type == ARPHRD_TUNNEL ||
+	       type == ARPHRD_TUNNEL6 || type == ARPHRD_SIT;
+}
+
 static void on_link(const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
@@ -96,6 +104,7 @@ static void on_link(const struct nlmsghdr *h)
 	memset(i, 0, sizeof(*i));
 	i->index = (unsigned int)m->ifi_index;
 	i->soft = m->ifi_type == ARPHRD_LOOPBACK;
+	i->plain = is_plain(m->ifi_type);
 	for (struct rtattr *a = IFLA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == IFLA_IFNAME)
 			snprintf(i->name, sizeof(i->name), "%s", (const char *)RTA_DATA(a));
@@ -299,6 +308,17 @@ static bool is_told(unsigned int index)
 	return false;
 }
 
+/* Before its wall: whether the wall finds Ethernet on an interface, or IP alone. */
+static int tell_kind(const struct interface *i)
+{
+	uint32_t index = i->index, one = 1;
+
+	if (i->plain)
+		return bpf_map_update_elem(map_fds[M_PLAIN_LINKS], &index, &one, BPF_ANY) ? -errno : 0;
+	bpf_map_delete_elem(map_fds[M_PLAIN_LINKS], &index); /* of one that had this number before */
+	return 0;
+}
+
 /* The wall on every uplink: one that can't be covered keeps none of the others from it. */
 static int cover_uplinks(network_report report)
 {
@@ -307,8 +327,11 @@ static int cover_uplinks(network_report report)
 	for (size_t i = 0; i < interface_count; i++) {
 		int err = 0;
 
-		if (network_leads_off(interfaces[i].index))
-			err = wall_attach(interfaces[i].index);
+		if (network_leads_off(interfaces[i].index)) {
+			err = tell_kind(&interfaces[i]);
+			if (!err)
+				err = wall_attach(interfaces[i].index);
+		}
 		if (err == -ENODEV)
 			continue; /* gone since the scan: its end is told by netlink */
 		if (err && !is_told(interfaces[i].index))

@@ -20,8 +20,9 @@ int map_fds[M_COUNT];
 int tc_program = -1;
 
 static const char *const map_names[M_COUNT] = {
-	"config",  "heartbeat", "policy", "rules",  "grants",	"locals", "resolvers",	   "processes",
-	"cgroups", "existing",	"flows",  "owners", "counters", "events", "dns_addresses", "dns_sockets",
+	"config",    "heartbeat", "policy",	   "rules",	  "grants",	 "locals",
+	"resolvers", "processes", "cgroups",	   "existing",	  "flows",	 "owners",
+	"counters",  "events",	  "dns_addresses", "dns_sockets", "plain_links",
 };
 
 static struct bpf_object *object;

@@ -58,6 +58,35 @@ s = socket.socket(17, 3); s.bind(('tun9', 0)); s.send(b'\\xff' * 6 + s.getsockna
   told.closed(31, `a tunnel of the kind ${kind}`);
 });
 
+/** Sends through an uplink whose packets have no header below IP, and says what comes out of it. */
+const THROUGH = (send: string) => `
+import fcntl, select, subprocess
+f = os.open('/dev/net/tun', os.O_RDWR)
+fcntl.ioctl(f, 0x400454ca, struct.pack('16sH22x', b'vpn0', 0x1001))
+run = lambda w: subprocess.run(w.split(), check=True)
+run('ip addr add 10.78.0.1/24 dev vpn0'); run('ip link set vpn0 up')
+for to in ['198.51.101.78', '203.0.112.78', '203.0.112.79']: run(f'ip route add {to} dev vpn0')
+wall, until = f"/run/cargowall/bpf/link_tc_{socket.if_nametoindex('vpn0')}", time.monotonic() + 2
+while not os.path.exists(wall) and time.monotonic() < until: pass
+try: ${send}
+except OSError as e: print(e.strerror)
+seen = b''
+while select.select([f], [], [], 0.2)[0]: seen += os.read(f, 2048)
+print('out' if M in seen else 'nothing')`;
+
+test('an uplink without a header below IP, as VPNs have, is judged like any other', async () => {
+  const frame =
+    's = socket.socket(17, 3); s.bind(("vpn0", 0)); s.send(ipv4(17, udp(M), src="10.78.0.1"))';
+  const said = (script: string, to: string) =>
+    arena.attempt('R', THROUGH(script), to).stdout.trim().split('\n');
+  expect(said('datagram().sendto(M, (TO, 9))', '198.51.101.78')).toContain('out');
+  expect(said(frame, '198.51.101.78')).toContain('out');
+  expect(said('datagram().sendto(M, (TO, 9))', '203.0.112.78')).toContain('nothing');
+  expect(said(frame, '203.0.112.79')).toContain('nothing');
+  expect(await arena.blocksOf('203.0.112.79')).toMatchObject([{ layer: 'tc', protocol: 'UDP' }]);
+  told.closed(31, 'an uplink without a header below IP');
+});
+
 /** Writes a packet into a device of its own, from where the machine forwards it. */
 const INJECT = (mode: 'tun' | 'tap', source: string) => `
 import fcntl, subprocess
