@@ -34,10 +34,15 @@ function signal(guarded: Guarded, name: 'SIGSTOP' | 'SIGCONT'): void {
   for (const pid of loaders(guarded)) process.kill(pid, name);
 }
 
+/** Holds the loader: it puts nothing right meanwhile. */
+export function hold(guarded: Guarded): void {
+  signal(guarded, 'SIGSTOP');
+}
+
 /** Leaves of the wall what is said; the links that are gone. */
 export function reduceTo(wall: Wall, guarded: Guarded): readonly string[] {
   if (wall === 'both layers') return [];
-  signal(guarded, 'SIGSTOP');
+  hold(guarded);
   const gone = wall === 'the wall alone' ? 'cgroup' : 'wall';
   const { code, stdout, stderr } = guarded.run('/usr/bin/python3', '-c', DETACH, gone);
   if (code !== 0) throw new Error(`not detached: ${stderr}`);

@@ -1,5 +1,6 @@
 // What an engine does while the wall stands: containers and networks made later, builds, downloads of
 // its own, containers that have the machine's network, and one that is root on it.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { TOOLS } from '../lab/docker.ts';
@@ -9,12 +10,14 @@ import { ALLOWED, ALLOWED_NAME, POLICY, Quay, REFUSED } from './quay.ts';
 const quay = new Quay('engine');
 const { docker, guarded } = quay;
 const closed: string[] = [];
-let daemon: string | undefined;
+/** The loader, which sees the machine's mounts. */
+let loader = '';
 
 beforeAll(async () => {
   await quay.open();
-  const said = await guarded.guard(POLICY);
-  daemon = /"pid":(\d+)/u.exec(said.join())?.[1];
+  await guarded.guard(POLICY);
+  const procs = readFileSync(`${guarded.lab.cgroup}/cargowall.loader/cgroup.procs`, 'utf8');
+  loader = procs.trim().split('\n').at(-1) ?? '';
 }, 90_000);
 afterAll(() => {
   quay.close();
@@ -168,7 +171,7 @@ test('case 40, a container that is root: no rule of the packet filter is needed,
   expect(`${flush.stdout}${flush.stderr}`).toContain('flushed');
   expect(await quay.expectAddressRefused(shell)).toMatchObject({ origin: 'container' });
   const gone = shell(
-    `/bin/nsenter -t ${daemon} -m rm /run/cargowall/bpf/link_egress_connect4 && echo gone`,
+    `/bin/nsenter -t ${loader} -m rm /run/cargowall/bpf/link_egress_connect4 && echo gone`,
   );
   expect(`${gone.stdout}${gone.stderr}`).toContain('gone');
   const since = Date.now();
