@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dns serve ADDRESS PORT: answers every question with one A record of TTL 0.
+ * dns serve ADDRESS PORT: answers every question with one A record of TTL 0, or of a minute when the
+ *   name begins with "kept".
  * dns same SERVER PORT NAME COUNT: microseconds of a question, median and p99, one name.
  * dns fresh SERVER PORT SUFFIX COUNT: the same, a new name below SUFFIX each time.
  * dns rate SERVER PORT SUFFIX MS: answers a second, new names, 64 questions on their way.
@@ -87,6 +88,8 @@ static int serve(const struct sockaddr_in *at)
 		m[7] = 1;
 		m[10] = m[11] = 0; /* the rest, an OPT, is left out */
 		memcpy(m + end, "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x2c", 13);
+		if (!memcmp(m + 12, "\4kept", 5))
+			m[end + 9] = 60;
 		m[end + 13] = (unsigned char)(sum >> 16);
 		m[end + 14] = (unsigned char)(sum >> 8);
 		m[end + 15] = (unsigned char)sum;

@@ -30,6 +30,15 @@ static void granted_address(struct address *a, unsigned int n)
 		a->b[12 + i] = (unsigned char)(number >> (24 - 8 * i));
 }
 
+/* 10.0.0.2: a source that is not the machine's is refused. */
+static void own_address(struct address *a)
+{
+	memset(a, 0, sizeof(*a));
+	a->b[10] = a->b[11] = 0xff;
+	a->b[12] = 10;
+	a->b[15] = 2;
+}
+
 /* A TCP segment from 10.0.0.2 to the address, port 443, flag ACK. */
 static void frame_to(unsigned char *f, const struct address *to)
 {
@@ -58,9 +67,13 @@ static int fill(struct bpf_object *object, unsigned int grants)
 {
 	struct config config = {.version = ABI_VERSION, .mode = MODE_ENFORCE, .host_netns = 1};
 	struct policy_config policy = {.generation = 1, .flow_idle_ns = 300000000000ULL};
+	struct local_key own = {.prefixlen = 128};
+	struct local_value is_own = {.prefixlen = 128, .flags = LOCAL_OWN};
 	unsigned int zero = 0;
 
-	if (bpf_map_update_elem(map_fd(object, "config"), &zero, &config, BPF_ANY) ||
+	own_address(&own.addr);
+	if (bpf_map_update_elem(map_fd(object, "locals"), &own, &is_own, BPF_ANY) ||
+	    bpf_map_update_elem(map_fd(object, "config"), &zero, &config, BPF_ANY) ||
 	    bpf_map_update_elem(map_fd(object, "policy"), &zero, &policy, BPF_ANY))
 		return -1;
 	for (unsigned int i = 0; i < grants; i++) {
