@@ -74,6 +74,35 @@ async function outcomes(cgroup: string, wishes: SessionWishes, targets: readonly
 
 const TARGETS = [`${METADATA} 80`, `${WIRE_SERVER} 80`, `${WIRE_SERVER} 32526`, `${METADATA} 81`];
 
+/** Sends a datagram, as a client that renews its lease does. */
+const RENEW = `
+import socket, sys
+print('ready', flush=True); sys.stdin.readline()
+try: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'lease', ('192.0.2.1', 67)); print('got sent', flush=True)
+except OSError as e: print('got ' + type(e).__name__, flush=True)
+`;
+
+describe("the machine's lease", () => {
+  test.each([
+    ['by a service of the platform', () => AGENT, 'lease'],
+    ['by no other service', () => OTHER, ''],
+    ['not by the job', () => guarded.lab.job, ''],
+  ])('is renewed %s', async (_who, cgroup, heard) => {
+    const child = guarded.lab.spawn(['/usr/bin/python3', '-u', '-c', RENEW], cgroup());
+    await line(child, 'ready');
+    const server = await guarded.lab.serve(`
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('192.0.2.1', 67)); s.settimeout(4); print('ready', flush=True)
+try: print('heard', s.recv(99).decode(), flush=True)
+except OSError: print('heard ', flush=True)
+`);
+    await guarded.guard({});
+    const answer = line(server, 'heard');
+    child.stdin?.write('\n');
+    expect((await answer).replace('heard', '').trim()).toBe(heard);
+  });
+});
+
 describe('metadata addresses', () => {
   test('are open to runner processes, on their ports', async () => {
     const said = await outcomes(guarded.lab.work, {}, TARGETS);

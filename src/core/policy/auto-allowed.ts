@@ -70,6 +70,12 @@ const WIRE_SERVER: AddressRow = {
   type: 'azure_infrastructure',
   reason: 'the platform agent, for the runner and the platform',
 };
+/** A machine that can't renew its lease loses its address in the middle of a job. */
+const LEASE: AddressRow = {
+  entry: '0.0.0.0/0:67/udp\n::/0:547/udp',
+  type: 'dhcp',
+  reason: "the machine's own lease, for the runner and the platform",
+};
 const SERVICE_SUFFIX = 'actions.githubusercontent.com';
 
 interface Label {
@@ -152,7 +158,8 @@ function addressRules(): readonly RuleDraft[] {
   const icmp = [{ port: 0, protocol: 'icmp' }] as const;
   const wireRules =
     wire === undefined ? [] : [{ ...wire, ports: [...(wire.ports ?? []), ...icmp] }];
-  return [...constantRules([METADATA.entry], METADATA), ...wireRules];
+  const others = [METADATA, LEASE].flatMap((row) => constantRules([row.entry], row));
+  return [...others, ...wireRules];
 }
 
 function runnerRules(): readonly RuleDraft[] {

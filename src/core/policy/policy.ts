@@ -22,7 +22,12 @@ export type Target =
   | { readonly kind: 'prefix'; readonly text: string };
 
 /** Why something is allowed without the user asking for it; the values of `auto_allowed_type`. */
-export type AutoAllowedType = 'dns' | 'cloud_metadata' | 'azure_infrastructure' | 'github_service';
+export type AutoAllowedType =
+  | 'dns'
+  | 'cloud_metadata'
+  | 'dhcp'
+  | 'azure_infrastructure'
+  | 'github_service';
 
 /** One rule. */
 export interface Rule {

@@ -125,6 +125,8 @@ describe('auto-allowed rules', () => {
     const rules = aPolicy({}).rules;
     expect(rules.filter((rule) => rule.target.kind === 'prefix').map((rule) => rule.text)).toEqual([
       '169.254.169.254',
+      '0.0.0.0/0',
+      '::/0',
       '168.63.129.16',
     ]);
     expect(
