@@ -11614,6 +11614,11 @@ const WIRE_SERVER = {
     type: 'azure_infrastructure',
     reason: 'the platform agent, for the runner and the platform',
 };
+const LEASE = {
+    entry: '0.0.0.0/0:67/udp\n::/0:547/udp',
+    type: 'dhcp',
+    reason: "the machine's own lease, for the runner and the platform",
+};
 const SERVICE_SUFFIX = 'actions.githubusercontent.com';
 function labelled(draft, { type, reason }) {
     return { ...draft, reason, autoAllowedType: type };
@@ -11677,7 +11682,8 @@ function addressRules() {
     const [wire] = constantRules([WIRE_SERVER.entry], WIRE_SERVER);
     const icmp = [{ port: 0, protocol: 'icmp' }];
     const wireRules = wire === undefined ? [] : [{ ...wire, ports: [...(wire.ports ?? []), ...icmp] }];
-    return [...constantRules([METADATA.entry], METADATA), ...wireRules];
+    const others = [METADATA, LEASE].flatMap((row) => constantRules([row.entry], row));
+    return [...others, ...wireRules];
 }
 function runnerRules() {
     const label = { type: 'github_service', reason: 'the runner itself' };
