@@ -24,7 +24,7 @@ export function readPast(
   read: (onLine: (line: string) => void) => void,
   logger: AuditLogger,
 ): Past {
-  const known = new Set<string>();
+  let known = new Set<string>();
   let restarts = 0;
   let clockOffsetNs: bigint | undefined;
   const take = (record: AuditRecord) => {
@@ -32,10 +32,7 @@ export function readPast(
     if (record.event_type === 'session_started') clockOffsetNs = BigInt(record.clock_offset_ns);
     else if (record.event_type === 'daemon_restarted') restarts++;
     else if ('dst_ip' in record || 'pid' in record) known.add(recordKey(record));
-    for (const oldest of known) {
-      if (known.size <= KEPT) break;
-      known.delete(oldest);
-    }
+    if (known.size >= 2 * KEPT) known = new Set([...known].slice(-KEPT));
   };
   read((line) => {
     const record = decodeRecord(line);

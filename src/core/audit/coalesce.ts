@@ -2,13 +2,14 @@
 // count. A refused call is an attempt of its own and never folded.
 import type { FlowEvent } from '../flow/flow-event.ts';
 import { LAYER } from '../flow/layout.gen.ts';
+import { RecentlyUsed, type Used } from '../recently-used.ts';
 import type { AuditEvent } from './event.ts';
 
 const MAX_FLOWS = 16_384;
 /** A flow ends after this long without a packet (spec 8). */
 const IDLE_MS = 300_000;
 
-interface Repeats {
+interface Repeats extends Used {
   readonly record: AuditEvent;
   lastMs: number;
   count: number;
@@ -23,7 +24,7 @@ function keyOf(event: FlowEvent, record: AuditEvent): string {
 
 /** Remembers flows and counts their repeats; bounded, the least recently seen is let go. */
 export class Coalescer {
-  readonly #flows = new Map<string, Repeats>();
+  readonly #flows = new RecentlyUsed<string, Repeats>(MAX_FLOWS, (seen) => this.#letGo(seen));
   readonly #done: AuditEvent[] = [];
 
   /** Whether the record is to be written now; a repeat is counted instead. */
@@ -31,27 +32,17 @@ export class Coalescer {
     const isPacket = event.layer === LAYER.EGRESS || event.layer === LAYER.TC;
     if (event.allowed || !isPacket) return true;
     const key = keyOf(event, record);
-    const seen = this.#flows.get(key);
-    this.#flows.delete(key);
+    const seen = this.#flows.use(key);
     if (seen === undefined || nowMs - seen.lastMs > IDLE_MS) {
       if (seen !== undefined) this.#letGo(seen);
-      this.#flows.set(key, { record, lastMs: nowMs, count: 0, last: record.timestamp });
-      this.#makeRoom();
+      const fresh = { record, lastMs: nowMs, count: 0, last: record.timestamp, used: 0 };
+      this.#flows.set(key, fresh);
       return true;
     }
     seen.lastMs = nowMs;
     seen.count += event.count;
     seen.last = record.timestamp;
-    this.#flows.set(key, seen);
     return false;
-  }
-
-  #makeRoom(): void {
-    for (const [key, oldest] of this.#flows) {
-      if (this.#flows.size <= MAX_FLOWS) break;
-      this.#flows.delete(key);
-      this.#letGo(oldest);
-    }
   }
 
   #letGo({ record, count, last }: Repeats): void {
@@ -61,7 +52,7 @@ export class Coalescer {
 
   /** The records of repeats gathered since the last time. */
   flush(nowMs: number): readonly AuditEvent[] {
-    for (const [key, seen] of this.#flows) {
+    for (const [key, seen] of this.#flows.entries()) {
       this.#letGo(seen);
       seen.count = 0;
       if (nowMs - seen.lastMs > IDLE_MS) this.#flows.delete(key);
