@@ -8,7 +8,7 @@ export function median(values: readonly number[]): number {
 
 /** One line of the table. */
 export function say(what: string, figure: string, goal = ''): void {
-  process.stdout.write(`${what.padEnd(46)} ${figure.padEnd(34)} ${goal}\n`);
+  process.stdout.write(`${what.padEnd(66)} ${figure.padEnd(34)} ${goal}\n`);
 }
 
 /** Resident memory of a cgroup's processes; of the loader's only what is anonymous. */

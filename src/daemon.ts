@@ -115,10 +115,11 @@ async function askerOf(client: DnsClient) {
 
 async function listen(hello: Hello, proxy: DnsProxy): Promise<void> {
   const handle = (message: Uint8Array, client: DnsClient) => proxy.handle(message, client);
+  const again = (message: Uint8Array, isRunner: boolean) => proxy.again(message, isRunner);
   await Promise.all(
     hello.sockets.map((socket) => {
       const adopt = socket.proto === 'tcp' ? adoptDnsTcp : adoptDnsUdp;
-      return adopt({ ...socket, handle, onError: fail });
+      return adopt({ ...socket, handle, again, onError: fail });
     }),
   );
 }

@@ -5,6 +5,7 @@
  * dns same SERVER PORT NAME COUNT: microseconds of a question, median and p99, one name.
  * dns fresh SERVER PORT SUFFIX COUNT: the same, a new name below SUFFIX each time.
  * dns rate SERVER PORT SUFFIX MS: answers a second, new names, 64 questions on their way.
+ * dns held SERVER PORT SUFFIX MS: the same, of 100 names whose answers may be held.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define WINDOW 64
+#define HELD 100
 
 static double now_us(void)
 {
@@ -88,7 +90,7 @@ static int serve(const struct sockaddr_in *at)
 		m[7] = 1;
 		m[10] = m[11] = 0; /* the rest, an OPT, is left out */
 		memcpy(m + end, "\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x2c", 13);
-		if (!memcmp(m + 12, "\4kept", 5))
+		if (!memcmp(m + 13, "kept", 4))
 			m[end + 9] = 60;
 		m[end + 13] = (unsigned char)(sum >> 16);
 		m[end + 14] = (unsigned char)(sum >> 8);
@@ -120,7 +122,19 @@ static int measure(const struct sockaddr_in *to, const char *name, long count, i
 	return 0;
 }
 
-static int rate(const struct sockaddr_in *to, const char *name, double ms)
+/* The next question, for a name nobody has asked for or for one of HELD. */
+static size_t next(unsigned char *q, long *asked, const char *name, int held)
+{
+	char kept[200];
+	long n = (*asked)++;
+
+	if (!held)
+		return question(q, (unsigned int)n & 0xffff, name, n);
+	snprintf(kept, sizeof(kept), "kept%ld.%s", n % HELD, name);
+	return question(q, (unsigned int)n & 0xffff, kept, -1);
+}
+
+static int rate(const struct sockaddr_in *to, const char *name, double ms, int held)
 {
 	double start = now_us(), end = start + ms * 1e3;
 	struct pollfd p[WINDOW];
@@ -131,8 +145,7 @@ static int rate(const struct sockaddr_in *to, const char *name, double ms)
 		p[i] = (struct pollfd){socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), POLLIN, 0};
 		if (connect(p[i].fd, (const void *)to, sizeof(*to)))
 			return 1;
-		(void)!send(p[i].fd, q, question(q, (unsigned int)asked & 0xffff, name, asked), 0);
-		asked++;
+		(void)!send(p[i].fd, q, next(q, &asked, name, held), 0);
 	}
 	while (now_us() < end) {
 		if (poll(p, WINDOW, 1000) <= 0)
@@ -142,8 +155,7 @@ static int rate(const struct sockaddr_in *to, const char *name, double ms)
 				continue;
 			if (recv(p[i].fd, answer, sizeof(answer), 0) >= 12 && answer[7] == 1)
 				answered++;
-			(void)!send(p[i].fd, q, question(q, (unsigned int)asked & 0xffff, name, asked), 0);
-			asked++;
+			(void)!send(p[i].fd, q, next(q, &asked, name, held), 0);
 		}
 	}
 	printf("%.0f\n", (double)answered / (now_us() - start) * 1e6);
@@ -162,7 +174,7 @@ int main(int argc, char **argv)
 		return serve(&at);
 	if (argc < 6)
 		return 2;
-	if (!strcmp(argv[1], "rate"))
-		return rate(&at, argv[4], atof(argv[5]));
+	if (!strcmp(argv[1], "rate") || !strcmp(argv[1], "held"))
+		return rate(&at, argv[4], atof(argv[5]), !strcmp(argv[1], "held"));
 	return measure(&at, argv[4], atol(argv[5]), !strcmp(argv[1], "fresh"));
 }

@@ -47,6 +47,8 @@ export interface DnsProxyOptions {
 export interface DnsProxy {
   /** Answers one message; undefined is silence. Never rejects. */
   handle(query: Uint8Array, client: DnsClient): Promise<Uint8Array | undefined>;
+  /** The reply to a question over UDP that was answered a moment ago; undefined: `handle` it. */
+  again(query: Uint8Array, isRunner: boolean): Uint8Array | undefined;
   /** Resolves names forward, A and AAAA, all at once, for at most `times.preresolveMs`. */
   preresolve(names: readonly string[]): Promise<void>;
   /** Resolves one name forward, never from the cache; failures are no errors. */

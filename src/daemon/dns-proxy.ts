@@ -7,10 +7,12 @@ import {
   encodeAnswer,
   encodeHeaderAnswer,
 } from '../core/dns/answer.ts';
+import type { HeldResponse } from '../core/dns/answer-cache.ts';
 import { RCODE } from '../core/dns/codes.ts';
 import type { QueryDecision } from '../core/dns/decide-query.ts';
-import { Grants } from '../core/dns/grants.ts';
+import { Grants, wholeSecond } from '../core/dns/grants.ts';
 import { decodeHeader, decodeQuery, type Header, type Query } from '../core/dns/message.ts';
+import { RecentReplies } from '../core/dns/recent-replies.ts';
 import { Resolutions } from '../core/dns/resolutions.ts';
 import { SCOPE } from '../core/flow/layout.gen.ts';
 import type { Address } from '../core/net/address.ts';
@@ -21,7 +23,7 @@ import { forwardUnchanged } from './forward-unchanged.ts';
 import { GrantKeeper } from './grant-keeper.ts';
 import { canaryGrant, canaryRecords, localRecords, reverseRecord } from './local-answers.ts';
 import { Lookups } from './lookups.ts';
-import { type KnownQuestion, NameJudge } from './name-judge.ts';
+import { type KnownQuestion, NameJudge, type WholeAnswer } from './name-judge.ts';
 import { preresolve, resolveAgain } from './preresolve.ts';
 import { reachHost } from './reach-host.ts';
 import { Upstreams } from './upstreams.ts';
@@ -47,6 +49,7 @@ class SteeredDnsProxy implements DnsProxy {
   readonly #upstreams: Upstreams;
   readonly #lookups: Lookups;
   readonly #judge: NameJudge;
+  readonly #recent = new RecentReplies();
   #atWork = 0;
 
   constructor(options: DnsProxyOptions) {
@@ -58,6 +61,15 @@ class SteeredDnsProxy implements DnsProxy {
     this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
     const { resolutions } = this;
     this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions });
+  }
+
+  again(message: Uint8Array, isRunner: boolean): Uint8Array | undefined {
+    const reply = this.#recent.get(message, isRunner, this.#options.clock.nowMs());
+    if (reply === undefined) return undefined;
+    this.counters.queries++;
+    this.counters.cacheHits++;
+    this.counters.answered++;
+    return reply;
   }
 
   async handle(message: Uint8Array, client: DnsClient): Promise<Uint8Array | undefined> {
@@ -185,17 +197,33 @@ class SteeredDnsProxy implements DnsProxy {
     const { known } = work;
     const { clock } = this.#options;
     const { name, type } = known.question;
-    const { response, receivedAtMs } = await this.#lookups.ask(name, type);
-    const age = Math.floor((clock.nowMs() - receivedAtMs) / 1000);
-    const judged = this.#judge.judge(known, response, age);
+    const held = await this.#lookups.ask(name, type);
+    const age = Math.floor((clock.nowMs() - held.receivedAtMs) / 1000);
+    const judged = this.#judge.judge(known, held.response, age);
     if (judged.kind === 'servfail') {
       this.counters.servfail++;
       return answer(work, RCODE.SERVFAIL);
     }
     await this.#judge.admit(known, judged);
-    if (judged.emptied !== undefined) await this.#blocked(work, judged.emptied, 0);
     this.counters.answered++;
-    return answer(work, judged.rcode, judged.records, { age });
+    const reply = answer(work, judged.rcode, judged.records, { age });
+    if (judged.emptied !== undefined) await this.#blocked(work, judged.emptied, 0);
+    else this.#keep(work, reply, held, judged);
+    return reply;
+  }
+
+  /** Until the age or the end of the grants is another second; the policy never changes. */
+  #keep(work: Work, reply: Uint8Array, held: HeldResponse, judged: WholeAnswer): void {
+    const { message, client, query } = work;
+    if (client.isRunner === undefined) return;
+    const nowMs = this.#options.clock.nowMs();
+    const ageMs = (nowMs - held.receivedAtMs) % 1000;
+    const grantMs = wholeSecond(judged.expiresAtMs) - judged.expiresAtMs;
+    const leftMs = Math.min(1000 - ageMs, grantMs, held.expiresAtMs - nowMs);
+    if (leftMs <= 0) return;
+    const { addresses } = judged;
+    const isLatest = () => this.resolutions.isLatest(query.question.name, addresses);
+    this.#recent.keep(message, client.isRunner, { reply, untilMs: nowMs + leftMs, isLatest });
   }
 
   async #forward(work: Work, decision: QueryDecision): Promise<Uint8Array> {

@@ -1,5 +1,5 @@
 // Look-ups of (name, type): from the cache, or asked of the upstreams once however many ask.
-import { AnswerCache, type HeldResponse } from '../core/dns/answer-cache.ts';
+import { AnswerCache, type HeldResponse, heldResponse } from '../core/dns/answer-cache.ts';
 import type { DnsCounters } from './dns-counters.ts';
 import type { DnsClock } from './dns-ports.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -49,7 +49,7 @@ export class Lookups {
   async #askAfresh(name: string, type: number, key: string): Promise<HeldResponse> {
     try {
       const response = await this.#upstreams.ask(name, type);
-      const held = { response, receivedAtMs: this.#clock.nowMs() };
+      const held = heldResponse(response, this.#clock.nowMs());
       this.#cache.set(name, type, held);
       return held;
     } finally {

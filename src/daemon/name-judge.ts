@@ -36,7 +36,8 @@ export interface KnownQuestion extends GateQuestion {
   readonly runnerOnly: boolean;
 }
 
-type Judged = Extract<JudgedAnswer, { readonly kind: 'answer' }>;
+/** An answer with records to give, not a failure. */
+export type WholeAnswer = Extract<JudgedAnswer, { readonly kind: 'answer' }>;
 
 /** Judges names and answers. */
 export class NameJudge {
@@ -91,7 +92,7 @@ export class NameJudge {
   }
 
   /** Grants and learns what an answer says; resolves when the kernel has it, else throws (I2). */
-  async admit(known: KnownQuestion, judged: Judged): Promise<void> {
+  async admit(known: KnownQuestion, judged: WholeAnswer): Promise<void> {
     const { keeper, clock, onGranted } = this.#options;
     const { name } = known.question;
     const nowMs = clock.nowMs();

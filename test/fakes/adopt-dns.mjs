@@ -14,6 +14,6 @@ async function handle(message, from) {
 }
 
 const address = '127.0.0.1';
-await adoptDnsUdp({ fd: 9, address, runner: true, handle, onError });
-await adoptDnsTcp({ fd: 10, address, runner: false, handle, onError });
+await adoptDnsUdp({ fd: 9, address, runner: true, handle, again: () => undefined, onError });
+await adoptDnsTcp({ fd: 10, address, runner: false, handle, again: () => undefined, onError });
 process.stdout.write('ready\n');

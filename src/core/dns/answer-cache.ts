@@ -1,6 +1,6 @@
 // Upstream responses kept for their TTL (spec 7: bounded, TTL-true, NOERROR and NXDOMAIN).
+import { RecentlyUsed, type Used } from '../recently-used.ts';
 import { RCODE } from './codes.ts';
-import { evictOldest } from './evict.ts';
 import type { Response } from './message.ts';
 
 const MAX_ENTRIES = 8192;
@@ -8,15 +8,21 @@ const MAX_SECONDS = 24 * 60 * 60;
 /** Longer responses are asked for again, so that nobody's long answers fill the memory. */
 const MAX_WEIGHT = 1024;
 
-/** A response and when it came, in milliseconds of the monotonic clock. */
+/** A response, when it came and how long it is held, in milliseconds of the monotonic clock. */
 export interface HeldResponse {
   readonly response: Response;
   readonly receivedAtMs: number;
-}
-
-interface Entry extends HeldResponse {
+  /** `receivedAtMs` for a response that is not held. */
   readonly expiresAtMs: number;
 }
+
+/** A response that came now. */
+export function heldResponse(response: Response, receivedAtMs: number): HeldResponse {
+  const expiresAtMs = receivedAtMs + cacheSeconds(response) * 1000;
+  return { response, receivedAtMs, expiresAtMs };
+}
+
+type Entry = HeldResponse & Used;
 
 /** About the bytes a response holds. */
 function weightOf(response: Response): number {
@@ -36,11 +42,10 @@ export function cacheSeconds(response: Response): number {
 
 /** Responses by (name, type); the least recently used goes when full. */
 export class AnswerCache {
-  readonly #entries = new Map<string, Entry>();
-  readonly #maxEntries: number;
+  readonly #entries: RecentlyUsed<string, Entry>;
 
   constructor(maxEntries = MAX_ENTRIES) {
-    this.#maxEntries = maxEntries;
+    this.#entries = new RecentlyUsed(maxEntries);
   }
 
   get size(): number {
@@ -49,20 +54,15 @@ export class AnswerCache {
 
   get(name: string, type: number, nowMs: number): HeldResponse | undefined {
     const key = `${type} ${name}`;
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
+    const entry = this.#entries.use(key);
+    if (entry === undefined || entry.expiresAtMs > nowMs) return entry;
     this.#entries.delete(key);
-    if (entry.expiresAtMs <= nowMs) return undefined;
-    this.#entries.set(key, entry);
-    return entry;
+    return undefined;
   }
 
   set(name: string, type: number, held: HeldResponse): void {
-    const seconds = cacheSeconds(held.response);
-    if (seconds === 0) return;
-    const key = `${type} ${name}`;
-    this.#entries.delete(key);
-    this.#entries.set(key, { ...held, expiresAtMs: held.receivedAtMs + seconds * 1000 });
-    evictOldest(this.#entries, this.#maxEntries, () => undefined);
+    if (held.expiresAtMs > held.receivedAtMs) {
+      this.#entries.set(`${type} ${name}`, { ...held, used: 0 });
+    }
   }
 }

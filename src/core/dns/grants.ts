@@ -20,7 +20,7 @@ import type { Segment } from './segment.ts';
 const MAX_ADDRESSES_OF_A_NAME = 64;
 
 /** Grants end on whole seconds, so that many answers in a second extend an entry once. */
-function wholeSecond(ms: number): number {
+export function wholeSecond(ms: number): number {
   return Math.ceil(ms / 1000) * 1000;
 }
 

@@ -5,6 +5,7 @@
 export abstract class OneOrMany<T extends object> {
   #one: T | undefined = undefined;
   #many: Map<string, T> | undefined = undefined;
+  #latest: string | undefined = undefined;
 
   /** The key of a value; never changes. */
   protected abstract keyOf(value: T): string;
@@ -30,8 +31,10 @@ export abstract class OneOrMany<T extends object> {
     this.#many ??= new Map(this.#one && [[this.keyOf(this.#one), this.#one]]);
     this.#one = undefined;
     const key = this.keyOf(value);
-    this.#many.delete(key);
+    // Moving a key to the end leaves a hole: not for one that is there.
+    if (key !== this.#latest) this.#many.delete(key);
     this.#many.set(key, value);
+    this.#latest = key;
     return before;
   }
 
@@ -45,6 +48,12 @@ export abstract class OneOrMany<T extends object> {
   values(): readonly T[] {
     if (this.#many !== undefined) return [...this.#many.values()];
     return this.#one === undefined ? [] : [this.#one];
+  }
+
+  /** The value set last, unless it was removed. */
+  latest(): T | undefined {
+    if (this.#many === undefined) return this.#one;
+    return this.#latest === undefined ? undefined : this.#many.get(this.#latest);
   }
 
   /** The value set longest ago. */

@@ -1,7 +1,7 @@
 // Which names were seen with which addresses in the last 24 h (spec 8, dst_hostname); for records
 // only, nothing is ever opened by it. Bounded; the least recently answered address goes.
 import { type Address, addressKey } from '../net/address.ts';
-import { evictOldest } from './evict.ts';
+import { RecentlyUsed, type Used } from '../recently-used.ts';
 import { OneOrMany } from './one-or-many.ts';
 
 const MAX_ADDRESSES = 65_536;
@@ -22,7 +22,9 @@ interface Seen {
   readonly runnerOnly: boolean;
 }
 
-class SeenNames extends OneOrMany<Seen> {
+class SeenNames extends OneOrMany<Seen> implements Used {
+  used = 0;
+
   protected override keyOf({ name }: Seen): string {
     return name;
   }
@@ -30,12 +32,13 @@ class SeenNames extends OneOrMany<Seen> {
 
 /** The resolutions of the last 24 h; times in milliseconds of the monotonic clock, passed in. */
 export class Resolutions {
-  readonly #addresses = new Map<string, SeenNames>();
-  readonly #maxAddresses: number;
+  readonly #addresses: RecentlyUsed<string, SeenNames>;
   #evicted = 0;
 
   constructor(maxAddresses = MAX_ADDRESSES) {
-    this.#maxAddresses = maxAddresses;
+    this.#addresses = new RecentlyUsed(maxAddresses, () => {
+      this.#evicted++;
+    });
   }
 
   /** Addresses forgotten because there was no room. */
@@ -51,17 +54,13 @@ export class Resolutions {
   note({ name, addresses, atMs, runnerOnly }: Resolution): void {
     for (const address of addresses) {
       const key = addressKey(address);
-      const known = this.#addresses.get(key);
+      const known = this.#addresses.use(key);
       const names = known ?? new SeenNames();
       names.set({ name, atMs: Math.floor(atMs), runnerOnly });
       const oldest = names.size > MAX_NAMES_OF_AN_ADDRESS ? names.oldest() : undefined;
       if (oldest !== undefined) names.delete(oldest);
-      if (known !== undefined) this.#addresses.delete(key);
-      this.#addresses.set(key, names);
+      if (known === undefined) this.#addresses.set(key, names);
     }
-    evictOldest(this.#addresses, this.#maxAddresses, () => {
-      this.#evicted++;
-    });
   }
 
   /**
@@ -76,9 +75,14 @@ export class Resolutions {
       .reverse();
   }
 
+  /** Whether no other name was answered with any of these addresses since this one was. */
+  isLatest(name: string, addresses: readonly Address[]): boolean {
+    return addresses.every((one) => this.#addresses.get(addressKey(one))?.latest()?.name === name);
+  }
+
   /** Drops what is older than 24 h. */
   sweep(nowMs: number): void {
-    for (const [key, names] of this.#addresses) {
+    for (const [key, names] of this.#addresses.entries()) {
       for (const seen of names.values()) if (nowMs - seen.atMs > DAY_MS) names.delete(seen);
       if (names.size === 0) this.#addresses.delete(key);
     }

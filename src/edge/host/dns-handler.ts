@@ -24,6 +24,8 @@ export interface DnsSocketOptions {
   /** Over UDP: whether only runner processes' questions reach it. */
   readonly runner: boolean;
   readonly handle: DnsHandler;
+  /** Over UDP, asked first: a reply that is at hand already. */
+  readonly again: (message: Uint8Array, isRunner: boolean) => Uint8Array | undefined;
   readonly onError: (error: Error) => void;
 }
 

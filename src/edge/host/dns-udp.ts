@@ -13,17 +13,21 @@ function noLookup(
   done(null, address, isIPv6(address) ? 6 : 4);
 }
 
+/** A client that has gone away is no fault of ours: the error of a send has nobody to go to. */
+function ignore(): void {}
+
 /** Adopts a bound UDP socket; rejects when it can't. */
 export function adoptDnsUdp(options: DnsSocketOptions): Promise<DnsSocket> {
-  const { fd, runner: isRunner, handle, onError } = options;
+  const { fd, runner: isRunner, handle, again, onError } = options;
   const type = isIPv6(options.address) ? 'udp6' : 'udp4';
   const socket: Socket = createSocket({ type, lookup: noLookup });
   socket.on('message', (message, { address, port }) => {
-    const client = { address: withoutZone(address), port, proto: 'udp', isRunner } as const;
     const send = (reply: Uint8Array | undefined) => {
-      // A client that has gone away is no fault of ours: the send's error has nobody to go to.
-      if (reply !== undefined) socket.send(reply, port, address, () => undefined);
+      if (reply !== undefined) socket.send(reply, port, address, ignore);
     };
+    const reply = again(message, isRunner);
+    if (reply !== undefined) return send(reply);
+    const client = { address: withoutZone(address), port, proto: 'udp', isRunner } as const;
     handle(message, client).then(send).catch(onError);
   });
   return new Promise((resolve, reject) => {

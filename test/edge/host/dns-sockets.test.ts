@@ -142,7 +142,11 @@ describe('sockets by descriptor', () => {
 
   test('what is no socket is rejected', async () => {
     const handle = () => Promise.resolve(undefined);
-    const wrong = { fd: 0x7ffffff, address: '127.0.0.1', runner: false, handle, onError: fail };
+    const again = () => undefined;
+    const wrong = {
+      ...{ fd: 0x7ffffff, address: '127.0.0.1', runner: false },
+      ...{ handle, again, onError: fail },
+    };
     await expect(adoptDnsUdp(wrong)).rejects.toThrow();
     await expect(adoptDnsTcp(wrong)).rejects.toThrow();
   });

@@ -1,0 +1,99 @@
+// A question asked again within a moment: the same reply, and only where asking anew says the same.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { aProxy, query, read } from '../fakes/dns-world.ts';
+
+const NAMES = ['long.example', 'short.example', 'never.example', 'none.example', 'evil.test'];
+
+function aWorld() {
+  const world = aProxy({ allow: NAMES.slice(0, 4).join() });
+  const set = (name: string, ttl: number) =>
+    world.upstream.set(`${name} A`, [{ type: 'A', name, data: '192.0.2.1', ttl }]);
+  set('long.example', 60);
+  set('short.example', 2);
+  set('never.example', 0);
+  world.upstream.set('none.example A', [], { flags: 3 });
+  // between two whole seconds: a grant's end is one of them
+  world.clock.advance(250);
+  const client = { address: '127.0.0.1', port: 40_000, proto: 'udp' } as const;
+  const asRunner = (message: Uint8Array, isRunner: boolean) =>
+    world.proxy.handle(message, { ...client, isRunner });
+  const handle = (message: Uint8Array) => asRunner(message, false);
+  return { ...world, handle, asRunner };
+}
+
+describe('a question asked again', () => {
+  test('gets the same reply under its own id, and no upstream is asked', async () => {
+    const world = aWorld();
+    const first = read(await world.handle(query('long.example', 'A', { id: 1 })));
+    const again = read(world.proxy.again(query('long.example', 'A', { id: 2 }), false));
+    expect(again).toEqual({ ...first, id: 2 });
+    expect(world.upstream.heard).toHaveLength(1);
+    expect(world.proxy.counters).toMatchObject({ queries: 2, answered: 2, cacheHits: 1 });
+  });
+
+  test.each([
+    ['another case', query('LONG.example')],
+    ['another type', query('long.example', 'AAAA')],
+    ['other flags', query('long.example', 'A', { flags: 0x10 })],
+    ['an OPT', query('long.example', 'A', { opt: true })],
+    ['another name', query('long.example.x')],
+  ])('%s is another question', async (_what, other) => {
+    const world = aWorld();
+    await world.handle(query('long.example'));
+    expect(world.proxy.again(other, false)).toBeUndefined();
+  });
+
+  test("the runner's reply is not the job's", async () => {
+    const world = aWorld();
+    await world.asRunner(query('long.example'), true);
+    expect(world.proxy.again(query('long.example'), false)).toBeUndefined();
+    expect(world.proxy.again(query('long.example'), true)).toBeDefined();
+  });
+
+  test.each(['never.example', 'evil.test'])('%s is asked and judged each time', async (name) => {
+    const world = aWorld();
+    await world.handle(query(name));
+    expect(world.proxy.again(query(name), false)).toBeUndefined();
+  });
+
+  test('another name on its address comes between', async () => {
+    const world = aWorld();
+    for (const name of ['long.example', 'short.example']) await world.handle(query(name));
+    expect(world.proxy.again(query('long.example'), false)).toBeUndefined();
+    expect(world.proxy.again(query('short.example'), false)).toBeDefined();
+  });
+
+  test('the grant it stands on lasts as long as after asking anew', async () => {
+    const world = aWorld();
+    await world.handle(query('long.example'));
+    world.clock.advance(299_000);
+    expect(world.proxy.again(query('long.example'), false)).toBeUndefined();
+    await world.handle(query('long.example'));
+    world.clock.advance(299_000);
+    expect(world.granted('192.0.2.1')).toEqual(['long.example']);
+  });
+
+  test('whatever is asked whenever, it says what asking anew says', async () => {
+    const step = fc.record({
+      name: fc.constantFrom(...NAMES),
+      id: fc.nat(0xffff),
+      afterMs: fc.constantFrom(0, 1, 300, 700, 1000, 1900, 61_000),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const quick = aWorld();
+        const whole = aWorld();
+        for (const { name, id, afterMs } of steps) {
+          const message = query(name, 'A', { id });
+          const reply = quick.proxy.again(message, false) ?? (await quick.handle(message));
+          expect(reply).toEqual(await whole.handle(message));
+          expect(quick.granted('192.0.2.1')).toEqual(whole.granted('192.0.2.1'));
+          for (const world of [quick, whole]) world.clock.advance(afterMs);
+        }
+        expect(quick.proxy.totals()).toEqual(whole.proxy.totals());
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
