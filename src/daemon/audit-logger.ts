@@ -20,6 +20,10 @@ export interface LoggedFlow {
   readonly more?: Partial<AuditEvent>;
 }
 
+function kindOf(record: AuditRecord): string {
+  return 'reason' in record && record.reason === 'proof' ? 'proof' : record.event_type;
+}
+
 /** Counts records by kind and attempts behind them. */
 export class AuditLogger {
   readonly #sink: AuditSink;
@@ -55,20 +59,31 @@ export class AuditLogger {
 
   /** Counts a record that is in the log already. */
   count(record: AuditRecord): void {
-    const isProof = 'reason' in record && record.reason === 'proof';
-    const kind = isProof ? 'proof' : record.event_type;
-    this.#totals.set(kind, (this.#totals.get(kind) ?? 0) + 1);
+    this.#add(kindOf(record), 1);
   }
 
-  /** Writes records, all in one piece. */
-  logEvents(records: readonly AuditRecord[]): void {
-    if (records.length === 0) return;
+  #add(kind: string, count: number): void {
+    this.#totals.set(kind, (this.#totals.get(kind) ?? 0) + count);
+  }
+
+  /** Writes records, all in one piece; each is asked for when the one before is encoded. */
+  logEvents(records: Iterable<AuditRecord>): void {
+    const kinds = new Map<string, number>();
+    let lines = '';
+    let length = 0;
+    for (const record of records) {
+      lines += encodeRecord(record);
+      length++;
+      const kind = kindOf(record);
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    }
+    if (length === 0) return;
     try {
       if (this.#closed) throw new Error('the log is closed');
-      this.#sink.append(records.map(encodeRecord).join(''));
-      for (const record of records) this.count(record);
+      this.#sink.append(lines);
+      for (const [kind, count] of kinds) this.#add(kind, count);
     } catch {
-      this.#lost += records.length;
+      this.#lost += length;
     }
   }
 

@@ -18,6 +18,8 @@ export interface FlowPipelineOptions {
   readonly nowMs: () => number;
 }
 
+type Refusal = readonly [FlowEvent, AuditEvent];
+
 /** The same for the same record of the same event. */
 export function recordKey(record: Pick<AuditEvent, 'timestamp' | 'pid' | 'dst_ip'>): string {
   return `${record.timestamp} ${record.pid ?? 0} ${record.dst_ip ?? ''}`;
@@ -40,20 +42,25 @@ export class FlowPipeline {
 
   /** Takes a batch as the loader sends it; when it returns, the records are in the log or lost. */
   processBlockedEvents(bytes: Uint8Array, resent: boolean): void {
-    const { logger, knowledge, known, onEvent, onRefused, nowMs } = this.#options;
-    const { events, undecodable } = decodeEvents(bytes);
-    this.#undecodable += undecodable;
-    const records: AuditEvent[] = [];
-    const refused: [FlowEvent, AuditEvent][] = [];
-    for (const event of events) {
+    const { logger, onRefused } = this.#options;
+    const refused: Refusal[] = [];
+    logger.logEvents(this.#records(bytes, resent, refused));
+    for (const [event, record] of refused) onRefused(event, record);
+  }
+
+  *#records(bytes: Uint8Array, resent: boolean, refused: Refusal[]): Generator<AuditEvent> {
+    const { knowledge, known, onEvent, nowMs } = this.#options;
+    for (const event of decodeEvents(bytes)) {
+      if (event === undefined) {
+        this.#undecodable++;
+        continue;
+      }
       onEvent(event);
       const record = attribute(event, knowledge);
       if (resent && known.has(recordKey(record))) continue;
       if (!event.allowed) refused.push([event, record]);
-      if (this.#coalescer.isFirst(event, record, nowMs())) records.push(record);
+      if (this.#coalescer.isFirst(event, record, nowMs())) yield record;
     }
-    logger.logEvents(records);
-    for (const [event, record] of refused) onRefused(event, record);
   }
 
   /** Writes what repeats have gathered; to be called every few seconds and before a seal. */

@@ -37,18 +37,28 @@ function isEmptyValue(value: unknown): boolean {
   return value === undefined || value === '' || value === 0;
 }
 
+/** Text that JSON writes as it stands. */
+const PLAIN = /^[ !#-[\]-~]*$/u;
+
+/** JSON of a value; text, by far the most, mostly needs nothing but its quotes. */
+function encodeValue(value: unknown): string {
+  if (typeof value === 'string' && PLAIN.test(value)) return `"${value}"`;
+  return JSON.stringify(value);
+}
+
 /** A record's line, with its line end. */
 export function encodeRecord(record: AuditRecord): string {
   const fields = record as unknown as Readonly<Record<string, unknown>>;
-  const line: Record<string, unknown> = {};
+  let line = '';
   for (const name of CONTRACT_ORDER) {
     const value = fields[name];
-    if (typeof value === 'boolean' || !isEmptyValue(value)) line[name] = value;
+    if (!isEmptyValue(value)) line += `,"${name}":${encodeValue(value)}`;
   }
   for (const name in fields) {
-    if (!CONTRACT.has(name) && !isEmptyValue(fields[name])) line[name] = fields[name];
+    const value = fields[name];
+    if (!CONTRACT.has(name) && !isEmptyValue(value)) line += `,"${name}":${encodeValue(value)}`;
   }
-  return `${JSON.stringify(line)}\n`;
+  return `{${line.slice(1)}}\n`;
 }
 
 /** A log read back: its records, and the 1-based numbers of the lines that are none. */

@@ -29,12 +29,14 @@ export interface BpfBlockedEvent {
 }
 
 const AT = OFFSET.blocked_event;
+const NO_ADDRESS = new Uint8Array(16);
 
 /** Decodes the first 64 bytes; version 0 reads as 4, any other version is undefined. */
 export function decodeBlockedEvent(bytes: Uint8Array): BpfBlockedEvent | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = view.getUint8(AT.ip_version);
   if (version !== 0 && version !== 4 && version !== 6) return undefined;
+  const address = (at: number) => (version === 6 ? bytes.slice(at, at + 16) : NO_ADDRESS);
   return {
     ipVersion: version === 6 ? 6 : 4,
     allowed: view.getUint8(AT.allowed),
@@ -44,8 +46,8 @@ export function decodeBlockedEvent(bytes: Uint8Array): BpfBlockedEvent | undefin
     dstIp: view.getUint32(AT.dst_ip, true),
     srcPort: view.getUint16(AT.src_port, true),
     dstPort: view.getUint16(AT.dst_port, true),
-    srcIp6: bytes.slice(AT.src_ip6, AT.src_ip6 + 16),
-    dstIp6: bytes.slice(AT.dst_ip6, AT.dst_ip6 + 16),
+    srcIp6: address(AT.src_ip6),
+    dstIp6: address(AT.dst_ip6),
     timestamp: view.getBigUint64(AT.timestamp, true),
     pid: view.getUint32(AT.pid, true),
     pad2: view.getUint32(AT.pad2, true),

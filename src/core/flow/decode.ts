@@ -11,22 +11,16 @@ const NOT_IP = 255;
 const TCP = 6;
 const UDP = 17;
 
-/** A batch of events; `undecodable` ones are counted, never guessed. */
-export interface DecodedEvents {
-  readonly events: readonly FlowEvent[];
-  readonly undecodable: number;
-}
-
-/** Decodes a batch as the loader sends it. */
-export function decodeEvents(bytes: Uint8Array): DecodedEvents {
-  const events: FlowEvent[] = [];
-  let undecodable = bytes.length % SIZE.event === 0 ? 0 : 1;
-  for (let at = 0; at + SIZE.event <= bytes.length; at += SIZE.event) {
-    const event = decodeEvent(bytes.subarray(at, at + SIZE.event));
-    if (event === undefined) undecodable++;
-    else events.push(event);
+/**
+ * Decodes a batch as the loader sends it, one by one, so that each is done with before the next is
+ * made; undefined is one that can't be decoded, and is never guessed.
+ */
+export function* decodeEvents(bytes: Uint8Array): Generator<FlowEvent | undefined> {
+  let at = 0;
+  for (; at + SIZE.event <= bytes.length; at += SIZE.event) {
+    yield decodeEvent(bytes.subarray(at, at + SIZE.event));
   }
-  return { events, undecodable };
+  if (at < bytes.length) yield undefined;
 }
 
 function decodeEvent(bytes: Uint8Array): FlowEvent | undefined {

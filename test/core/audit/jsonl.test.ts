@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type AuditEvent, isConnectionAllowed } from '../../../src/core/audit/event.ts';
 import { decodeLog, encodeRecord } from '../../../src/core/audit/jsonl.ts';
@@ -34,6 +35,17 @@ test('hostile text stays inside its string', () => {
   const line = encodeRecord({ ...EVENT, process });
   expect(line.trimEnd()).not.toContain('\n');
   expect(decodeLog(line).records[0]).toMatchObject({ process });
+});
+
+test('whatever a text holds, the line says what a serialiser says', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const line = encodeRecord({ ...EVENT, process: text });
+      expect(line).toContain(text === '' ? '' : `"process":${JSON.stringify(text)},`);
+      expect(decodeLog(line)).toMatchObject({ badLines: [], records: [{ dst_port: 443 }] });
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test('allowed kinds', () => {
