@@ -1,5 +1,6 @@
 // One JSON object a line. Encoding fixes the order of the contract; decoding is tolerant and names
 // the lines it could not read.
+import { consoleJson } from './console-json.ts';
 import type { AuditRecord } from './event.ts';
 
 const CONTRACT_ORDER = [
@@ -48,7 +49,7 @@ export function encodeRecord(record: AuditRecord): string {
   for (const name in fields) {
     if (!CONTRACT.has(name) && !isEmptyValue(fields[name])) line[name] = fields[name];
   }
-  return `${JSON.stringify(line)}\n`;
+  return `${consoleJson(line)}\n`;
 }
 
 /** A log read back: its records, and the 1-based numbers of the lines that are none. */
