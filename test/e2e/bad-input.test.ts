@@ -43,12 +43,15 @@ const CASES: readonly {
   {
     name: 'loopback upstream',
     with: { 'dns-upstream': '127.0.0.1' },
-    says: ['input dns-upstream', 'is on this machine'],
+    says: ['input dns-upstream line 1 column 1', 'a resolver that is not this machine'],
   },
   {
     name: 'unspecified upstream',
     with: { 'dns-upstream': '0.0.0.0, ::' },
-    says: ['"0.0.0.0" is on this machine', '"::" is on this machine'],
+    says: [
+      'line 1 column 1: found "0.0.0.0", expected a resolver that is not this machine',
+      'line 1 column 10: found "::", expected a resolver that is not this machine',
+    ],
   },
   {
     name: 'not in cgroup2',

@@ -10,8 +10,8 @@ import { suffixSection } from './public-suffix.ts';
 /** What an entry may be, by the list it stands in. */
 export interface EntryKind {
   readonly action: Action;
-  /** `hosts` takes addresses with a warning, `cidrs` refuses names, `any` takes both. */
-  readonly takes: 'hosts' | 'cidrs' | 'any';
+  /** `names` refuses addresses, `hosts` takes them with a warning, `cidrs` refuses names, `any` takes both. */
+  readonly takes: 'names' | 'hosts' | 'cidrs' | 'any';
   readonly allowBroad: boolean;
 }
 
@@ -59,6 +59,8 @@ export function checkTarget(target: Target, text: string, kind: EntryKind): read
       throw new Fault(0, text, 'an address or a CIDR; names go with the hosts');
     return checkBroad(target, text, kind);
   }
+  if (kind.takes === 'names')
+    throw new Fault(0, text, 'a host; an address that steps reach goes in allowed-cidrs');
   const notes: Note[] = [];
   if (kind.takes === 'hosts') {
     const message = `${printTarget(target)} is an address: taken as an address rule, better placed with the CIDRs`;

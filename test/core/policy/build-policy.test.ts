@@ -146,6 +146,20 @@ describe('auto-allowed rules', () => {
     ]);
   });
 
+  it('takes no address there: steps would not reach it', () => {
+    const result = buildPolicy(
+      { ...INPUTS, azureInfraHosts: 'a.example.com, 192.0.2.1' },
+      undefined,
+      {
+        serverUrl: '',
+        actionsUrls: [],
+      },
+    );
+    expect('errors' in result && result.errors.map(renderProblem)).toEqual([
+      'input azure-infra-hosts line 1 column 16: found "192.0.2.1", expected a host; an address that steps reach goes in allowed-cidrs',
+    ]);
+  });
+
   it('takes hosts of service addresses at or below GitHub, leaves out others with a warning', () => {
     const result = buildPolicy(INPUTS, undefined, {
       serverUrl: 'https://ghe.example.com',
