@@ -10,7 +10,11 @@ const CASES: readonly {
   readonly with: Readonly<Record<string, string>>;
   readonly says: readonly string[];
 }[] = [
-  { name: 'unknown mode', with: { mode: 'block' }, says: ['input mode: found "block"'] },
+  {
+    name: 'unknown mode',
+    with: { mode: 'block' },
+    says: ['input mode line 1 column 1: found "block"', '"block" is "enforce" here'],
+  },
   {
     name: 'unknown input',
     with: { 'allowed-host': 'a.example' },
@@ -52,6 +56,11 @@ const CASES: readonly {
       'line 1 column 1: found "0.0.0.0", expected a resolver that is not this machine',
       'line 1 column 10: found "::", expected a resolver that is not this machine',
     ],
+  },
+  {
+    name: 'no days',
+    with: { 'artifact-retention-days': '0' },
+    says: ['input artifact-retention-days line 1 column 1: found "0"'],
   },
   {
     name: 'not in cgroup2',

@@ -100,19 +100,25 @@ function parseUnspaced(text: string, kind: EntryKind): Entry {
   }
 }
 
+const BLANK_HINTS = {
+  ports: 'ports stand right behind the colon; separate two entries with a comma or a new line',
+  entries: 'separate two entries with a comma or a new line',
+};
+
 /** An entry without blanks around it; throws the leftmost Fault. */
 export function parseEntry(text: string, kind: EntryKind): Entry {
   const blank = text.search(/\s/u);
   if (blank < 0) return parseUnspaced(text, kind);
   const head = text.slice(0, blank);
   try {
-    parseUnspaced(head, kind);
+    // A colon before the blank lacks its ports at the blank: the blank is what is wrong.
+    parseUnspaced(head.replace(/:$/u, ''), kind);
   } catch (error) {
     if (error instanceof Fault && error.at < blank) throw error;
   }
   throw new Fault(
     blank,
     text.slice(blank),
-    'no blank inside an entry: separate two entries with a comma or a new line',
+    `no blank inside an entry: ${BLANK_HINTS[head.endsWith(':') ? 'ports' : 'entries']}`,
   );
 }

@@ -74,7 +74,7 @@ describe('buildPolicy', () => {
     ['version: 2\n', [[1, 10, '2']]],
     ['version: 1\ndefaultAction: deny\n', [[2, 1, 'defaultAction']]],
     ['version: 1\nnope: 1\n', [[2, 1, 'nope']]],
-    ['version: 1\nrules:\n- host: a.com\n  ports: []\n', [[4, 10, '[…]']]],
+    ['version: 1\nrules:\n- host: a.com\n  ports: []\n', [[4, 10, '[]']]],
     ['version: 1\nrules:\n- host: a.com:443\n', [[3, 14, ':443']]],
     ['version: 1\nrules:\n- host: "x.api-*.com"\n', [[3, 12, 'api-*']]],
     ['version: 1\nrules:\n- host: "x.\\x61pi-*.com"\n', [[3, 9, 'api-*']]],
