@@ -139,7 +139,12 @@ test('one annotation a destination, whoever tried it', () => {
 });
 
 test('the rule that would allow ICMP is one of a file: no input can say it', () => {
-  const ping = { ...BLOCKED, event_type: 'protocol_blocked', protocol: 'ICMP', dst_port: 0 } as const;
+  const ping = {
+    ...BLOCKED,
+    event_type: 'protocol_blocked',
+    protocol: 'ICMP',
+    dst_port: 0,
+  } as const;
   const summary = renderSummary(reportOf(STARTED, ping), FACTS).replace(/&#(\d+);/gu, (_, point) =>
     String.fromCodePoint(Number(point)),
   );
