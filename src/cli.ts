@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { consoleJson } from './core/audit/console-json.ts';
 import { isGuarded } from './core/dns/guard.ts';
 import { buildPolicy } from './core/policy/build-policy.ts';
 import type { PolicyDocument } from './core/policy/document.ts';
@@ -14,6 +15,7 @@ import {
 } from './core/policy/explain.ts';
 import { parseSubject } from './core/policy/parse-subject.ts';
 import { codePoints, Fault, renderProblem } from './core/policy/problem.ts';
+import { consoleLine } from './core/report/sanitise.ts';
 import { parsePolicyText, readPolicyFile } from './edge/host/policy-file.ts';
 
 const USAGE = `usage:
@@ -84,18 +86,23 @@ function build(values: Values, document: PolicyDocument) {
   return buildPolicy(inputs, document, { actionsUrls: [], serverUrl: '' });
 }
 
+/** One line; what a policy says in it is no command of the runner's. */
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${consoleLine(text)}\n`);
+}
+
+function printJson(value: unknown): void {
+  process.stdout.write(`${consoleJson(value)}\n`);
 }
 
 function complain(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${consoleLine(text)}\n`);
 }
 
 function lint(values: Values, document: PolicyDocument): number {
   const built = build(values, document);
   const errors = 'errors' in built ? built.errors : [];
-  if (values.json) print(JSON.stringify({ errors, warnings: built.warnings }));
+  if (values.json) printJson({ errors, warnings: built.warnings });
   else {
     for (const problem of errors) print(`error: ${renderProblem(problem)}`);
     for (const problem of built.warnings) print(`warning: ${renderProblem(problem)}`);
@@ -136,7 +143,7 @@ function explainSubject(values: Values, document: PolicyDocument, text: string):
   const explanation = explain(built.policy, subject, pair, (address) =>
     isGuarded(address, () => false),
   );
-  if (values.json) print(JSON.stringify(explanation));
+  if (values.json) printJson(explanation);
   else printExplanation(explanation);
   return allowsAny(explanation) ? 0 : 1;
 }
@@ -145,7 +152,7 @@ async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args);
   const [command, path, subject, ...rest] = positionals;
   if (values.help) {
-    print(USAGE);
+    process.stdout.write(`${USAGE}\n`);
     return 0;
   }
   if (command === 'lint' && path !== undefined && subject === undefined) {
@@ -154,7 +161,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (command === 'explain' && path !== undefined && subject !== undefined && rest.length === 0) {
     return explainSubject(values, await readDocument(path), subject);
   }
-  complain(USAGE);
+  process.stderr.write(`${USAGE}\n`);
   return 2;
 }
 

@@ -9,7 +9,7 @@ import { type SavedSession, STATE_KEY } from './action/session-files.ts';
 import { startSession } from './action/start-session.ts';
 import type { PolicyDocument } from './core/policy/document.ts';
 import type { SessionSettings } from './core/wire/session.ts';
-import { type RawInputs, readInputs } from './edge/github/inputs.ts';
+import { type RawInputs, readInputs, wrongInput } from './edge/github/inputs.ts';
 import { type RunnerContext, readRunnerContext } from './edge/github/runner-context.ts';
 import { probeRootAccess, tryBecomeRoot, trySudo, trySudoMay } from './edge/github/sudo.ts';
 import { log, maskSecret, outputs, state } from './edge/github/workflow-commands.ts';
@@ -86,8 +86,9 @@ async function prepare(inputs: RawInputs, context: RunnerContext, mount: string 
   const chosen = chooseCgroup(text('cgroup'), context.hosted, mount ?? '');
   if ('error' in chosen) machineErrors.push(chosen.error);
   const days = text('artifact-retention-days');
-  if (!/^\d*$/.test(days)) {
-    inputErrors.push(`input artifact-retention-days: found "${days}", expected a number of days`);
+  if (!/^(?:[1-9]\d{0,2})?$/.test(days)) {
+    const expected = 'a number of days from 1 to 999, or nothing for the setting of the repository';
+    inputErrors.push(wrongInput('artifact-retention-days', days, expected));
   }
   for (const warning of prepared.warnings) log.warning(warning);
   return {

@@ -1,6 +1,7 @@
 // Inputs, policy file and machine into one session, or every error at once, before anything on the
 // runner has changed.
 import { buildPolicy } from '../core/policy/build-policy.ts';
+import { deniedUpstreamWarnings } from '../core/policy/denied-upstreams.ts';
 import type { PolicyDocument } from '../core/policy/document.ts';
 import { parseNotifyUrl } from '../core/policy/notify-url.ts';
 import { renderProblem } from '../core/policy/problem.ts';
@@ -83,9 +84,10 @@ export function prepareSession(parts: SessionParts): PreparedSession {
     document === undefined
       ? {}
       : { configFile: { path: text('config-file'), sha256: document.sha256 } };
+  const denied = deniedUpstreamWarnings(built.policy, resolvers.config.upstreams);
   return {
     kind: 'session',
-    warnings,
+    warnings: [...warnings, ...denied.map(renderProblem)],
     lockdown: built.lockdown.enabled ? built.lockdown.commands : undefined,
     session: {
       version: 1,

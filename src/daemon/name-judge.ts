@@ -96,12 +96,12 @@ export class NameJudge {
     const { keeper, clock, onGranted } = this.#options;
     const { name } = known.question;
     const nowMs = clock.nowMs();
-    if (judged.grants.length > 0) {
-      await keeper.open({ name, grants: judged.grants, expiresAtMs: judged.expiresAtMs, nowMs });
-    }
+    const { grants, expiresAtMs } = judged;
+    const opens = grants.length > 0 && (await keeper.open({ name, grants, expiresAtMs, nowMs }));
     for (const lesson of judged.learned) this.learned.learn(lesson);
     this.noteAnswer(known, judged.addresses);
-    const granted = judged.grants.filter((item) => item.grants.length > 0);
+    // What is merely extended was open already: nobody was refused for want of it.
+    const granted = opens ? grants.filter((item) => item.grants.length > 0) : [];
     if (granted.length > 0) {
       onGranted({ name, addresses: granted.map((item) => item.address), atMs: nowMs });
     }

@@ -41,7 +41,7 @@ export function sessionStarted(
       : { policy_file: configFile.path, policy_sha256: configFile.sha256 }),
     upstreams: upstreams.map(({ address, port }) => `${address} port ${port}`),
     ...(cloud === undefined ? {} : { cloud }),
-    auto_allowed: describeAutoAllowed(policy),
+    auto_allowed: describeAutoAllowed(policy, upstreams),
     clock_offset_ns: clockOffsetNs.toString(),
     repository: job.repository,
     workflow: job.workflow,

@@ -47,3 +47,14 @@ test('a wrong upstream in the input is an error of the input', () => {
     machineErrors: [],
   });
 });
+
+test('a rule that denies the upstream is a warning: it is not policy', () => {
+  const prepared = prepareSession(parts({ 'blocked-cidrs': '198.51.100.0/24, 192.0.2.0/24' }));
+  expect(prepared).toMatchObject({ kind: 'session' });
+  expect(prepared.warnings).toEqual([
+    expect.stringMatching(
+      /^input blocked-cidrs line 1 column 18: 192\.0\.2\.0\/24 denies the upstream resolver 192\.0\.2\.53/u,
+    ),
+  ]);
+  expect(prepareSession(parts({ 'blocked-cidrs': '192.0.2.0/24:443' })).warnings).toEqual([]);
+});

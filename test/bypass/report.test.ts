@@ -20,7 +20,7 @@ afterAll(() => told.print());
 
 /** Tags the summary is made of; everything else in its HTML would be somebody else's. */
 const OWN_TAGS = new Set(
-  'h2 h3 h4 p table thead tbody tr th td code pre em strong ul li details summary blockquote hr br'.split(
+  'h2 h3 h4 p table thead tbody tr th td code pre em strong ul li details summary blockquote hr br wbr'.split(
     ' ',
   ),
 );

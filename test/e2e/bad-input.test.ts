@@ -10,7 +10,11 @@ const CASES: readonly {
   readonly with: Readonly<Record<string, string>>;
   readonly says: readonly string[];
 }[] = [
-  { name: 'unknown mode', with: { mode: 'block' }, says: ['input mode: found "block"'] },
+  {
+    name: 'unknown mode',
+    with: { mode: 'block' },
+    says: ['input mode line 1 column 1: found "block"', '"block" is "enforce" here'],
+  },
   {
     name: 'unknown input',
     with: { 'allowed-host': 'a.example' },
@@ -43,12 +47,20 @@ const CASES: readonly {
   {
     name: 'loopback upstream',
     with: { 'dns-upstream': '127.0.0.1' },
-    says: ['input dns-upstream', 'is on this machine'],
+    says: ['input dns-upstream line 1 column 1', 'a resolver that is not this machine'],
   },
   {
     name: 'unspecified upstream',
     with: { 'dns-upstream': '0.0.0.0, ::' },
-    says: ['"0.0.0.0" is on this machine', '"::" is on this machine'],
+    says: [
+      'line 1 column 1: found "0.0.0.0", expected a resolver that is not this machine',
+      'line 1 column 10: found "::", expected a resolver that is not this machine',
+    ],
+  },
+  {
+    name: 'no days',
+    with: { 'artifact-retention-days': '0' },
+    says: ['input artifact-retention-days line 1 column 1: found "0"'],
   },
   {
     name: 'not in cgroup2',

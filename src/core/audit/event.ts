@@ -76,7 +76,7 @@ interface SessionEventBase {
 /** Auto-allowed traffic of one type. */
 export interface AutoAllowed {
   readonly type: string;
-  readonly whose: 'every step' | 'the runner' | 'the runner and the platform';
+  readonly whose: 'every step' | 'the runner' | 'the runner and the platform' | 'the daemon';
   readonly targets: readonly string[];
 }
 

@@ -1,5 +1,6 @@
 // One JSON object a line. Encoding fixes the order of the contract; decoding is tolerant and names
 // the lines it could not read.
+import { consoleJson } from './console-json.ts';
 import type { AuditRecord } from './event.ts';
 
 const CONTRACT_ORDER = [
@@ -37,13 +38,13 @@ function isEmptyValue(value: unknown): boolean {
   return value === undefined || value === '' || value === 0;
 }
 
-/** Text that JSON writes as it stands. */
-const PLAIN = /^[ !#-[\]-~]*$/u;
+/** Text that JSON, and a runner's console, take as it stands. */
+const PLAIN = /^[ !$-[\]-~]*$/u;
 
 /** JSON of a value; text, by far the most, mostly needs nothing but its quotes. */
 function encodeValue(value: unknown): string {
   if (typeof value === 'string' && PLAIN.test(value)) return `"${value}"`;
-  return JSON.stringify(value);
+  return consoleJson(value);
 }
 
 /** A record's line, with its line end. */

@@ -44,6 +44,31 @@ class WrittenEntries extends OneOrMany<Written> {
   }
 }
 
+/** Holdings that are looked through one by one. */
+const FEW = 8;
+
+/** Holdings of one group have the same pairs in the same table. */
+function groupOf({ table, segment }: Holding): string {
+  return `${table}|${segment.key}`;
+}
+
+function isForAll({ table }: Holding): boolean {
+  return table === 'user' || table === 'auto';
+}
+
+/** The longest holding of each group, of equals the latest set. */
+function leadersOf(holdings: readonly Holding[]): Map<string, Holding> {
+  const leaders = new Map<string, Holding>();
+  for (const holding of holdings) {
+    const key = groupOf(holding);
+    const lead = leaders.get(key);
+    if (lead !== undefined && lead.expiresAtMs > holding.expiresAtMs) continue;
+    leaders.delete(key);
+    leaders.set(key, holding);
+  }
+  return leaders;
+}
+
 /** All holdings of one address, and the entries the kernel has of it. */
 export class AddressState extends OneOrMany<Holding> {
   /** addressKey() of the address. */
@@ -53,6 +78,9 @@ export class AddressState extends OneOrMany<Holding> {
   unsure = false;
   /** Some holding was of all ports but some: entries depend on each other. */
   wide = false;
+  /** Of many holdings the leading ones; made when they are asked for. */
+  #leading: Map<string, Holding> | undefined = undefined;
+  #latest: Holding | undefined = undefined;
 
   constructor(key: string) {
     super();
@@ -61,6 +89,51 @@ export class AddressState extends OneOrMany<Holding> {
 
   protected override keyOf({ name, table, segment }: Holding): string {
     return `${name}|${table}|${segment.key}`;
+  }
+
+  override set(holding: Holding): Holding | undefined {
+    const before = super.set(holding);
+    if (isForAll(holding)) this.#latest = holding;
+    const leading = this.#leading;
+    if (leading === undefined) return before;
+    const key = groupOf(holding);
+    const lead = leading.get(key);
+    if (lead === undefined || holding.expiresAtMs >= lead.expiresAtMs) {
+      leading.delete(key);
+      leading.set(key, holding);
+    } else if (lead === before) this.#leading = undefined;
+    return before;
+  }
+
+  override delete(like: Holding): void {
+    const gone = this.get(like);
+    super.delete(like);
+    if (gone === undefined) return;
+    if (this.#latest === gone) this.#latest = undefined;
+    if (this.#leading?.get(groupOf(gone)) === gone) this.#leading = undefined;
+  }
+
+  /**
+   * Holdings of which each pair's longest is one, the latest set last: of many names with the same
+   * pairs one speaks for all. An address may have tens of thousands of names.
+   */
+  leading(): readonly Holding[] {
+    if (this.size <= FEW) return this.values();
+    this.#leading ??= leadersOf(this.values());
+    return [...this.#leading.values()];
+  }
+
+  /** Those of one name. */
+  ofName(name: number): readonly Holding[] {
+    if (this.size <= FEW) return this.values().filter((holding) => holding.name === name);
+    return this.leading().flatMap((lead) => this.get({ ...lead, name }) ?? []);
+  }
+
+  /** The latest set of those that are everybody's and live. */
+  latestForAll(nowMs: number): Holding | undefined {
+    const isLive = ({ expiresAtMs }: Holding) => expiresAtMs > nowMs;
+    if (this.#latest !== undefined && isLive(this.#latest)) return this.#latest;
+    return this.values().findLast((holding) => isForAll(holding) && isLive(holding));
   }
 }
 
@@ -90,7 +163,7 @@ function claimOf({ segment, name, expiresAtMs }: Holding): Claim {
 /** The entries an address should have. */
 function wantedEntries(state: AddressState, nowMs: number): readonly Written[] {
   const claims = new Map<Table, Claim[]>();
-  for (const holding of state.values()) {
+  for (const holding of state.leading()) {
     if (holding.expiresAtMs <= nowMs) continue;
     const mine = claims.get(holding.table) ?? [];
     mine.push(claimOf(holding));

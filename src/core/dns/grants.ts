@@ -203,7 +203,7 @@ export class Grants {
     port: number,
     nowMs: number,
   ): { readonly name: string | undefined; readonly rule: number } | undefined {
-    const holdings = this.#addresses.get(addressKey(address))?.values() ?? [];
+    const holdings = this.#addresses.get(addressKey(address))?.leading() ?? [];
     const found = holdings.findLast(
       (holding) =>
         holding.table === table &&
@@ -215,24 +215,13 @@ export class Grants {
 
   /** The name of the latest live grant of an address, for reverse questions. */
   latestName(address: Address, nowMs: number): string | undefined {
-    const isForAll = ({ table }: Holding) => table !== 'runner' && table !== 'daemon';
-    return this.#live(address, nowMs, isForAll)[0];
+    const latest = this.#addresses.get(addressKey(address))?.latestForAll(nowMs);
+    return latest && this.nameOf(latest.name);
   }
 
   /** Names with live grants, the latest first: what a round of forward look-ups asks again. */
   grantedNames(): readonly string[] {
     return this.#names.holding();
-  }
-
-  #live(address: Address, nowMs: number, wanted: (holding: Holding) => boolean): readonly string[] {
-    const state = this.#addresses.get(addressKey(address));
-    const names = new Set<string>();
-    for (const holding of state?.values().toReversed() ?? []) {
-      if (holding.table === 'denial' || holding.expiresAtMs <= nowMs || !wanted(holding)) continue;
-      const name = this.nameOf(holding.name);
-      if (name !== undefined) names.add(name);
-    }
-    return [...names];
   }
 }
 
@@ -241,12 +230,12 @@ function opens({ table }: Holding): boolean {
 }
 
 function isHeldBy(state: AddressState, name: number): boolean {
-  return state.values().some((holding) => holding.name === name && opens(holding));
+  return state.ofName(name).some(opens);
 }
 
 /** Takes a name's grants off an address. */
 function letGo(state: AddressState, name: number): readonly Change[] {
-  const gone = state.values().filter((one) => one.name === name && opens(one));
+  const gone = state.ofName(name).filter(opens);
   for (const holding of gone) state.delete(holding);
   return gone.map((replaced) => ({ state, holding: undefined, replaced }));
 }

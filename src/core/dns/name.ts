@@ -6,6 +6,8 @@ import { DnsDecodeError } from './dns-decode-error.ts';
 const MAX_NAME = 255;
 const POINTER = 0xc0;
 const HEADER_SIZE = 12;
+/** More than a name of 127 labels needs in practice; long chains of pointers cost time and say nothing. */
+const MAX_POINTERS = 64;
 
 /** A name read from a message and the offset behind its first appearance. */
 export interface ReadName {
@@ -54,11 +56,14 @@ export function readName(bytes: Uint8Array, offset: number): ReadName {
   let limit = offset;
   let next: number | undefined;
   let size = 1;
+  let pointers = 0;
   for (;;) {
     const length = bytes[at];
     if (length === undefined) throw new DnsDecodeError('name', 'a name runs past the end');
     if (length === 0) break;
     if (length >= POINTER) {
+      if (++pointers > MAX_POINTERS)
+        throw new DnsDecodeError('name', 'a name has too many pointers');
       limit = pointerTarget(bytes, at, limit);
       next ??= at + 2;
       at = limit;

@@ -108,7 +108,7 @@ function hostList(
   if (trimmed === '') {
     return { items: constantRules(defaults, label).map(onHttps), errors: [], warnings: [] };
   }
-  const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'hosts' });
+  const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'names' });
   return { ...parsed, items: parsed.items.map((draft) => onHttps(labelled(draft, label))) };
 }
 
@@ -126,14 +126,13 @@ function portOf(url: URL): number {
   return url.protocol === 'https:' ? 443 : 80;
 }
 
-/** The rule of one service's address, or undefined when it isn't GitHub's. */
+/** The rule of one service's host, or undefined when it is no name of GitHub's. */
 function serviceUrlRule({ name, url: text }: ServiceUrl, server: string): RuleDraft | undefined {
   const url = parseUrl(text);
-  const isAddress = url !== undefined && /^[\d.]+$|:/u.test(url.hostname);
-  if (url === undefined) return undefined;
+  if (url === undefined || /^[\d.]+$|:/u.test(url.hostname)) return undefined;
   const suffixes = server === '' ? [SERVICE_SUFFIX] : [SERVICE_SUFFIX, server];
   if (!suffixes.some((suffix) => isAtOrBelow(url.hostname, suffix))) return undefined;
-  const entry = `${isAddress ? '' : '='}${url.hostname}:${portOf(url)}/tcp`;
+  const entry = `=${url.hostname}:${portOf(url)}/tcp`;
   return constantRules([entry], { type: 'github_service', reason: name })[0];
 }
 
@@ -146,7 +145,7 @@ function serviceUrlRules(inputs: AutoInputs): ParsedList<RuleDraft> {
     const rule = serviceUrlRule(service, server);
     if (rule !== undefined) items.push({ ...rule, where });
     else {
-      const message = `${service.url} is left out of the auto-allowed hosts: it is not GitHub's, an earlier step could have set it. Allow its host yourself if you need it`;
+      const message = `${service.url} is left out of the auto-allowed hosts: it is no name of GitHub's, an earlier step could have set it. Allow its host yourself if you need it`;
       warnings.push(warningAt(where, service.url, message));
     }
   }

@@ -5,6 +5,7 @@ import type { PolicyDocument } from './document.ts';
 import { type Lockdown, parseLockdownCommand } from './lockdown.ts';
 import type { EntryKind } from './parse-entry.ts';
 import {
+  type ListItem,
   type ParsedList,
   parseList,
   placesIn,
@@ -98,17 +99,31 @@ function contradictions(rules: readonly RuleDraft[]): readonly PolicyProblem[] {
   return found;
 }
 
+const COMMANDS = 'input sudo-allow-commands';
+
 /** The input `sudo-allow-commands`. */
 function parseCommands(text: string): ParsedList<string> {
-  const source = 'input sudo-allow-commands';
   const read = splitList(text).map((item) =>
-    readAt(item.text, placesIn(source, item), parseLockdownCommand),
+    readAt(item.text, placesIn(COMMANDS, item), parseLockdownCommand),
   );
   return {
     items: read.flatMap(({ value }) => value?.path ?? []),
     errors: read.flatMap(({ errors }) => errors),
     warnings: read.flatMap(({ warnings }) => warnings),
   };
+}
+
+/** Commands stay possible under a lockdown only. */
+function uselessCommands(
+  commands: readonly ListItem[],
+  isLockedDown: boolean,
+): readonly PolicyProblem[] {
+  const [first] = isLockedDown ? [] : commands;
+  if (first === undefined) return [];
+  const message = 'sudo-allow-commands changes nothing without sudo-lockdown: true';
+  return [
+    warningAt({ source: COMMANDS, line: first.line, column: first.column }, first.text, message),
+  ];
 }
 
 /** Builds the policy of a session; nothing is built when there is any error. */
@@ -124,11 +139,13 @@ export function buildPolicy(
   const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
   const auto = autoAllowedRules({ ...inputs, ...environment });
   const all = [...lists, suffixes, expected, commands, auto, parsed];
+  const isLockedDown = inputs.sudoLockdown || parsed.file.lockdown.enabled;
   const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
   const warnings = [
     ...all.flatMap((part) => part.warnings),
     ...contradictions(user),
     ...publicResolverWarnings(user),
+    ...uselessCommands(splitList(inputs.sudoAllowCommands), isLockedDown),
   ];
   const errors = all.flatMap((part) => part.errors);
   if (errors.length > 0) return { errors, warnings };
@@ -143,7 +160,7 @@ export function buildPolicy(
   return {
     policy,
     lockdown: {
-      enabled: inputs.sudoLockdown || lockdown.enabled,
+      enabled: isLockedDown,
       commands: [...new Set([...commands.items, ...lockdown.commands])],
     },
     warnings,

@@ -5,7 +5,7 @@ import type { Policy, Rule } from './policy.ts';
 /** Auto-allowed traffic of one type, for the same processes. */
 export interface DescribedAutoAllowed {
   readonly type: string;
-  readonly whose: 'every step' | 'the runner' | 'the runner and the platform';
+  readonly whose: 'every step' | 'the runner' | 'the runner and the platform' | 'the daemon';
   /** `=github.com:443/tcp`, in the policy's order. */
   readonly targets: readonly string[];
 }
@@ -21,13 +21,21 @@ function targetText({ text, ports }: Rule): string {
 
 function whoseOf(rule: Rule): DescribedAutoAllowed['whose'] {
   if (rule.runnerHost === true) return 'the runner';
-  return rule.target.kind === 'prefix' && rule.where.source === 'auto-allowed'
-    ? 'the runner and the platform'
-    : 'every step';
+  return rule.target.kind === 'prefix' ? 'the runner and the platform' : 'every step';
 }
 
-/** Every auto-allowed rule of a policy, grouped. */
-export function describeAutoAllowed(policy: Policy): readonly DescribedAutoAllowed[] {
+/** Every auto-allowed rule of a policy, grouped, behind the way to the upstream resolvers. */
+export function describeAutoAllowed(
+  policy: Policy,
+  upstreams: readonly { readonly address: string; readonly port: number }[],
+): readonly DescribedAutoAllowed[] {
+  const targets = upstreams.map(({ address, port }) =>
+    address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+  );
+  return [{ type: 'dns', whose: 'the daemon', targets }, ...describeRules(policy)];
+}
+
+function describeRules(policy: Policy): readonly DescribedAutoAllowed[] {
   const groups = new Map<string, DescribedAutoAllowed & { targets: string[] }>();
   for (const rule of policy.rules) {
     const type = rule.autoAllowedType;

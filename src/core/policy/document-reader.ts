@@ -9,7 +9,8 @@ type Doubt = { readonly at: number; readonly found: string; readonly message: st
 /** How a node reads in an error. */
 function found(node: DocumentNode): string {
   if (node.kind === 'scalar') return node.text === '' ? 'null' : node.text;
-  return node.kind === 'map' ? '{…}' : '[…]';
+  if (node.kind === 'map') return node.entries.length === 0 ? '{}' : '{…}';
+  return node.items.length === 0 ? '[]' : '[…]';
 }
 
 function keysExpected(

@@ -13,6 +13,16 @@ const MAX_LABEL = 63;
 const MAX_NAME = 253;
 const LABEL_EXPECTED =
   'a label of 1 to 63 letters, digits, "-" and "_" that neither starts nor ends with "-"';
+/** What people write around or behind a host, and what to do about it. */
+const HABITS: readonly (readonly [RegExp, string])[] = [
+  [/^xn--/iu, '; what stands behind "xn--" is no valid name: write its own letters'],
+  [/^["']|["']$/u, '; an entry has no quotes'],
+  [/^-$/u, '; entries are lines, without "- "'],
+  [/\//u, '; an entry has no path'],
+  [/@/u, '; an entry has no user'],
+  [/;/u, '; ";" separates ports, a comma or a new line separates entries'],
+  [/^!/u, '; what is denied goes with the blocked'],
+];
 
 /** A label as written and where it starts, in UTF-16 units. */
 export interface RawLabel {
@@ -31,14 +41,19 @@ export function splitLabels(text: string): readonly RawLabel[] {
   return labels.length > 1 && labels.at(-1)?.text === '' ? labels.slice(0, -1) : labels;
 }
 
+function labelFault({ at, text }: RawLabel): Fault {
+  const [, hint = ''] = HABITS.find(([habit]) => habit.test(text)) ?? [];
+  return new Fault(at, text, LABEL_EXPECTED + hint);
+}
+
 /** The canonical A-label; throws Fault at the label. */
 export function canonicalLabel(raw: RawLabel): string {
   if (raw.text === '') throw new Fault(raw.at, '', 'a label between the dots');
   const label = toASCII(raw.text, UTS46);
   if (label === null || !LABEL.test(label) || NOT_STD3.test(toUnicode(raw.text, UTS46).domain)) {
-    throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
+    throw labelFault(raw);
   }
-  if (label.length > MAX_LABEL) throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
+  if (label.length > MAX_LABEL) throw labelFault(raw);
   return label;
 }
 

@@ -10,8 +10,8 @@ import { suffixSection } from './public-suffix.ts';
 /** What an entry may be, by the list it stands in. */
 export interface EntryKind {
   readonly action: Action;
-  /** `hosts` takes addresses with a warning, `cidrs` refuses names, `any` takes both. */
-  readonly takes: 'hosts' | 'cidrs' | 'any';
+  /** `names` refuses addresses, `hosts` takes them with a warning, `cidrs` refuses names, `any` takes both. */
+  readonly takes: 'names' | 'hosts' | 'cidrs' | 'any';
   readonly allowBroad: boolean;
 }
 
@@ -59,6 +59,8 @@ export function checkTarget(target: Target, text: string, kind: EntryKind): read
       throw new Fault(0, text, 'an address or a CIDR; names go with the hosts');
     return checkBroad(target, text, kind);
   }
+  if (kind.takes === 'names')
+    throw new Fault(0, text, 'a host; an address that steps reach goes in allowed-cidrs');
   const notes: Note[] = [];
   if (kind.takes === 'hosts') {
     const message = `${printTarget(target)} is an address: taken as an address rule, better placed with the CIDRs`;
@@ -98,19 +100,25 @@ function parseUnspaced(text: string, kind: EntryKind): Entry {
   }
 }
 
+const BLANK_HINTS = {
+  ports: 'ports stand right behind the colon; separate two entries with a comma or a new line',
+  entries: 'separate two entries with a comma or a new line',
+};
+
 /** An entry without blanks around it; throws the leftmost Fault. */
 export function parseEntry(text: string, kind: EntryKind): Entry {
   const blank = text.search(/\s/u);
   if (blank < 0) return parseUnspaced(text, kind);
   const head = text.slice(0, blank);
   try {
-    parseUnspaced(head, kind);
+    // A colon before the blank lacks its ports at the blank: the blank is what is wrong.
+    parseUnspaced(head.replace(/:$/u, ''), kind);
   } catch (error) {
     if (error instanceof Fault && error.at < blank) throw error;
   }
   throw new Fault(
     blank,
     text.slice(blank),
-    'no blank inside an entry: separate two entries with a comma or a new line',
+    `no blank inside an entry: ${BLANK_HINTS[head.endsWith(':') ? 'ports' : 'entries']}`,
   );
 }

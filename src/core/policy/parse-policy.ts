@@ -31,6 +31,14 @@ const OTHER_KEYS = {
   defaultAction: 'default',
   searchDomains: 'search-domains',
   sudoLockdown: 'sudo-lockdown',
+  allow: 'rules',
+  deny: 'rules',
+  'allowed-hosts': 'rules',
+  'blocked-hosts': 'rules',
+  'allowed-cidrs': 'rules',
+  'blocked-cidrs': 'rules',
+  'default-action': 'default',
+  mode: 'the input mode',
 };
 /** Entries of `expected-blocks`, in the file and in the input. */
 export const EXPECTED_BLOCKS: EntryKind = { action: 'deny', takes: 'any', allowBroad: true };
@@ -53,7 +61,7 @@ function readVersion(
     return;
   }
   const node = entry.value;
-  if (node.kind !== 'scalar' || node.value !== 1) reader.wrong(node, '1');
+  if (node.kind !== 'scalar' || node.value !== 1) reader.wrong(node, 'the number 1');
 }
 
 function readRules(reader: DocumentReader, entry: MapEntry | undefined, allowBroad: boolean) {

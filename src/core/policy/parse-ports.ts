@@ -8,7 +8,7 @@ const PORT_EXPECTED = 'a port from 1 to 65535 without sign or leading zero';
 export function parsePort(text: string): number {
   if (text === '') throw new Fault(0, '', PORT_EXPECTED);
   if (/^\d+-\d+$/u.test(text)) {
-    throw new Fault(0, text, 'single ports: ranges are not known, list them with ";"');
+    throw new Fault(0, text, 'single ports: ranges are not known, list each port');
   }
   if (!/^[1-9]\d{0,4}$/u.test(text) || Number(text) > 65_535) {
     const service = /^[a-z][a-z0-9-]*$/iu.test(text) ? '; service names are not known' : '';

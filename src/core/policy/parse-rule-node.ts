@@ -12,7 +12,16 @@ import { readPorts } from './read-ports.ts';
 /** The keys of a rule. */
 export const RULE_KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'] as const;
 /** The other shape's keys. */
-const OTHER_KEYS = { type: 'host or cidr', value: 'host or cidr' };
+const OTHER_KEYS = {
+  type: 'host or cidr',
+  value: 'host or cidr',
+  hostname: 'host',
+  domain: 'host',
+  name: 'host',
+  ip: 'cidr',
+  address: 'cidr',
+  protocol: 'ports: [{ port: 443, protocol: tcp }]',
+};
 
 /** A target without ports; throws Fault. */
 export function parseBareTarget(text: string, kind: EntryKind) {
@@ -60,6 +69,19 @@ function checkPlainKeys(reader: DocumentReader, keys: ReadonlyMap<string, MapEnt
   }
 }
 
+/** Only an allow of a name is ever answered with addresses. */
+function warnPrivate(
+  reader: DocumentReader,
+  keys: ReadonlyMap<string, MapEntry>,
+  action: Action,
+): void {
+  const at = keys.get('private');
+  if (at === undefined || (keys.has('host') && action === 'allow')) return;
+  const message =
+    'private changes nothing here: it speaks of the answers of a host that is allowed';
+  reader.warn(at.keyStart, 'private', message);
+}
+
 /** Port 53 of a name opens nothing. */
 export function warnPort53(
   reader: DocumentReader,
@@ -89,6 +111,7 @@ export function parseRuleNode(
   const reasonEntry = keys.get('reason');
   const reason = reasonEntry && reader.string(reasonEntry.value, 'a text');
   const isPrivate = reader.boolean(keys.get('private')) ?? false;
+  if (isPrivate) warnPrivate(reader, keys, action);
   if (read === undefined) return undefined;
   warnPort53(reader, read.target, ports, portsEntry?.value ?? node);
   const kind: EntryKind = { action, allowBroad, takes: 'any' };

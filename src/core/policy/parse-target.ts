@@ -46,10 +46,10 @@ export function cutEntry(text: string): CutEntry {
 function addressFault(text: string, at = 0): Fault {
   const zone = text.indexOf('%');
   if (zone >= 0) return new Fault(at + zone, text.slice(zone), 'an address without a zone id');
-  const kind = text.includes(':')
-    ? 'an IPv6 address (RFC 4291)'
-    : 'a plain dotted-decimal IPv4 address';
-  return new Fault(at, text, kind);
+  if (text.includes(':')) return new Fault(at, text, 'an IPv6 address (RFC 4291)');
+  const isPort = /^\d{1,5}$/u.test(text);
+  const hint = isPort ? '; a further port of an entry stands behind ";"' : '';
+  return new Fault(at, text, `a plain dotted-decimal IPv4 address${hint}`);
 }
 
 function parseCidr(text: string, slash: number): Target {

@@ -84,7 +84,8 @@ export function publicResolverWarnings(rules: readonly RuleDraft[]): readonly Po
   return rules.flatMap((rule) => {
     const resolver = resolverOpenedBy(rule);
     if (resolver === undefined) return [];
-    const message = `${rule.text} opens ${resolver}, which answers DNS over HTTPS: any name can be asked there, and data sent in it, unseen by this policy. Leave it out, or allow the hosts behind it by name`;
+    const what = rule.text === resolver ? resolver : `${rule.text} opens ${resolver}, which`;
+    const message = `${what} answers DNS over HTTPS: any name can be asked there, and data sent in it, unseen by this policy. Leave it out, or allow the hosts behind it by name`;
     return [warningAt(rule.where, rule.text, message)];
   });
 }

@@ -7,16 +7,37 @@ const MAX = 10;
 
 /** The texts, most frequent first; the last one says how many are left out. */
 export function renderAnnotations(report: Report): readonly string[] {
-  const rows = [...report.blocked, ...report.dns].sort((one, other) => other.count - one.count);
-  const texts = new Set(rows.map(text));
-  if (texts.size <= MAX) return [...texts];
-  const kept = [...texts].slice(0, MAX - 1);
-  return [...kept, `cargowall: ${texts.size - kept.length} more destinations, see the job summary`];
+  const destinations = new Map<string, Told>();
+  for (const row of [...report.blocked, ...report.dns]) {
+    const where = whereOf(row);
+    const told = destinations.get(where) ?? { where, status: row.status, by: new Set(), count: 0 };
+    if (row.process !== '') told.by.add(row.process);
+    told.count += row.count;
+    destinations.set(where, told);
+  }
+  const most = [...destinations.values()].sort((one, other) => other.count - one.count);
+  if (most.length <= MAX) return most.map(text);
+  const kept = most.slice(0, MAX - 1);
+  const more = most.length - kept.length;
+  return [...kept.map(text), `cargowall: ${more} more destinations, see the job summary`];
 }
 
-function text(row: Row): string {
-  const host = destinationText(row.host, row.address, 0);
-  const port = row.port === 0 ? '' : ` port ${row.port}`;
-  const process = row.process === '' ? '' : ` by ${row.process}`;
-  return sanitise(`cargowall: ${row.status}: ${host}${port}${process}`);
+/** A destination, whoever tried it. */
+interface Told {
+  readonly where: string;
+  readonly status: Row['status'];
+  readonly by: Set<string>;
+  count: number;
+}
+
+function whereOf({ host, address, port }: Row): string {
+  const name = destinationText(host, address, 0);
+  return port === 0 ? name : `${name} port ${port}`;
+}
+
+function text({ where, status, by }: Told): string {
+  const [first, ...others] = by;
+  const process = first === undefined ? '' : ` by ${first}`;
+  const more = others.length === 0 ? '' : ` and ${others.length} more`;
+  return sanitise(`cargowall: ${status}: ${where}${process}${more}`);
 }

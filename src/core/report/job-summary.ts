@@ -257,7 +257,7 @@ function footer(report: Report, facts: SummaryFacts): string {
   const file =
     started?.policy_file === undefined
       ? ''
-      : ` Policy file ${code(started.policy_file)}, SHA-256 ${code((started.policy_sha256 ?? '').slice(0, 16))}.`;
+      : ` Policy file ${code(started.policy_file)}, SHA-256 ${code(started.policy_sha256 ?? '')}.`;
   const artifact =
     facts.artifactName === ''
       ? ''

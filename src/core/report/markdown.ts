@@ -4,20 +4,17 @@ import { sanitise } from './sanitise.ts';
 /** GitHub takes at most 1 MiB a step; some room is left for the line that says what was cut. */
 const MAX_BYTES = 1024 * 1024 - 4096;
 const MAX_CELL = 300;
-
-/** An IPv6 address, maybe with brackets and ports: `::` in it is no workflow command. */
-const IPV6 = /^\[?[0-9a-f:]*[0-9a-f:.]*\]?(?::\d{1,5}(?:\/udp)?)?$/u;
+/** Inside what a renderer reads as a link in bare text, behind entities and in code elements too. */
+const INSIDE_LINK = /(?<=www)(?=\.)|(?<=:)(?=\/\/)|(?=@)/iu;
 
 /** One cell: no Markdown, HTML, mention, link or workflow command can be made of it. */
 export function cell(text: string): string {
-  const line = IPV6.test(text) ? text : sanitise(text);
-  const short = line.length > MAX_CELL ? `${line.slice(0, MAX_CELL)}…` : line;
-  const escaped = short.replace(
-    /[&<>"'`|\\*_[\]()#!~@$^{}]/g,
-    (found) => `&#${found.codePointAt(0)};`,
-  );
-  // GitHub makes links of bare `www.` and `://`, inside code elements too.
-  return escaped.replace(/(www)\./giu, '$1&#46;').replaceAll('://', '&#58;//');
+  // No renderer reads a link across an element.
+  return sanitise(text, MAX_CELL).split(INSIDE_LINK).map(escaped).join('<wbr>');
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"'`|\\*_[\]()#!~@$^{}]/g, (found) => `&#${found.codePointAt(0)};`);
 }
 
 /** A cell in code type. */

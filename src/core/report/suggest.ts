@@ -52,9 +52,9 @@ export function suggestForName(row: Row): Suggestion | undefined {
   return { key: 'host', target: `=${name}`, port: HTTPS, isGuess: true };
 }
 
-/** A suggestion as one entry of an input. */
+/** A suggestion as one entry of an input; ICMP, which no input can say, as a rule of a file. */
 export function renderEntry({ key, target, port }: Suggestion): string {
-  if (port === 'icmp') return target;
+  if (port === 'icmp') return `{ ${key}: "${target}", ports: [{ protocol: icmp }] }`;
   return key === 'cidr' && target.includes(':') ? `[${target}]:${port}` : `${target}:${port}`;
 }
 

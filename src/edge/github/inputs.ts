@@ -1,4 +1,5 @@
 import { nearest } from '../../core/policy/nearest.ts';
+import { errorAt, renderProblem } from '../../core/policy/problem.ts';
 import { hintFor } from './other-names.ts';
 
 /** Every input that action.yml declares. */
@@ -61,7 +62,7 @@ export function readInputs(
     const text = isBoolean ? value.toLowerCase() : value;
     texts.set(name, text);
     if (isBoolean && text !== 'true' && text !== 'false') {
-      errors.push(`input ${name}: found "${value}", expected true or false`);
+      errors.push(wrongInput(name, value, 'true or false'));
     }
   }
   const mode = oneOf(texts, 'mode', ['enforce', 'audit'], errors);
@@ -84,9 +85,19 @@ function oneOf<Word extends string>(
   const found = texts.get(name);
   const word = words.find((one) => one === found);
   if (word === undefined) {
-    errors.push(`input ${name}: found "${found}", expected ${words.join(' or ')}`);
+    errors.push(wrongInput(name, found ?? '', words.join(' or ') + otherWord(name, found)));
   }
   return word ?? words[0];
+}
+
+/** The error of an input that is wrong as a whole. */
+export function wrongInput(name: string, found: string, expected: string): string {
+  return renderProblem(errorAt({ source: `input ${name}`, line: 1, column: 1 }, found, expected));
+}
+
+/** What other actions call the same. */
+function otherWord(name: string, found: string | undefined): string {
+  return name === 'mode' && found === 'block' ? '; "block" is "enforce" here' : '';
 }
 
 /** Why the inputs can't be used; nothing on the runner has changed. */
@@ -109,5 +120,6 @@ function unknownInputs(environment: Readonly<Record<string, string | undefined>>
 function didYouMean(name: string): string {
   const dashed = name.replaceAll(/[_ ]/gu, '-');
   const meant = nearest(dashed, INPUTS);
-  return hintFor(dashed) ?? (meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`);
+  const remedy = `Remove it, or write one of ${INPUTS.join(', ')}`;
+  return hintFor(dashed) ?? (meant === undefined ? remedy : `Did you mean "${meant}"?`);
 }

@@ -38,6 +38,23 @@ export const PEER_NAMES: Readonly<Record<string, OtherName>> = {
   'enable-sudo': { input: 'sudo-lockdown', hint: 'It is its opposite' },
   'disable-telemetry': { hint: 'Remove it: there is no telemetry' },
   audit: { input: 'mode', hint: 'Write mode: audit' },
+  allowlist: { input: 'allowed-hosts' },
+  whitelist: { input: 'allowed-hosts' },
+  'deny-hosts': { input: 'blocked-hosts' },
+  'denied-hosts': { input: 'blocked-hosts' },
+  blocklist: { input: 'blocked-hosts' },
+  denylist: { input: 'blocked-hosts' },
+  config: { input: 'config-file' },
+  dns: { input: 'dns-upstream', hint: 'It takes addresses' },
+  'dns-servers': { input: 'dns-upstream' },
+  webhook: { input: 'notify-url' },
+  token: { input: 'github-token' },
+  'api-key': { hint: 'Remove it: no service is asked' },
+  'use-policy-store': {
+    hint: 'Remove it: no service is asked, the policy is in inputs and config-file',
+  },
+  'disable-file-monitoring': { hint: 'Remove it: files are not watched' },
+  'collect-process-info': { hint: 'Remove it: each record has its process' },
 };
 
 const NAMES = new Map(Object.entries({ ...PEER_NAMES, ...REFERENCE_NAMES }));

@@ -1,26 +1,50 @@
 // Messages on a DNS stream: each behind a two-byte length, several in a segment or one over many
 // (RFC 1035 4.2.2, RFC 7766 8).
 
+const LENGTH_SIZE = 2;
+
 /** Cuts messages out of a stream; holds at most one unfinished message of 64 KiB. */
 export class DnsStream {
-  #held: Uint8Array = new Uint8Array(0);
+  /** Pieces of the unfinished message, put together once it is whole. */
+  #pieces: Uint8Array[] = [];
+  #size = 0;
+  /** Bytes needed before anything can be cut: a length, or a length and its message. */
+  #needed = LENGTH_SIZE;
 
   /** Takes the next bytes and returns the messages they finish. */
   take(bytes: Uint8Array): readonly Uint8Array[] {
-    const all = new Uint8Array(this.#held.length + bytes.length);
-    all.set(this.#held);
-    all.set(bytes, this.#held.length);
+    this.#pieces.push(bytes.slice());
+    this.#size += bytes.length;
+    if (this.#size < this.#needed) return [];
+    const all = this.#joined();
     const messages: Uint8Array[] = [];
     let at = 0;
-    while (at + 2 <= all.length) {
-      const size = ((all[at] ?? 0) << 8) | (all[at + 1] ?? 0);
-      if (at + 2 + size > all.length) break;
-      messages.push(all.slice(at + 2, at + 2 + size));
-      at += 2 + size;
+    while (at + LENGTH_SIZE <= all.length) {
+      const end = at + LENGTH_SIZE + lengthAt(all, at);
+      if (end > all.length) break;
+      messages.push(all.slice(at + LENGTH_SIZE, end));
+      at = end;
     }
-    this.#held = all.slice(at);
+    const rest = all.slice(at);
+    this.#pieces = [rest];
+    this.#size = rest.length;
+    this.#needed = rest.length < LENGTH_SIZE ? LENGTH_SIZE : LENGTH_SIZE + lengthAt(rest, 0);
     return messages;
   }
+
+  #joined(): Uint8Array {
+    const all = new Uint8Array(this.#size);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    return all;
+  }
+}
+
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 }
 
 /** A message behind its length, in one piece so that it leaves in one segment. */

@@ -21,6 +21,11 @@ function serve(socket: Socket, options: DnsSocketOptions): void {
   const stream = new DnsStream();
   const client = { address: withoutZone(address), port, proto: 'tcp' } as const;
   let atWork = 0;
+  let isHeard = false;
+  // A client may close its side behind its last question and wait for the answers (RFC 7766 6.2.4).
+  const endWhenAnswered = () => {
+    if (isHeard && atWork === 0) socket.end();
+  };
   const answerOne = async (message: Uint8Array) => {
     atWork++;
     if (atWork >= MAX_AT_WORK) socket.pause();
@@ -30,6 +35,7 @@ function serve(socket: Socket, options: DnsSocketOptions): void {
     else if (!socket.destroyed) socket.write(framed(reply));
     if (socket.writableLength > MAX_UNSENT) socket.destroy();
     else if (atWork < MAX_AT_WORK) socket.resume();
+    endWhenAnswered();
   };
   let whole = setTimeout(() => socket.destroy(), MESSAGE_MS);
   socket.on('data', (bytes: Uint8Array) => {
@@ -39,13 +45,17 @@ function serve(socket: Socket, options: DnsSocketOptions): void {
       answerOne(message).catch(options.onError);
     }
   });
+  socket.on('end', () => {
+    isHeard = true;
+    endWhenAnswered();
+  });
   socket.on('close', () => clearTimeout(whole));
 }
 
 /** Adopts a listening TCP socket; rejects when it can't. */
 export function adoptDnsTcp(options: DnsSocketOptions): Promise<DnsSocket> {
   const clients = new Set<Socket>();
-  const server: Server = createServer({ noDelay: true }, (socket) => {
+  const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
     clients.add(socket);
     socket.setTimeout(IDLE_MS, () => socket.destroy());
     // A broken connection is the client's affair; 'close' follows.

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import {
+  type ErrorCode,
   isAlias,
   isMap,
   isScalar,
@@ -25,6 +26,11 @@ import { codePoints, errorAt, type PolicyProblem } from '../../core/policy/probl
 export const MAX_POLICY_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;
 const MAX_NODES = 100_000;
+/** The library's words for programmers, said for people. */
+const EXPECTED: Partial<Record<ErrorCode, string>> = {
+  DUPLICATE_KEY: 'each key of a map once',
+  MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
+};
 
 /** The bytes of a regular file that is no link; throws with path and remedy. */
 export async function readPolicyBytes(path: string): Promise<Uint8Array> {
@@ -112,7 +118,10 @@ class Converter {
       stringKeys: false,
     });
     for (const error of [...document.errors, ...document.warnings]) {
-      this.#fail(error.pos[0], '', `valid YAML or JSON: ${error.message}`);
+      const [start] = error.pos;
+      const known = EXPECTED[error.code];
+      if (known === undefined) this.#fail(start, '', `valid YAML or JSON: ${error.message}`);
+      else this.#fail(start, /^[^\s:]*/u.exec(this.#text.slice(start))?.[0] ?? '', known);
     }
     this.#resolve = (node) => (isAlias(node) ? node.resolve(document) : node);
     const isWhole = this.#problems.length === 0 && document.contents !== null;
@@ -157,7 +166,10 @@ class Converter {
       const items = node.items.flatMap((item) => this.#node(item, depth + 1) ?? []);
       return { kind: 'list', ...placed, end: blockEnd(node, items.at(-1), placed.end), items };
     }
-    this.#fail(start, '', 'a map, a list or a scalar');
+    const expected = isAlias(given)
+      ? 'quotes around a value that starts with "*": without them it is a YAML alias'
+      : 'a map, a list or a scalar';
+    this.#fail(start, this.#text.slice(start, end).trimEnd(), expected);
     return undefined;
   }
 

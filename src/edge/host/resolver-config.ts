@@ -1,15 +1,20 @@
 // The machine's resolver configuration: whom we ask, whose port 53 is steered, which names are
 // answered without asking.
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { parseAddress, printAddress } from '../../core/net/address.ts';
+import { hostname, networkInterfaces } from 'node:os';
+import { addressFromNumber, parseAddress, printAddress } from '../../core/net/address.ts';
 import { neverLeaves } from '../../core/policy/decide.ts';
+import { placesIn, readAt, splitList } from '../../core/policy/parse-list.ts';
+import { parsePort } from '../../core/policy/parse-ports.ts';
+import { Fault, renderProblem } from '../../core/policy/problem.ts';
 
 const RESOLVED = '/run/systemd/resolve/resolv.conf';
 const RESOLV_CONF = '/etc/resolv.conf';
 const HOSTS = '/etc/hosts';
+const ROUTES = '/proc/net/route';
 const STUBS = ['127.0.0.53', '127.0.0.54'];
 const MAX_UPSTREAMS = 3;
+const DNS_PORT = 53;
 
 /** An upstream resolver. */
 export interface Upstream {
@@ -44,15 +49,29 @@ function nameservers(text: string): readonly string[] {
     .map(printAddress);
 }
 
-/** `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::1`, `[2001:db8::1]:53`. */
-function parseUpstream(text: string): Upstream | undefined {
-  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
-  const plain = /^([^:]+)(?::(\d{1,5}))?$/.exec(text);
-  const [, host = text, portText = '53'] = bracketed ?? plain ?? [];
-  const address = parseAddress(host);
-  const port = Number(portText);
-  if (address === undefined || port < 1 || port > 65_535) return undefined;
-  return { address: printAddress(address), port };
+const UPSTREAM_EXPECTED =
+  'the address of a resolver with optional port: 192.0.2.53, 192.0.2.53:5353, [2001:db8::1]:53';
+
+function readPort(text: string, at: number): number {
+  try {
+    return parsePort(text.slice(at));
+  } catch (error) {
+    throw error instanceof Fault ? error.moved(at) : error;
+  }
+}
+
+/** `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::1`, `[2001:db8::1]:53`; throws Fault. */
+function parseUpstream(text: string): Upstream & { readonly notes: readonly [] } {
+  const [whole = '', v6, plain] =
+    /^(?:\[([0-9a-fA-F:.]*:[0-9a-fA-F:.]*)\]|([^:]+))(?=:[^:]*$)/u.exec(text) ?? [];
+  const address = parseAddress(v6 ?? plain ?? text.replace(/^\[(.*:.*)\]$/u, '$1'));
+  if (address === undefined) throw new Fault(0, text, UPSTREAM_EXPECTED);
+  if (neverLeaves(address)) {
+    const why = 'its own questions would come back to it. Name the resolver it asks';
+    throw new Fault(0, text, `a resolver that is not this machine: ${why}`);
+  }
+  const port = whole === '' ? DNS_PORT : readPort(text, whole.length + 1);
+  return { address: printAddress(address), port, notes: [] };
 }
 
 function detectUpstreams(read: ReadText): readonly Upstream[] {
@@ -63,25 +82,17 @@ function detectUpstreams(read: ReadText): readonly Upstream[] {
     });
   const first = outside(RESOLVED);
   const found = first.length > 0 ? first : outside(RESOLV_CONF);
-  return found.slice(0, MAX_UPSTREAMS).map((address) => ({ address, port: 53 }));
+  return found.slice(0, MAX_UPSTREAMS).map((address) => ({ address, port: DNS_PORT }));
 }
 
 /** The upstreams the input names, or those of the machine; errors name the input. */
 function upstreamsOf(input: string, read: ReadText, errors: string[]): readonly Upstream[] {
   const upstreams: Upstream[] = [];
-  for (const text of input.split(',').map((part) => part.trim())) {
-    if (text === '') continue;
-    const upstream = parseUpstream(text);
-    const address = upstream === undefined ? undefined : parseAddress(upstream.address);
-    if (upstream === undefined || address === undefined) {
-      errors.push(`input dns-upstream: found "${text}", expected an address with optional port`);
-    } else if (neverLeaves(address)) {
-      errors.push(
-        `input dns-upstream: "${text}" is on this machine: its own questions would come back to it. Name the resolver it asks`,
-      );
-    } else {
-      upstreams.push(upstream);
-    }
+  for (const item of splitList(input)) {
+    const found = readAt(item.text, placesIn('input dns-upstream', item), parseUpstream);
+    errors.push(...found.errors.map(renderProblem));
+    const { value } = found;
+    if (value !== undefined) upstreams.push({ address: value.address, port: value.port });
   }
   if (upstreams.length > 0 || errors.length > 0) return upstreams;
   const detected = detectUpstreams(read);
@@ -93,21 +104,40 @@ function upstreamsOf(input: string, read: ReadText, errors: string[]): readonly 
   return detected;
 }
 
+/** The machine's addresses that others reach it at. */
+function machineAddresses(): readonly string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((some) => some ?? [])
+    .filter(({ internal, address }) => !internal && !/^fe[89ab]/iu.test(address))
+    .map(({ address }) => address);
+}
+
+/** The IPv4 gateway of the default route (proc_net_route(5): addresses are little-endian hex). */
+function gateways(table: string): readonly string[] {
+  return table.split('\n').flatMap((line) => {
+    const [, destination, gateway = ''] = line.split('\t');
+    if (destination !== '00000000' || !/^[0-9A-F]{8}$/u.test(gateway)) return [];
+    if (gateway === '00000000') return [];
+    const bytes = gateway.match(/../gu) ?? [];
+    return [printAddress(addressFromNumber(Number.parseInt(bytes.toReversed().join(''), 16)))];
+  });
+}
+
+/** Names answered without asking; what the hosts file says of a name is all that is said of it. */
 function localNames(read: ReadText): ResolverConfig['localNames'] {
-  const names = new Map<string, string[]>();
-  const add = (name: string, addresses: readonly string[]) => {
-    const known = names.get(name) ?? [];
-    names.set(name, [...known, ...addresses.filter((one) => !known.includes(one))]);
-  };
-  add(hostname().toLowerCase(), []);
-  add('_gateway', []);
+  const names = new Map<string, Set<string>>();
   for (const line of read(HOSTS).split('\n')) {
     const [first = '', ...rest] = line.replace(/#.*$/, '').trim().split(/\s+/);
     const address = parseAddress(first);
     if (address === undefined) continue;
-    for (const name of rest) add(name.toLowerCase(), [printAddress(address)]);
+    for (const name of rest.map((one) => one.toLowerCase())) {
+      names.set(name, (names.get(name) ?? new Set()).add(printAddress(address)));
+    }
   }
-  return [...names].map(([name, addresses]) => ({ name, addresses }));
+  const own = hostname().toLowerCase();
+  if (!names.has(own)) names.set(own, new Set(machineAddresses()));
+  if (!names.has('_gateway')) names.set('_gateway', new Set(gateways(read(ROUTES))));
+  return [...names].map(([name, addresses]) => ({ name, addresses: [...addresses] }));
 }
 
 /** A configuration, or every error about it and whether the input or the machine is at fault. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { consoleJson } from '../../../src/core/audit/console-json.ts';
 import { type AuditEvent, isConnectionAllowed } from '../../../src/core/audit/event.ts';
 import { decodeLog, encodeRecord } from '../../../src/core/audit/jsonl.ts';
 
@@ -41,7 +42,7 @@ test('whatever a text holds, the line says what a serialiser says', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       const line = encodeRecord({ ...EVENT, process: text });
-      expect(line).toContain(text === '' ? '' : `"process":${JSON.stringify(text)},`);
+      expect(line).toContain(text === '' ? '' : `"process":${consoleJson(text)},`);
       expect(decodeLog(line)).toMatchObject({ badLines: [], records: [{ dst_port: 443 }] });
     }),
     { numRuns: 2000 },

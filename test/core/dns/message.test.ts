@@ -19,6 +19,19 @@ const OK_EXAMPLE = ['\x02ok\x07example\x00', 0, 1, 0, 1] as const;
 const RESPONSE = [0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0] as const;
 const A_HEAD = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60] as const;
 
+/** A name that is led over a pointer for each two bytes of a record's data. */
+function chainOfPointers(size: number): Uint8Array {
+  const chain = Array.from({ length: size }, (_, index) => {
+    const target = index === 0 ? 12 : 37 + 2 * index;
+    return [0xc0 | (target >> 8), target & 0xff];
+  }).flat();
+  const last = 37 + 2 * size;
+  const head = [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 2];
+  const record = [0, 0, 10, 0, 1, 0, 0, 0, 0, (2 * size) >> 8, (2 * size) & 0xff];
+  const name = [0xc0 | (last >> 8), last & 0xff, 0, 10, 0, 1, 0, 0, 0, 0, 0, 0];
+  return bytes(...head, ...OK_EXAMPLE, ...record, ...chain, ...name);
+}
+
 function query(name: string, type: packet.RecordType = 'A', more: Partial<packet.Packet> = {}) {
   return packet.encode({ type: 'query', id: 7, questions: [{ type, name, class: 'IN' }], ...more });
 }
@@ -48,6 +61,11 @@ describe('a query', () => {
     expect(decoded.opt).toEqual({ udpSize: 1400, version: 1, extendedRcode: 0 });
   });
 
+  test('may have names led over a few pointers', () => {
+    expect(decodeQuery(chainOfPointers(20)).question.name).toBe('ok.example');
+    expect(() => decodeQuery(chainOfPointers(100))).toThrow('too many pointers');
+  });
+
   test('keeps a dot inside a label apart from the dots between labels', () => {
     const decoded = decodeQuery(bytes(...HEAD, '\x06www.ok\x07example\x00', 0, 1, 0, 1));
     expect(decoded.question.name).toBe('www\\046ok.example');
@@ -71,6 +89,7 @@ describe('malformed queries', () => {
     ['a label cut off', bytes(...HEAD, '\x09ok'), 'name'],
     ['a label of 64', bytes(...HEAD, 64, 'a'.repeat(64), 0, 0, 1, 0, 1), 'name'],
     ['a pointer to itself', bytes(...HEAD, 0xc0, 12, 0, 1, 0, 1), 'name'],
+    ['a chain of pointers', chainOfPointers(1000), 'name'],
     ['a pointer forward', bytes(...HEAD, 0xc0, 20, 0, 1, 0, 1, 0, 0, 0), 'name'],
     ['a pointer into the header', bytes(...HEAD, 0xc0, 4, 0, 1, 0, 1), 'name'],
     ['a pointer cut off', bytes(...HEAD, 0xc0), 'name'],

@@ -74,7 +74,7 @@ describe('buildPolicy', () => {
     ['version: 2\n', [[1, 10, '2']]],
     ['version: 1\ndefaultAction: deny\n', [[2, 1, 'defaultAction']]],
     ['version: 1\nnope: 1\n', [[2, 1, 'nope']]],
-    ['version: 1\nrules:\n- host: a.com\n  ports: []\n', [[4, 10, '[…]']]],
+    ['version: 1\nrules:\n- host: a.com\n  ports: []\n', [[4, 10, '[]']]],
     ['version: 1\nrules:\n- host: a.com:443\n', [[3, 14, ':443']]],
     ['version: 1\nrules:\n- host: "x.api-*.com"\n', [[3, 12, 'api-*']]],
     ['version: 1\nrules:\n- host: "x.\\x61pi-*.com"\n', [[3, 9, 'api-*']]],
@@ -143,6 +143,20 @@ describe('auto-allowed rules', () => {
     expect(own.map(({ text, ports }) => [text, ports])).toEqual([
       ['ghe.example.com', [{ port: 443, protocol: 'tcp' }]],
       ['other.example.com', [{ port: 8443, protocol: 'both' }]],
+    ]);
+  });
+
+  it('takes no address there: steps would not reach it', () => {
+    const result = buildPolicy(
+      { ...INPUTS, azureInfraHosts: 'a.example.com, 192.0.2.1' },
+      undefined,
+      {
+        serverUrl: '',
+        actionsUrls: [],
+      },
+    );
+    expect('errors' in result && result.errors.map(renderProblem)).toEqual([
+      'input azure-infra-hosts line 1 column 16: found "192.0.2.1", expected a host; an address that steps reach goes in allowed-cidrs',
     ]);
   });
 

@@ -49,16 +49,21 @@ describe('the cloud', () => {
 });
 
 test('what is auto-allowed is described by type and for whom', () => {
-  const groups = describeAutoAllowed(aSessionPolicy({ githubServiceHosts: '' }));
+  const groups = describeAutoAllowed(aSessionPolicy({ githubServiceHosts: '' }), [
+    { address: '192.0.2.53', port: 53 },
+    { address: '2001:db8::53', port: 5353 },
+  ]);
   expect(groups.map(({ type, whose }) => `${type}: ${whose}`)).toEqual([
+    'dns: the daemon',
     'cloud_metadata: the runner and the platform',
     'dhcp: the runner and the platform',
     'azure_infrastructure: the runner and the platform',
     'github_service: every step',
     'github_service: the runner',
   ]);
-  expect(groups[0]?.targets).toEqual(['169.254.169.254:80/tcp']);
-  expect(groups[1]?.targets).toEqual(['0.0.0.0/0:67/udp', '::/0:547/udp']);
-  expect(groups[2]?.targets).toEqual(['168.63.129.16:80/tcp;32526/tcp;67/udp;icmp']);
-  expect(groups[3]?.targets[0]).toBe('=github.com:443/tcp');
+  expect(groups[0]?.targets).toEqual(['192.0.2.53:53', '[2001:db8::53]:5353']);
+  expect(groups[1]?.targets).toEqual(['169.254.169.254:80/tcp']);
+  expect(groups[2]?.targets).toEqual(['0.0.0.0/0:67/udp', '::/0:547/udp']);
+  expect(groups[3]?.targets).toEqual(['168.63.129.16:80/tcp;32526/tcp;67/udp;icmp']);
+  expect(groups[4]?.targets[0]).toBe('=github.com:443/tcp');
 });

@@ -127,3 +127,26 @@ test('at most ten annotations, one a destination', () => {
   expect(texts).toHaveLength(10);
   expect(texts.at(-1)).toContain('21 more destinations');
 });
+
+test('one annotation a destination, whoever tried it', () => {
+  const named = { ...BLOCKED, dst_hostname: 'a.example.com' };
+  const others = ['node', 'git'].map((process) => ({ ...named, process }));
+  const elsewhere = { ...BLOCKED, dst_ip: '2001:db8::1' };
+  expect(renderAnnotations(reportOf(STARTED, named, ...others, elsewhere))).toEqual([
+    'cargowall: blocked: a.example.com port 443 by curl and 2 more',
+    'cargowall: blocked: 2001:db8::1 port 443 by curl',
+  ]);
+});
+
+test('the rule that would allow ICMP is one of a file: no input can say it', () => {
+  const ping = {
+    ...BLOCKED,
+    event_type: 'protocol_blocked',
+    protocol: 'ICMP',
+    dst_port: 0,
+  } as const;
+  const summary = renderSummary(reportOf(STARTED, ping), FACTS).replace(/&#(\d+);/gu, (_, point) =>
+    String.fromCodePoint(Number(point)),
+  );
+  expect(summary).toContain('{ cidr: "198.51.100.20", ports: [{ protocol: icmp }] }');
+});

@@ -34,6 +34,16 @@ describe('cargowall lint', () => {
   });
 });
 
+describe('what a policy says is no command of the runner that shows it', () => {
+  const hostile = 'version: 1\nrules: [{ host: "##[add-mask]a" }]\n"::error::x": 1\n';
+
+  it.each([[], ['--json']])('lint %s', (...options) => {
+    const { stdout } = cargowall(['lint', '-', ...options], hostile);
+    expect(stdout).toContain('add-mask');
+    expect(stdout).not.toMatch(/##\[|^\s*::/mu);
+  });
+});
+
 describe('cargowall explain', () => {
   it.each([
     ['example.com:443', 0, 'allow', 'rule'],

@@ -40,6 +40,17 @@ function listening(): Promise<{ server: Server; port: number }> {
 }
 
 describe('DnsStream', () => {
+  test('a message of 64 KiB that comes byte by byte is moved once', () => {
+    const stream = new DnsStream();
+    const message = new Uint8Array(65_535).fill(7);
+    const startMs = process.cpuUsage().user;
+    const cut = [...framed(message)].flatMap((byte) => stream.take(Uint8Array.of(byte)));
+    const usedMs = (process.cpuUsage().user - startMs) / 1000;
+    expect(cut).toEqual([message]);
+    // Moving all that is held for every byte is 2 GiB.
+    expect(usedMs).toBeLessThan(1000);
+  });
+
   test.each([1, 2, 3, 7, 1000])(
     'cuts messages whatever the segments, %i bytes at a time',
     (size) => {
@@ -126,6 +137,28 @@ describe('sockets by descriptor', () => {
     await all;
     const from = `from 127.0.0.1 ${client.localPort} tcp undefined`;
     expect(replies).toEqual([`one ${from}`, `two ${from}`, `three ${from}`]);
+  });
+
+  test('TCP answers a client that has said all it will, then closes', async () => {
+    const { tcp, udp } = await adopter();
+    const client = connect({ port: tcp, host: '127.0.0.1', allowHalfOpen: true });
+    const bytes: Buffer[] = [];
+    client.on('data', (part: Buffer) => bytes.push(part));
+    const closed = new Promise((resolve) => client.once('end', resolve));
+    await new Promise((resolve) =>
+      client.end(framed(Buffer.from('late')), () => resolve(undefined)),
+    );
+    const other = await boundUdp();
+    closers.push(() => other.close());
+    const said = async (word: string) => {
+      const reply = new Promise((resolve) => other.once('message', resolve));
+      other.send(word, udp, '127.0.0.1');
+      await reply;
+    };
+    // Two rounds: by then the server has seen that nothing more will come.
+    for (const word of ['one', 'two', 'now']) await said(word);
+    await closed;
+    expect(text(Buffer.concat(bytes).subarray(2))).toContain('late from');
   });
 
   test('TCP closes on a client it has nothing to say to, and serves the next', async () => {

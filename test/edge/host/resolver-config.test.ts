@@ -1,3 +1,4 @@
+import { hostname, networkInterfaces } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { readResolverConfig } from '../../../src/edge/host/resolver-config.ts';
 
@@ -30,10 +31,27 @@ describe('upstreams', () => {
     'resolver.example.com',
     '192.0.2.53:0',
     '192.0.2.53:70000',
+    '192.0.2.53:053',
+    '192.0.2.53:',
+    '[192.0.2.53]:53',
+    '2001:db8::1]:53',
+    '::ffff:127.0.0.1',
+    '192.0.2.53 192.0.2.54',
   ])('%s is an error', (input) => {
     const found = readResolverConfig(input, read(STUB));
     expect('errors' in found && found.errors[0]).toContain('input dns-upstream');
     expect(found).toMatchObject({ fault: 'input' });
+  });
+
+  test('each error has its place, on the smallest wrong part', () => {
+    const found = readResolverConfig('192.0.2.53, 127.0.0.1,\n192.0.2.53:x', read(STUB));
+    expect(found).toEqual({
+      fault: 'input',
+      errors: [
+        expect.stringContaining('input dns-upstream line 1 column 13: found "127.0.0.1", expected'),
+        expect.stringContaining('input dns-upstream line 2 column 12: found "x", expected a port'),
+      ],
+    });
   });
 
   test("are those of systemd-resolved behind its stub, and every one's port 53 is steered", () => {
@@ -64,7 +82,20 @@ test('names of /etc/hosts are answered locally', () => {
     expect.arrayContaining([
       { name: 'build-cache', addresses: ['10.0.0.5'] },
       { name: 'cache', addresses: ['10.0.0.5'] },
-      { name: '_gateway', addresses: [] },
     ]),
   );
+});
+
+test('the machine and its gateway have the addresses they are reached at', () => {
+  const route = 'Iface\tDestination\tGateway \nw0\t00000000\t0100000A\neth0\t0000000A\t00000000\n';
+  const files = { '/etc/resolv.conf': 'nameserver 192.0.2.53\n', '/proc/net/route': route };
+  const found = readResolverConfig('', read(files));
+  const names = 'config' in found ? found.config.localNames : [];
+  expect(names).toContainEqual({ name: '_gateway', addresses: ['10.0.0.1'] });
+  const outside = Object.values(networkInterfaces())
+    .flatMap((some) => some ?? [])
+    .filter(({ internal, family }) => !internal && family === 'IPv4')
+    .map(({ address }) => address);
+  const own = names.find(({ name }) => name === hostname().toLowerCase());
+  expect(own?.addresses).toEqual(expect.arrayContaining(outside));
 });

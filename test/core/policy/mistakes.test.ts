@@ -1,0 +1,94 @@
+// What people get wrong, and what they are told: the place, the wrong part, and what to write.
+import { describe, expect, test } from 'vitest';
+import { buildPolicy, type PolicyInputs } from '../../../src/core/policy/build-policy.ts';
+import { renderProblem } from '../../../src/core/policy/problem.ts';
+import { parsePolicyText } from '../../../src/edge/host/policy-file.ts';
+
+const NOTHING: PolicyInputs = {
+  allowedHosts: '',
+  blockedHosts: '',
+  allowedCidrs: '',
+  blockedCidrs: '',
+  expectedBlocks: '',
+  searchDomains: '',
+  githubServiceHosts: '',
+  azureInfraHosts: '',
+  sudoLockdown: false,
+  sudoAllowCommands: '',
+};
+
+function said(inputs: Partial<PolicyInputs>, file?: string): readonly string[] {
+  const document =
+    file === undefined ? undefined : parsePolicyText(new TextEncoder().encode(file), 'policy.yml');
+  const built = buildPolicy({ ...NOTHING, ...inputs }, document, {
+    actionsUrls: [],
+    serverUrl: '',
+  });
+  const errors = 'errors' in built ? built.errors : [];
+  return [...errors, ...built.warnings].map(renderProblem);
+}
+
+describe('allowed-hosts', () => {
+  test.each([
+    ['https://example.com/path', 1, 'leave out scheme and path'],
+    ['example.com/path', 9, 'an entry has no path'],
+    ['user@example.com', 1, 'an entry has no user'],
+    ['example.com 443', 12, 'separate two entries with a comma or a new line'],
+    ['example.com: 443', 13, 'ports stand right behind the colon'],
+    ['example.com:443,8443', 17, 'a further port of an entry stands behind ";"'],
+    ['example.com;other.com', 9, 'a comma or a new line separates entries'],
+    ['example.com:443-445', 13, 'ranges are not known'],
+    ['example.com:https', 13, 'service names are not known'],
+    ['"example.com"', 1, 'an entry has no quotes'],
+    ['- example.com', 1, 'entries are lines, without "- "'],
+    ['!example.com', 1, 'what is denied goes with the blocked'],
+    ['xn--a.example.com', 1, 'write its own letters'],
+    ['.example.com', 1, 'write "**.example.com"'],
+    ['api-*.example.com', 1, 'part of a label has no wildcard'],
+    ['*.com', 1, 'allow-broad: true'],
+  ])('%s', (allowedHosts, column, words) => {
+    const [first = '', ...more] = said({ allowedHosts });
+    expect(first).toContain(`input allowed-hosts line 1 column ${column}: found`);
+    expect(first).toContain(words);
+    expect(more).toEqual([]);
+  });
+});
+
+describe('a policy file', () => {
+  const rule = (text: string) => `version: 1\nrules:\n  - ${text}\n`;
+  test.each([
+    [rule('host: *.example.com'), 3, 11, 'quotes around a value that starts with "*"'],
+    [rule('hostname: a.example.com\n    host: a.example.com'), 3, 5, 'Did you mean "host"?'],
+    [rule('host: a.example.com\n    protocol: tcp'), 4, 5, 'ports: [{ port: 443, protocol: tcp }]'],
+    [rule('host: a.example.com\n    ports: []'), 4, 12, 'found "[]", expected at least one port'],
+    [rule('host: a.example.com\n    host: b.example.com'), 4, 5, 'found "host", expected each key'],
+    ['version: "1"\n', 1, 10, 'expected the number 1'],
+    ['version: 1\nmode: audit\n', 2, 1, 'Did you mean "the input mode"?'],
+    ['version: 1\nallowed-hosts: [a.example.com]\n', 2, 1, 'Did you mean "rules"?'],
+    ['version: 1\n---\nversion: 1\n', 2, 1, 'expected one document'],
+  ])('%j', (file, line, column, words) => {
+    const [first = '', ...more] = said({}, file);
+    expect(first).toContain(`policy.yml line ${line} column ${column}: `);
+    expect(first).toContain(words);
+    expect(more).toEqual([]);
+  });
+});
+
+describe('what changes nothing is told', () => {
+  test('private where nobody is answered', () => {
+    const file = 'version: 1\nrules:\n  - cidr: 10.0.0.0/8\n    private: true\n';
+    expect(said({}, file)).toEqual([
+      expect.stringMatching(/^policy\.yml line 4 column 5: private changes nothing here/u),
+    ]);
+    expect(said({}, file.replace('cidr: 10.0.0.0/8', 'host: a.example.com'))).toEqual([]);
+  });
+
+  test('commands without a lockdown', () => {
+    const inputs = { sudoAllowCommands: '\n/usr/bin/id' };
+    expect(said(inputs)).toEqual([
+      'input sudo-allow-commands line 2 column 1: sudo-allow-commands changes nothing without sudo-lockdown: true',
+    ]);
+    expect(said({ ...inputs, sudoLockdown: true })).toEqual([]);
+    expect(said(inputs, 'version: 1\nsudo-lockdown: { enabled: true }\n')).toEqual([]);
+  });
+});
