@@ -14,7 +14,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Lab, line, type Result, removeCgroup, until } from './lab.ts';
 
@@ -35,17 +34,29 @@ echo started
 exec dockerd --config-file "$1/daemon.json" 2> "$1/dockerd.log"
 `;
 
+/** Where an engine differs from the others. */
+export interface EngineWishes {
+  /** Its socket, as the lab's machine sees it; in its own folder when absent. */
+  readonly socket?: string;
+  /** The group that may connect; root's when absent. */
+  readonly group?: string;
+}
+
 /** A running engine; `close` before the lab's. */
 export class Docker {
   readonly #lab: Lab;
-  /** Where all of its files are. */
-  readonly folder = mkdtempSync(join(tmpdir(), 'cargowall-docker-'));
+  /** Where all of its files are; not in /tmp, which a lab may have of its own. */
+  readonly folder = mkdtempSync('/var/tmp/cargowall-docker-');
   readonly #cgroup: string;
+  readonly #socket: string;
+  readonly #group: string;
   #engine: ChildProcess | undefined;
 
-  constructor(lab: Lab) {
+  constructor(lab: Lab, wishes: EngineWishes = {}) {
     this.#lab = lab;
     this.#cgroup = join(lab.cgroup, 'engine');
+    this.#socket = wishes.socket ?? join(this.folder, 'docker.sock');
+    this.#group = wishes.group ?? 'root';
   }
 
   /** Starts the engine and gives it its image. */
@@ -57,6 +68,7 @@ export class Docker {
       'exec-root': join(folder, 'exec'),
       pidfile: join(folder, 'dockerd.pid'),
       hosts: [`unix://${this.#socket}`],
+      group: this.#group,
       containerd: join(folder, 'containerd.sock'),
       'exec-opts': ['native.cgroupdriver=cgroupfs'],
       'cgroup-parent': parent,
@@ -84,10 +96,6 @@ export class Docker {
     const tar = join(this.folder, 'root.tar');
     execFileSync('tar', ['-C', root, '-cf', tar, '.']);
     this.must('import', tar, IMAGE);
-  }
-
-  get #socket(): string {
-    return join(this.folder, 'docker.sock');
   }
 
   get #client(): readonly string[] {
