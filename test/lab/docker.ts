@@ -98,19 +98,25 @@ export class Docker {
     this.must('import', tar, IMAGE);
   }
 
-  get #client(): readonly string[] {
-    const setting = [`DOCKER_CONFIG=${this.folder}`, 'DOCKER_BUILDKIT=0'];
-    return ['env', ...setting, 'docker', '-H', `unix://${this.#socket}`];
+  #client(settings: readonly string[] = []): readonly string[] {
+    const all = [`DOCKER_CONFIG=${this.folder}`, 'DOCKER_BUILDKIT=0', ...settings];
+    // not by PATH: another client there may lack BuildKit
+    return ['env', ...all, '/usr/bin/docker', '-H', `unix://${this.#socket}`];
   }
 
   /** Runs the client as a command of the job, ten seconds at most. */
   run(...words: string[]): Result {
-    return this.#lab.run(...this.#client, ...words);
+    return this.runWith([], ...words);
+  }
+
+  /** As `run`, with settings of the client's environment, `NAME=VALUE`. */
+  runWith(settings: readonly string[], ...words: string[]): Result {
+    return this.#lab.run(...this.#client(settings), ...words);
   }
 
   /** Starts the client as a process of the job; it ends with the lab. */
   spawn(...words: string[]): ChildProcess {
-    return this.#lab.spawn([...this.#client, ...words]);
+    return this.#lab.spawn([...this.#client(), ...words]);
   }
 
   /** The client's output; throws when it fails. */
