@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { until } from '../lab/lab.ts';
-import { ALLOWED, ALLOWED_NAME, POLICY, Quay, REFUSED, REFUSED_NAME } from './quay.ts';
+import { ALLOWED, ALLOWED_NAME, POLICY, Quay, REFUSED, REFUSED_NAME, TIMED } from './quay.ts';
 
 const quay = new Quay('buildkit');
 const { docker, guarded } = quay;
@@ -18,13 +18,14 @@ afterAll(() => {
   process.stdout.write(closed.map((one) => `${one}: closed\n`).join(''));
 });
 
-/** Builds these lines on the image, and gives what the build printed; each build is a new one. */
-function build(lines: string, ...options: string[]) {
-  const context = docker.context({ Dockerfile: `FROM box\n${lines}\n` });
-  const words = ['--progress', 'plain', '--no-cache', ...options, context];
+/** Builds these lines on the image, with a script to run, and gives what the build printed. */
+function build(lines: string, script = '', ...options: string[]) {
+  const files = { Dockerfile: `FROM box\n${lines}\n`, script: `${TIMED}${script}` };
+  const words = ['--progress', 'plain', '--no-cache', ...options, docker.context(files)];
   const done = docker.runWith(['DOCKER_BUILDKIT=1'], 'build', ...words);
   return { ...done, said: `${done.stdout}${done.stderr}` };
 }
+const RUN = 'COPY script /script\nRUN sh /script';
 
 /** What a step recorded of a destination. */
 async function recorded(
@@ -49,27 +50,21 @@ test.each([
   ['default', 'the default bridge'],
   ['host', "the machine's network"],
 ])('a RUN in the network %s reaches what is allowed and nothing else', async (network, what) => {
-  const shell = (mark: string) =>
-    [
-      `wget -q -O - http://${ALLOWED_NAME}/${mark}`,
-      `wget -q -O - http://${ALLOWED}/${mark}`,
-      `read a b < /proc/uptime; nc -w 5 ${REFUSED} 81; echo code $?; read c b < /proc/uptime`,
-      'a=${a%.*}${a#*.}; c=${c%.*}${c#*.}; echo took $((c - a))',
-      `nslookup ${mark}.${REFUSED_NAME}`,
-    ].join('; ');
-  let said = '';
   const mark = `buildkit-${network}`;
+  const script = `
+    wget -q -O - http://${ALLOWED_NAME}/${mark}
+    wget -q -O - http://${ALLOWED}/${mark}
+    timed nc -w 5 ${REFUSED} 81
+    nslookup ${mark}.${REFUSED_NAME} || true`;
+  let said = '';
   const refused = await recorded(toRefused, () => {
-    ({ said } = build(`RUN ${shell(mark)}; echo end`, '--network', network));
+    ({ said } = build(RUN, script, '--network', network));
   });
+  const heard = (text: string) => guarded.heard.filter((line) => line.includes(text));
+  await until(() => heard(`/${mark} `).length === 2, 'the servers to have heard of both');
   expect(said).toContain(`hello from ${ALLOWED_NAME}`);
-  await until(
-    () => guarded.heard.filter((text) => text.includes(`/${mark} `)).length === 2,
-    'the servers to have heard of both',
-  );
-  expect(said).toMatch(/not permitted/u);
-  expect(said).toContain('code 1');
-  expect(Number(/took (\d+)/u.exec(said.slice(said.indexOf('code 1')))?.[1])).toBeLessThan(100);
+  expect(said).toContain('not permitted');
+  expect(Number(/code 1 in (\d+)/u.exec(said)?.[1])).toBeLessThan(100);
   expect(said).toContain('REFUSED');
   expect(refused).toMatchObject([
     { event_type: 'connection_blocked', origin: 'container', process: 'nc', dst_port: 81 },
@@ -77,16 +72,16 @@ test.each([
   const isQuestion = (event: AuditEvent) => event.dst_hostname === `${mark}.${REFUSED_NAME}`;
   const events = await guarded.events((all) => all.some(isQuestion));
   expect(events.find(isQuestion)).toMatchObject({ event_type: 'dns_blocked', origin: 'container' });
-  expect(guarded.heard.filter((text) => text.includes(`${mark}.${REFUSED_NAME}`))).toEqual([]);
+  expect(heard(`${mark}.${REFUSED_NAME}`)).toEqual([]);
   closed.push(`case 41, a RUN of BuildKit in ${what}`);
 });
 
 test('a RUN without a network reaches nothing, and the attempt is recorded', async () => {
   let said = '';
   const refused = await recorded(toRefused, () => {
-    ({ said } = build(`RUN nc -w 5 ${REFUSED} 82; echo code $?`, '--network', 'none'));
+    ({ said } = build(RUN, `timed nc -w 5 ${REFUSED} 82`, '--network', 'none'));
   });
-  expect(said).toContain('code 1');
+  expect(said).toMatch(/code 1 in \d/u);
   expect(refused).toMatchObject([{ origin: 'container', process: 'nc', dst_port: 82 }]);
   closed.push('case 41, a RUN of BuildKit without a network');
 });
@@ -105,7 +100,7 @@ test.each([
   closed.push(`case 34, what BuildKit fetches for ${instruction}`);
 });
 
-test('what the builder fetches itself is had from an allowed host', async () => {
+test('what the builder fetches itself is had from an allowed host', () => {
   const { code, said } = build(`ADD http://${ALLOWED_NAME}/added /added\nRUN cat /added`);
   expect([code, said]).toEqual([0, expect.stringContaining(`hello from ${ALLOWED_NAME}`)]);
 });

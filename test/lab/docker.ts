@@ -23,6 +23,15 @@ export const IMAGE = 'box';
 /** Options of `docker run` that put the machine's own tools into a container: curl, Python. */
 export const TOOLS = ['-v', '/usr:/usr:ro'] as const;
 
+/**
+ * Options of `docker run` that make a container as good as root, its namespaces left alone; not
+ * --privileged: that asks for every capability, which the machine may not have itself.
+ */
+export const ROOT = [
+  ...['NET_ADMIN', 'SYS_ADMIN', 'SYS_PTRACE'].flatMap((name) => ['--cap-add', name]),
+  ...['seccomp=unconfined', 'apparmor=unconfined'].flatMap((one) => ['--security-opt', one]),
+];
+
 /** containerd and dockerd by hand, in a mount namespace with a plain cgroup2 hierarchy. */
 const ENGINE = `
 set -e
