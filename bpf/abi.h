@@ -265,6 +265,9 @@ struct owner_key {
 	unsigned char pad;
 };
 
+/* How long the owner of a port whatever its source (src is zero) is believed. */
+#define OWNER_ANY_NS 5000000000ULL
+
 struct owner_value {
 	unsigned long long cgroup;
 	unsigned long long netns;

@@ -35,6 +35,26 @@ static __always_inline bool dns_ends(struct sk_reuseport_md *ctx, struct owner_k
 	return true;
 }
 
+/*
+ * The owner of a question: by its source, else, from a network of the machine's that is not its own
+ * address, by its port alone; such a one is translated, and just sent.
+ */
+static __always_inline const struct owner_value *dns_owner(struct owner_key *from)
+{
+	struct local_key k = {.prefixlen = 128, .addr = from->src};
+	const struct owner_value *owner = bpf_map_lookup_elem(&owners, from);
+	const struct local_value *local;
+
+	if (owner)
+		return owner;
+	local = bpf_map_lookup_elem(&locals, &k);
+	if (!local || local->flags & LOCAL_OWN)
+		return 0;
+	__builtin_memset(&from->src, 0, sizeof(from->src));
+	owner = bpf_map_lookup_elem(&owners, from);
+	return owner && bpf_ktime_get_ns() - owner->seen_ns < OWNER_ANY_NS ? owner : 0;
+}
+
 /* Fails closed: a sender that is not known reaches no socket. */
 static __always_inline int dns_choose(struct sk_reuseport_md *ctx)
 {
@@ -46,7 +66,7 @@ static __always_inline int dns_choose(struct sk_reuseport_md *ctx)
 
 	if (!dns_ends(ctx, &from, &to))
 		return SK_DROP;
-	owner = bpf_map_lookup_elem(&owners, &from);
+	owner = dns_owner(&from);
 	if (!owner) {
 		count(COUNTER_DNS_UNOWNED);
 		return SK_DROP;

@@ -122,7 +122,28 @@ static __always_inline void flow_key_of_any(struct flow_key *k, const struct end
 	__builtin_memset(&k->src, 0, sizeof(k->src));
 }
 
-static __always_inline void owner_publish(const struct endpoint *e, const struct socket_state *s)
+/*
+ * The owner of a port whatever its source: a container in a container is translated before it reaches the
+ * proxy. Nobody's scope but everyone's; of two at a time with one port nobody is named.
+ */
+static __always_inline void owner_publish_any(struct owner_key *k, struct owner_value *v)
+{
+	const struct owner_value *other;
+
+	__builtin_memset(&k->src, 0, sizeof(k->src));
+	other = bpf_map_lookup_elem(&owners, k);
+	if (other && other->socket != v->socket && v->seen_ns - other->seen_ns < OWNER_ANY_NS) {
+		v->pid = 0;
+		v->cgroup = 0;
+		__builtin_memset(v->comm, 0, COMM_SIZE);
+	}
+	v->scope = SCOPE_EVERYONE;
+	if (bpf_map_update_elem(&owners, k, v, BPF_ANY))
+		count(COUNTER_OWNERS_FULL);
+}
+
+static __always_inline void owner_publish(const struct endpoint *e, const struct socket_state *s,
+					  const struct config *c)
 {
 	struct owner_key k = {.src = e->src, .port = e->sport, .proto = e->proto};
 	struct owner_value v = {};
@@ -142,6 +163,8 @@ static __always_inline void owner_publish(const struct endpoint *e, const struct
 	__builtin_memcpy(v.comm, s->comm, COMM_SIZE);
 	if (bpf_map_update_elem(&owners, &k, &v, BPF_ANY))
 		count(COUNTER_OWNERS_FULL);
+	if (s->netns != c->host_netns)
+		owner_publish_any(&k, &v);
 }
 
 /* `raw`: the socket can write headers of its own, so nothing said of one packet holds for another. */
@@ -296,7 +319,7 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	if (admitted && e.shape == SHAPE_OK && remembered(s, &e, p->generation))
 		return 1;
 	if (s && s->known && e.shape == SHAPE_OK && to_proxy(&e, c)) {
-		owner_publish(&e, s);
+		owner_publish(&e, s, c);
 		return 1;
 	}
 	if (c->mode == MODE_NOTING) {

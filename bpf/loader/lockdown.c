@@ -2,7 +2,8 @@
 /*
  * sudo lockdown: while a session stands, one sudoers file of ours lies over the machine's, so that no
  * grant of any file, group, alias or include reaches the runner user; and the sockets that equal
- * root belong to root alone. Both act on the objects, so running processes are bound too.
+ * root belong to root alone. Both act on the objects, so running processes are bound too; what they
+ * have connected to such a socket before is ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "lockdown.h"
+#include "root_clients.h"
 
 #define SUDOERS "/etc/sudoers"
 #define OWN_SUDOERS RUN_DIR "/sudoers"
@@ -94,6 +96,7 @@ static int close_socket(const char *path)
 
 int lockdown_apply(const struct session *s, const char **why)
 {
+	static char culprit[128];
 	int err;
 
 	if (!s->options.lockdown)
@@ -116,6 +119,13 @@ int lockdown_apply(const struct session *s, const char **why)
 	for (size_t i = 0; root_sockets[i]; i++) {
 		*why = root_sockets[i];
 		err = close_socket(root_sockets[i]);
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; root_sockets[i]; i++) {
+		snprintf(culprit, sizeof(culprit), "sudo-lockdown: connections open to %s", root_sockets[i]);
+		*why = culprit;
+		err = root_clients_end(root_sockets[i]);
 		if (err)
 			return err;
 	}
@@ -166,7 +176,9 @@ void lockdown_check(const struct session *s, void (*report)(const char *finding)
 		    (!st.st_uid && !st.st_gid && !(st.st_mode & 0077)))
 			continue;
 		snprintf(finding, sizeof(finding), "%s was open to others than root%s", root_sockets[i],
-			 close_socket(root_sockets[i]) ? " and could not be closed" : "; it is closed again");
+			 close_socket(root_sockets[i]) || root_clients_end(root_sockets[i])
+				 ? " and could not be closed"
+				 : "; it is closed again");
 		report(finding);
 	}
 }

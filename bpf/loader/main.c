@@ -377,6 +377,26 @@ static int watch(bool green)
 	return green ? 0 : EXIT_FAILED;
 }
 
+/*
+ * When the machine's memory is full, whoever took it ends before keeper, loader and daemon, which inherit
+ * this. main's value may be a step's own, which the runner raises; without CAP_SYS_RESOURCE it is only
+ * taken back.
+ */
+static void outlive_memory(void)
+{
+	static const char *const values[] = {"-900", "0"};
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+		bool done = fd >= 0 && write(fd, values[i], strlen(values[i])) > 0;
+
+		if (fd >= 0)
+			close(fd);
+		if (done)
+			return;
+	}
+}
+
 static int keeper(int lock)
 {
 	const char *why = "";
@@ -387,12 +407,7 @@ static int keeper(int lock)
 	err = enter_own_cgroup();
 	if (err)
 		why = session.loader_cgroup;
-	FILE *oom = fopen("/proc/self/oom_score_adj", "we");
-
-	if (oom) {
-		fputs("-900", oom);
-		fclose(oom);
-	}
+	outlive_memory();
 	if (!err)
 		err = session_prepare(&session, &why);
 	if (err) {

@@ -150,13 +150,33 @@ static void ack(uint32_t seq, int32_t status, uint32_t index)
 	send_frame(FRAME_ACK, 0, seq, p, sizeof(p));
 }
 
+/* As dns_owner() in bpf/dns.bpf.h: by the source, else, from a network of the machine's, by the port. */
+static int owner_find(const struct owner_key *key, struct owner_value *owner)
+{
+	struct local_key local = {.prefixlen = 128, .addr = key->src};
+	struct owner_key any = {.port = key->port, .proto = key->proto};
+	struct local_value v;
+
+	if (!bpf_map_lookup_elem(map_fds[M_OWNERS], key, owner))
+		return 0;
+	if (bpf_map_lookup_elem(map_fds[M_LOCALS], &local, &v) || v.flags & LOCAL_OWN ||
+	    bpf_map_lookup_elem(map_fds[M_OWNERS], &any, owner))
+		return -ENOENT;
+	return now_ns(CLOCK_MONOTONIC) - owner->seen_ns < OWNER_ANY_NS ? 0 : -ENOENT;
+}
+
 static void owner_reply(uint32_t seq, const unsigned char *p, size_t size)
 {
 	unsigned char reply[4 + sizeof(struct owner_value)] = {};
+	struct owner_value owner = {};
+	struct owner_key key;
 	int32_t status = -EINVAL;
 
-	if (size == sizeof(struct owner_key))
-		status = bpf_map_lookup_elem(map_fds[M_OWNERS], p, reply + 4) ? -errno : 0;
+	if (size == sizeof(key)) {
+		memcpy(&key, p, sizeof(key));
+		status = owner_find(&key, &owner);
+		memcpy(reply + 4, &owner, sizeof(owner));
+	}
 	memcpy(reply, &status, 4);
 	send_frame(FRAME_OWNER_REPLY, 0, seq, reply, sizeof(reply));
 }

@@ -29,7 +29,7 @@ while True:
 `;
 
 /** A shell function that says what a command said, its code, and the centiseconds it took. */
-const TIMED = `
+export const TIMED = `
 timed() {
   read a b < /proc/uptime; a=\${a%.*}\${a#*.}
   out=$("$@" 2>&1 </dev/null); code=$?

@@ -14,7 +14,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Lab, line, type Result, removeCgroup, until } from './lab.ts';
 
@@ -23,6 +22,15 @@ export const IMAGE = 'box';
 
 /** Options of `docker run` that put the machine's own tools into a container: curl, Python. */
 export const TOOLS = ['-v', '/usr:/usr:ro'] as const;
+
+/**
+ * Options of `docker run` that make a container as good as root, its namespaces left alone; not
+ * --privileged: that asks for every capability, which the machine may not have itself.
+ */
+export const ROOT = [
+  ...['NET_ADMIN', 'SYS_ADMIN', 'SYS_PTRACE'].flatMap((name) => ['--cap-add', name]),
+  ...['seccomp=unconfined', 'apparmor=unconfined'].flatMap((one) => ['--security-opt', one]),
+];
 
 /** containerd and dockerd by hand, in a mount namespace with a plain cgroup2 hierarchy. */
 const ENGINE = `
@@ -35,17 +43,29 @@ echo started
 exec dockerd --config-file "$1/daemon.json" 2> "$1/dockerd.log"
 `;
 
+/** Where an engine differs from the others. */
+export interface EngineWishes {
+  /** Its socket, as the lab's machine sees it; in its own folder when absent. */
+  readonly socket?: string;
+  /** The group that may connect; root's when absent. */
+  readonly group?: string;
+}
+
 /** A running engine; `close` before the lab's. */
 export class Docker {
   readonly #lab: Lab;
-  /** Where all of its files are. */
-  readonly folder = mkdtempSync(join(tmpdir(), 'cargowall-docker-'));
+  /** Where all of its files are; not in /tmp, which a lab may have of its own. */
+  readonly folder = mkdtempSync('/var/tmp/cargowall-docker-');
   readonly #cgroup: string;
+  readonly #socket: string;
+  readonly #group: string;
   #engine: ChildProcess | undefined;
 
-  constructor(lab: Lab) {
+  constructor(lab: Lab, wishes: EngineWishes = {}) {
     this.#lab = lab;
     this.#cgroup = join(lab.cgroup, 'engine');
+    this.#socket = wishes.socket ?? join(this.folder, 'docker.sock');
+    this.#group = wishes.group ?? 'root';
   }
 
   /** Starts the engine and gives it its image. */
@@ -57,6 +77,7 @@ export class Docker {
       'exec-root': join(folder, 'exec'),
       pidfile: join(folder, 'dockerd.pid'),
       hosts: [`unix://${this.#socket}`],
+      group: this.#group,
       containerd: join(folder, 'containerd.sock'),
       'exec-opts': ['native.cgroupdriver=cgroupfs'],
       'cgroup-parent': parent,
@@ -86,23 +107,25 @@ export class Docker {
     this.must('import', tar, IMAGE);
   }
 
-  get #socket(): string {
-    return join(this.folder, 'docker.sock');
-  }
-
-  get #client(): readonly string[] {
-    const setting = [`DOCKER_CONFIG=${this.folder}`, 'DOCKER_BUILDKIT=0'];
-    return ['env', ...setting, 'docker', '-H', `unix://${this.#socket}`];
+  #client(settings: readonly string[] = []): readonly string[] {
+    const all = [`DOCKER_CONFIG=${this.folder}`, 'DOCKER_BUILDKIT=0', ...settings];
+    // not by PATH: another client there may lack BuildKit
+    return ['env', ...all, '/usr/bin/docker', '-H', `unix://${this.#socket}`];
   }
 
   /** Runs the client as a command of the job, ten seconds at most. */
   run(...words: string[]): Result {
-    return this.#lab.run(...this.#client, ...words);
+    return this.runWith([], ...words);
+  }
+
+  /** As `run`, with settings of the client's environment, `NAME=VALUE`. */
+  runWith(settings: readonly string[], ...words: string[]): Result {
+    return this.#lab.run(...this.#client(settings), ...words);
   }
 
   /** Starts the client as a process of the job; it ends with the lab. */
   spawn(...words: string[]): ChildProcess {
-    return this.#lab.spawn([...this.#client, ...words]);
+    return this.#lab.spawn([...this.#client(), ...words]);
   }
 
   /** The client's output; throws when it fails. */

@@ -78,11 +78,19 @@ import threading; threading.Event().wait()
   await line(lab.spawn(['/usr/bin/python3', '-c', script]), 'ready');
 }
 
+/** A tracer that makes system calls fail: the third mount of the keeper's is that of BPF. */
+const TRACED = ['strace', '-f', '-qq', '-o', '/dev/null'];
+
 const TROUBLES: Record<string, Trouble> = {
   'no mount is allowed': {
     before: ['setpriv', '--bounding-set=-sys_admin'],
     code: 6,
     says: /"start-failed","message":"\/run\/cargowall: Operation not permitted"/,
+  },
+  'no mount of the BPF file system is allowed': {
+    before: [...TRACED, '-e', 'inject=mount:error=EPERM:when=3'],
+    code: 6,
+    says: /"start-failed","message":"\/run\/cargowall\/bpf: Operation not permitted"/,
   },
   'the hierarchy takes no further cgroup': {
     make: () => writeFileSync(`${lab.cgroup}/cgroup.max.descendants`, '2'),
