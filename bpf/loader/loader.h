@@ -146,6 +146,7 @@ struct own_address {
 	struct address addr;
 	unsigned int ifindex;
 	bool uplink;
+	bool plain; /* its interface's packets have no header below IP */
 };
 
 #define OWN_MAX 256

@@ -287,8 +287,12 @@ int network_scan(void)
 		err = dump_all();
 	if (err)
 		return err;
-	for (size_t i = 0; i < own_count; i++)
+	for (size_t i = 0; i < own_count; i++) {
+		const struct interface *at = interface_of(own_addresses[i].ifindex);
+
 		own_addresses[i].uplink = network_leads_off(own_addresses[i].ifindex);
+		own_addresses[i].plain = at && at->plain;
+	}
 	v4.b[10] = v4.b[11] = 0xff;
 	v4.b[12] = 127;
 	prefix_add(&v4, 104, 0, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The wall's own proof: a raw frame to 203.0.113.252 must move TC's counter. */
+/* The wall's own proof: a frame, or a packet on a plain link, to 203.0.113.252 must move TC's counter. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -38,8 +38,8 @@ int proof_tc(void)
 					 .sll_ifindex = (int)own_addresses[i].ifindex,
 					 .sll_halen = 6};
 		uint64_t before = counter_sum(COUNTER_TC_PROOF);
+		size_t size, skip = own_addresses[i].plain ? ETH_HLEN : 0;
 		unsigned char frame[64];
-		size_t size;
 		bool down;
 		int fd;
 
@@ -50,7 +50,8 @@ int proof_tc(void)
 			return -errno;
 		size = proof_frame(frame, &own_addresses[i].addr);
 		/* refused at TC in enforce (ENOBUFS): the counter is the proof, not the call */
-		down = sendto(fd, frame, size, 0, (void *)&to, sizeof(to)) < 0 && errno == ENETDOWN;
+		down = sendto(fd, frame + skip, size - skip, 0, (void *)&to, sizeof(to)) < 0 &&
+		       errno == ENETDOWN;
 		close(fd);
 		if (down)
 			continue; /* carries nothing, and comes up with its wall already there */
