@@ -96,6 +96,7 @@ enum counter {
 	COUNTER_STEERED = 9, /* calls steered to the proxy */
 	COUNTER_TC_SEEN = 10, /* frames judged at TC */
 	COUNTER_DNS_UNOWNED = 11, /* questions over UDP of nobody the owner map knows */
+	COUNTER_BYTES_UNTOLD = 12, /* bytes sent to destinations the traffic map had no room for */
 	COUNTER_SIZE = 16,
 };
 
@@ -283,6 +284,35 @@ struct owner_value {
 	char comm[COMM_SIZE];
 };
 
+/*
+ * What was sent to one destination by one program, under one decision. Bytes are payload: what stands
+ * behind the TCP, UDP or ICMP header of the packets that passed, those sent again included.
+ */
+struct traffic_key {
+	struct address dst;
+	unsigned int rule; /* as in the event of the flow */
+	unsigned int name;
+	unsigned short port; /* 0: none, or not known of a later fragment */
+	unsigned char proto;
+	unsigned char origin; /* enum origin */
+	unsigned char by; /* enum decided_by */
+	unsigned char verdict; /* of the policy; what it denies passes in audit mode alone */
+	unsigned char pad[2];
+	char comm[COMM_SIZE]; /* empty where no process is known */
+};
+
+struct traffic_value {
+	unsigned long long bytes;
+};
+
+#define TRAFFIC_MAX 16384 /* destinations told apart */
+
+/* What is particular about an interface that leads off the machine; a map has those that are. */
+enum link_flag {
+	LINK_PLAIN = 1, /* its packets have no header below IP */
+	LINK_STACKED = 2, /* its frames pass the wall of another interface too: they are counted there */
+};
+
 /* Written by the loader alone, once more at the flip, and by nobody from green on: it is frozen. */
 struct config {
 	unsigned int version; /* ABI_VERSION */
@@ -344,6 +374,8 @@ ABI_SIZE(struct flow_key, 40);
 ABI_SIZE(struct flow_value, 24);
 ABI_SIZE(struct owner_key, 20);
 ABI_SIZE(struct owner_value, 80);
+ABI_SIZE(struct traffic_key, 48);
+ABI_SIZE(struct traffic_value, 8);
 ABI_SIZE(struct config, 128);
 ABI_SIZE(struct policy_config, 40);
 

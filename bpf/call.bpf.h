@@ -6,6 +6,7 @@
 #include "flow.bpf.h"
 #include "owner.bpf.h"
 #include "steer.bpf.h"
+#include "traffic.bpf.h"
 
 static __always_inline void call_write_destination(struct bpf_sock_addr *ctx, const struct address *to,
 						   __u16 port, bool v6)
@@ -26,6 +27,8 @@ static __always_inline void call_write_destination(struct bpf_sock_addr *ctx, co
 static __always_inline void call_remember(struct socket_state *s, const struct question *q,
 					  const struct decision *d, __u32 generation)
 {
+	if (s->untold)
+		traffic_tell(s); /* of the peer so far */
 	s->peer = q->dst;
 	s->peer_port = q->port;
 	s->peer_proto = q->proto;
@@ -69,6 +72,8 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 		count(COUNTER_SOCKETS_FULL);
 		return passes(c, VERDICT_DENY, BY_DEFAULT);
 	}
+	if (s->untold && s->pid != bpf_get_current_pid_tgid() >> 32)
+		traffic_tell(s); /* of the process so far */
 	owner_fill(s, c, netns, bpf_get_socket_cookie(ctx));
 	e.other_netns = netns != c->host_netns;
 	q.dst = e.dst;
@@ -138,6 +143,19 @@ static __always_inline int call_born(struct bpf_sock *ctx)
 		owner_fill(s, c, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
 	else
 		count(COUNTER_SOCKETS_FULL);
+	return 1;
+}
+
+/* The socket of a process is closed; what waits in it is sent all the same. */
+static __always_inline int call_released(struct bpf_sock *ctx)
+{
+	struct socket_state *s = bpf_sk_storage_get(&sockets, ctx, 0, 0);
+
+	if (!s)
+		return 1;
+	s->released = 1;
+	barrier();
+	traffic_tell(s);
 	return 1;
 }
 

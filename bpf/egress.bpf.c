@@ -4,11 +4,13 @@
  *   cgroup/connect4,6 sendmsg4,6          the verdict at the call, and DNS steering
  *   cgroup/recvmsg4,6 getpeername4,6      hide the steering
  *   cgroup/sock_create                    the owner at birth (raw and ping sockets never connect)
+ *   cgroup/sock_release                   tells what a socket has sent
  *   cgroup_skb/egress                     the packet verdict for everything with a socket
  *   tc (TCX egress, else clsact)          the wall: what leaves by an uplink
  *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exit                     job or runner
  *   syscall                               run by the loader once a second: tells what is held
+ *   iter/tcp iter/udp                     run by the loader: tell what open sockets have sent
  */
 #include "call.bpf.h"
 #include "dns.bpf.h"
@@ -71,6 +73,12 @@ int egress_sock_create(struct bpf_sock *ctx)
 	return call_born(ctx);
 }
 
+SEC("cgroup/sock_release")
+int egress_sock_release(struct bpf_sock *ctx)
+{
+	return call_released(ctx);
+}
+
 SEC("cgroup_skb/egress")
 int egress_skb(struct __sk_buff *skb)
 {
@@ -106,4 +114,16 @@ int egress_repeats(void *ctx)
 {
 	bpf_for_each_map_elem(&repeats, repeat_tell, 0, 0);
 	return 0;
+}
+
+SEC("iter/tcp")
+int egress_open_tcp(struct socket_visit *ctx)
+{
+	return traffic_visit(ctx);
+}
+
+SEC("iter/udp")
+int egress_open_udp(struct socket_visit *ctx)
+{
+	return traffic_visit(ctx);
 }

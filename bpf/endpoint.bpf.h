@@ -20,6 +20,7 @@ struct endpoint {
 	unsigned char head; /* the first of several fragments */
 	unsigned char pad;
 	unsigned int id; /* of the datagram a fragment belongs to */
+	unsigned int payload; /* bytes behind the TCP, UDP or ICMP header; of a later fragment all */
 };
 
 enum endpoint_shape {
@@ -161,16 +162,19 @@ static __always_inline int transport_from_packet(struct endpoint *e, struct __sk
 			return SHAPE_BAD;
 		e->tcp_flags = l4[13];
 		e->carries = end > at + length;
+		e->payload = end - at - length;
 	} else if (e->proto == IPPROTO_UDP) {
 		if (bpf_skb_load_bytes(skb, at, l4, 8))
 			return SHAPE_BAD;
 		length = (__u32)l4[4] << 8 | l4[5];
 		if (length < 8 || at + 8 > end || (!fragment && at + length > end))
 			return SHAPE_BAD;
+		e->payload = end - at - 8;
 	} else {
 		if ((e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6) &&
 		    !bpf_skb_load_bytes(skb, at, l4, 1))
 			e->icmp_type = l4[0];
+		e->payload = end > at + 8 ? end - at - 8 : 0;
 		return SHAPE_OK;
 	}
 	e->sport = (__u16)l4[0] << 8 | l4[1];
@@ -209,6 +213,7 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 	fragment = ((__u32)h[6] << 8 | h[7]) & 0x3fff;
 	e->id = (__u32)h[4] << 8 | h[5];
 	e->head = fragment == 0x2000;
+	e->payload = end - at - length;
 	if (fragment & 0x1fff)
 		return (fragment & 0x1fff) < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
 	/* options are never needed and can route by the source (RFC 791): router alert (148), as
@@ -259,6 +264,7 @@ static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_bu
 			e->proto = next[0];
 			e->id = (__u32)next[4] << 24 | (__u32)next[5] << 16 | (__u32)next[6] << 8 | next[7];
 			e->head = place == 1;
+			e->payload = end > at + 8 ? end - at - 8 : 0;
 			if (place >> 3)
 				return place >> 3 < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
 			fragment = true;

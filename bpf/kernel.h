@@ -74,8 +74,27 @@ struct task_struct {
 	struct task_struct *group_leader;
 } __attribute__((preserve_access_index));
 
+struct net {
+	unsigned long long net_cookie;
+} __attribute__((preserve_access_index));
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	possible_net_t skc_net;
+} __attribute__((preserve_access_index));
+
 struct sock {
+	struct sock_common __sk_common;
 	unsigned char sk_kern_sock : 1; /* made by the kernel for itself */
 } __attribute__((preserve_access_index));
+
+/* What an iterator over the sockets of TCP (net/ipv4/tcp_ipv4.c) or UDP (net/ipv4/udp.c) is shown. */
+struct socket_visit {
+	void *meta;
+	void *sk; /* NULL: the end */
+};
 
 #endif /* CARGOWALL_KERNEL_H */

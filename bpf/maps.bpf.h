@@ -15,6 +15,7 @@ struct socket_state {
 	unsigned long long cgroup;
 	unsigned long long netns;
 	unsigned long long cookie;
+	unsigned long long untold; /* bytes sent to `peer` that the traffic map has not got */
 	unsigned int pid;
 	unsigned int uid;
 	unsigned int generation; /* of the cached verdict, 0 = none */
@@ -31,6 +32,8 @@ struct socket_state {
 	unsigned char origin;
 	unsigned char existing; /* seen sending before the flip, to `noted` */
 	unsigned char known; /* the owner fields are filled */
+	unsigned char counted; /* its bytes are counted by the cgroup layer, not at the wall */
+	unsigned char released; /* nobody holds it any more; what it sends is told at once */
 	char comm[COMM_SIZE];
 };
 
@@ -41,6 +44,17 @@ struct head_key {
 	unsigned int id;
 	unsigned char proto;
 	unsigned char pad[3];
+};
+
+/* What was decided of its head. */
+struct head_value {
+	unsigned long long passed_ns; /* CLOCK_MONOTONIC */
+	unsigned int rule;
+	unsigned int name;
+	unsigned short port;
+	unsigned char verdict;
+	unsigned char by;
+	unsigned char pad[4];
 };
 
 /* What is refused to one process: its repeats are counted here once they are many. */
@@ -108,14 +122,14 @@ struct {
 	__type(value, struct grant_value);
 } grants SEC(".maps");
 
-/* key the number of an interface whose packets have no header below IP; value 1; the loader before its
- * wall; as many as have a wall; full: its packets are not IP, and refused (fails closed) */
+/* key the number of an interface; value bits of enum link_flag; the loader before its wall; as many as
+ * have a wall; full: its packets are not IP, and refused (fails closed) */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 128);
 	__type(key, __u32);
 	__type(value, __u32);
-} plain_links SEC(".maps");
+} special_links SEC(".maps");
 
 /* key struct local_key; value struct local_value; the loader from netlink; a machine with a
  * thousand bridges; full: the prefix counts as leaving the machine (fails closed) */
@@ -175,13 +189,13 @@ struct {
 	__type(value, struct flow_value);
 } flows SEC(".maps");
 
-/* key struct head_key; value u64, when its head passed, CLOCK_MONOTONIC; the wall; datagrams under
- * way; full: the least recently used goes, the rest of it is refused */
+/* key struct head_key; value struct head_value; the wall; datagrams under way; full: the least
+ * recently used goes, the rest of it is refused */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct head_key);
-	__type(value, __u64);
+	__type(value, struct head_value);
 } heads SEC(".maps");
 
 /* key struct owner_key; value struct owner_value; egress_skb for packets to the proxy; open DNS
@@ -241,6 +255,16 @@ struct {
 	__type(value, struct socket_state);
 } sockets SEC(".maps");
 
+/* key struct traffic_key; value struct traffic_value; the packet hooks, and what open sockets hold by
+ * egress_traffic; 16,384 destinations; full: their bytes are counted together */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TRAFFIC_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct traffic_key);
+	__type(value, struct traffic_value);
+} traffic SEC(".maps");
+
 /* struct event; written by the hooks, drained by the loader; 30,000 events; full: counted */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -272,12 +296,17 @@ struct {
 	__type(value, struct spread_value);
 } spreads SEC(".maps");
 
-static __always_inline void count(__u32 counter)
+static __always_inline void count_more(__u32 counter, __u64 number)
 {
 	__u64 *slot = bpf_map_lookup_elem(&counters, &counter);
 
 	if (slot)
-		(*slot)++;
+		*slot += number;
+}
+
+static __always_inline void count(__u32 counter)
+{
+	count_more(counter, 1);
 }
 
 #endif /* CARGOWALL_MAPS_BPF_H */

@@ -6,6 +6,7 @@
 #include "call.bpf.h"
 #include "flow.bpf.h"
 #include "steer.bpf.h"
+#include "traffic.bpf.h"
 
 static __always_inline void flow_key_of(struct flow_key *k, const struct endpoint *e)
 {
@@ -200,55 +201,56 @@ static __always_inline bool source_is_ours(const struct endpoint *e, const struc
  * process or another machine made it. True: it passes.
  */
 static __always_inline bool packet_decide(const struct endpoint *e, struct socket_state *s,
-					  struct question *q, struct record *r, const struct config *c,
-					  const struct policy_config *p, bool processless)
+					  struct question *q, struct decision *d, struct record *r,
+					  const struct config *c, const struct policy_config *p,
+					  bool processless)
 {
-	struct decision d = {};
 	struct flow_key k = {}, any = {};
 	bool reported = false;
 
-	verdict_for(q, &d);
+	verdict_for(q, d);
 	/* unreadable, or a local destination that leaves by an uplink: never */
-	if (d.by == BY_LOCAL && (r->layer == LAYER_TC || address_is_zero(&e->dst)))
-		decided(&d, VERDICT_DENY, BY_SHAPE);
-	if (d.by == BY_LOCAL) {
+	if (d->by == BY_LOCAL && (r->layer == LAYER_TC || address_is_zero(&e->dst)))
+		decided(d, VERDICT_DENY, BY_SHAPE);
+	if (d->by == BY_LOCAL) {
 		if (s && e->shape == SHAPE_OK)
-			call_remember(s, q, &d, p->generation);
+			call_remember(s, q, d, p->generation);
 		return true;
 	}
-	if (d.by != BY_PROOF && processless && made_by_kernel(e))
-		return true;
+	if (d->by != BY_PROOF && processless && made_by_kernel(e))
+		return decided(d, VERDICT_ALLOW, BY_KERNEL);
 	flow_key_of(&k, e);
 	if (e->shape == SHAPE_OK) {
-		admit_existing(&d, &k, s, q, p);
-		admit_continued(&d, &k, e, p);
+		admit_existing(d, &k, s, q, p);
+		admit_continued(d, &k, e, p);
 	}
-	if (e->shape != SHAPE_OK || (d.verdict == VERDICT_ALLOW && !source_is_ours(e, s, r, c)))
-		decided(&d, VERDICT_DENY, BY_SHAPE);
+	if (e->shape != SHAPE_OK || (d->verdict == VERDICT_ALLOW && !source_is_ours(e, s, r, c)))
+		decided(d, VERDICT_DENY, BY_SHAPE);
 	if (s && e->shape == SHAPE_OK) {
-		reported = d.verdict != VERDICT_ALLOW && s->tried_port == e->dport &&
+		reported = d->verdict != VERDICT_ALLOW && s->tried_port == e->dport &&
 			   address_equal(&s->tried, &e->dst);
-		call_remember(s, q, &d, p->generation);
+		call_remember(s, q, d, p->generation);
 	}
 	r->mid_stream = e->proto == IPPROTO_TCP && !(e->tcp_flags & TCP_SYN);
 	flow_key_of_any(&any, e);
 	if (q->other_netns && e->shape == SHAPE_OK)
-		flow_is_new(&any, &d, p, q->scope);
+		flow_is_new(&any, d, p, q->scope);
 	/* the daemon's own questions to its upstream are no news */
-	if (!reported && !(q->scope == SCOPE_DAEMON && d.by == BY_DAEMON && d.verdict == VERDICT_ALLOW) &&
-	    flow_is_new(&k, &d, p, q->scope) && !(r->forwarded && flow_is_told(&any, &d, p)))
-		flow_emit(e, &d, s, r);
-	if (d.verdict != VERDICT_ALLOW)
+	if (!reported && !(q->scope == SCOPE_DAEMON && d->by == BY_DAEMON && d->verdict == VERDICT_ALLOW) &&
+	    flow_is_new(&k, d, p, q->scope) && !(r->forwarded && flow_is_told(&any, d, p)))
+		flow_emit(e, d, s, r);
+	if (d->verdict != VERDICT_ALLOW)
 		count(r->layer == LAYER_TC ? COUNTER_TC_DENIED : COUNTER_EGRESS_DENIED);
-	return passes(c, d.verdict, d.by);
+	return passes(c, d->verdict, d->by);
 }
 
 /*
  * remembered() without parsing: a plain IPv4 or IPv6 header, TCP or UDP, of which every byte that
- * is asked is linear. Anything else takes the long way.
+ * is asked is linear. Anything else takes the long way. `payload`: the bytes behind those headers,
+ * which the kernel has made.
  */
 static __always_inline bool remembered_plainly(struct __sk_buff *skb, const struct socket_state *s,
-					       __u32 generation)
+					       __u32 generation, __s32 *payload)
 {
 	const __u8 *data = (const __u8 *)(long)skb->data, *end = (const __u8 *)(long)skb->data_end;
 	const __u32 *peer = (const __u32 *)s->peer.b;
@@ -258,31 +260,71 @@ static __always_inline bool remembered_plainly(struct __sk_buff *skb, const stru
 	if (s->generation != generation || (proto != IPPROTO_TCP && proto != IPPROTO_UDP))
 		return false;
 	if (address_is_v4(&s->peer)) {
-		if (data + 28 > end || data[0] != 0x45 || data[9] != proto ||
+		if (data + IPV4_UDP > end || data[0] != 0x45 || data[9] != proto ||
 		    (*(const __u16 *)(data + 6) & bpf_htons(0x3fff)))
 			return false;
+		*payload = (__s32)skb->len - IPV4_UDP;
+		if (proto == IPPROTO_TCP) {
+			if (data + 33 > end)
+				return false;
+			*payload = (__s32)skb->len - 20 - (data[32] >> 4) * 4;
+		}
 		return *(const __u32 *)(data + 16) == peer[3] &&
 		       *(const __u16 *)(data + 22) == bpf_htons(s->peer_port);
 	}
-	if (data + 48 > end || data[0] >> 4 != 6 || data[6] != proto)
+	if (data + IPV6_UDP > end || data[0] >> 4 != 6 || data[6] != proto)
 		return false;
+	*payload = (__s32)skb->len - IPV6_UDP;
+	if (proto == IPPROTO_TCP) {
+		if (data + 53 > end)
+			return false;
+		*payload = (__s32)skb->len - 40 - (data[52] >> 4) * 4;
+	}
 	to = (const __u32 *)(data + 24);
 	return to[0] == peer[0] && to[1] == peer[1] && to[2] == peer[2] && to[3] == peer[3] &&
 	       *(const __u16 *)(data + 42) == bpf_htons(s->peer_port);
 }
 
-/* A socket of the internet's families that the kernel has made for itself: its ICMP, its resets. */
-static __always_inline bool is_own_of_kernel(struct bpf_sock *sk)
+/* A copy of a socket's head: read whole from its start, for the verifier lets nobody count from a socket. */
+static __always_inline struct sock *sock_read(struct bpf_sock *sk)
 {
 	__u32 zero = 0;
 	struct sock_head *head = bpf_map_lookup_elem(&sock_heads, &zero);
 
-	if (!head || (sk->family != AF_INET && sk->family != AF_INET6))
+	return head && !bpf_probe_read_kernel(head, sizeof(*head), sk) ? (struct sock *)head : 0;
+}
+
+/* A socket of the internet's families that the kernel has made for itself: its ICMP, its resets. */
+static __always_inline bool is_own_of_kernel(struct bpf_sock *sk)
+{
+	struct sock *copy;
+
+	if (sk->family != AF_INET && sk->family != AF_INET6)
 		return false;
-	/* read whole from its start: the verifier lets nobody count from a socket */
-	if (bpf_probe_read_kernel(head, sizeof(*head), sk))
-		return false;
-	return BPF_CORE_READ_BITFIELD((struct sock *)head, sk_kern_sock);
+	copy = sock_read(sk);
+	return copy && BPF_CORE_READ_BITFIELD(copy, sk_kern_sock);
+}
+
+/*
+ * Notes that the packets of a socket of the machine's own network namespace are counted here: what other
+ * namespaces send may be no traffic of the machine's at all, and is counted where it leaves.
+ */
+static __always_inline void count_here(struct __sk_buff *skb, struct socket_state *s, const struct config *c)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (!s->netns && sk) { /* older than us */
+		struct sock *copy;
+		struct net *net;
+
+		sk = bpf_sk_fullsock(sk);
+		copy = sk ? sock_read(sk) : 0;
+		if (!copy)
+			return;
+		net = copy->__sk_common.skc_net.net;
+		s->netns = BPF_CORE_READ(net, net_cookie);
+	}
+	s->counted = s->netns == c->host_netns;
 }
 
 /* Whether a packet was made on this machine, and no process's socket made it. */
@@ -298,26 +340,22 @@ static __always_inline bool is_processless(struct __sk_buff *skb, const struct s
 	return !sk || is_own_of_kernel(sk);
 }
 
-static __always_inline int packet_judge_socket(struct __sk_buff *skb)
+/* A packet that takes the long way. `admitted`: its socket remembers an admission. */
+static __noinline int packet_judge_parsed(struct __sk_buff *skb, const struct config *c,
+					  const struct policy_config *p, struct socket_state *s,
+					  bool admitted)
 {
-	const struct config *c = config_get();
-	const struct policy_config *p = policy_get();
 	struct record r = {.layer = LAYER_EGRESS};
 	struct endpoint e = {};
 	struct question q = {};
-	struct socket_state *s;
-	bool raw = false, admitted;
+	struct decision d = {};
 
-	if (!c || !p)
-		return 1;
-	s = packet_socket(skb, true, &raw);
-	/* only an admission is remembered: a refusal ends with the grant that comes later */
-	admitted = s && s->verdict == VERDICT_ALLOW && c->mode != MODE_NOTING && !raw;
-	if (admitted && remembered_plainly(skb, s, p->generation))
-		return 1;
 	endpoint_from_packet(&e, skb, 0);
-	if (admitted && e.shape == SHAPE_OK && remembered(s, &e, p->generation))
+	if (admitted && e.shape == SHAPE_OK && remembered(s, &e, p->generation)) {
+		if (s->counted)
+			traffic_note_remembered(&e, s);
 		return 1;
+	}
 	if (s && s->known && e.shape == SHAPE_OK && to_proxy(&e, c)) {
 		owner_publish(&e, s, c);
 		return 1;
@@ -335,7 +373,33 @@ static __always_inline int packet_judge_socket(struct __sk_buff *skb)
 	q.proto = e.proto;
 	q.scope = s && s->known ? s->scope : SCOPE_EVERYONE;
 	q.other_netns = s && s->known && s->netns != c->host_netns;
-	return packet_decide(&e, s, &q, &r, c, p, is_processless(skb, s)) ? 1 : 0;
+	if (!packet_decide(&e, s, &q, &d, &r, c, p, is_processless(skb, s)))
+		return 0;
+	if (s)
+		count_here(skb, s, c);
+	if (s && s->counted)
+		traffic_note(&e, s, &d, ORIGIN_UNKNOWN);
+	return 1;
+}
+
+static __always_inline int packet_judge_socket(struct __sk_buff *skb)
+{
+	const struct config *c = config_get();
+	const struct policy_config *p = policy_get();
+	struct socket_state *s;
+	bool raw = false, admitted;
+	__s32 payload = 0;
+
+	if (!c || !p)
+		return 1;
+	s = packet_socket(skb, true, &raw);
+	/* only an admission is remembered: a refusal ends with the grant that comes later */
+	admitted = s && s->verdict == VERDICT_ALLOW && c->mode != MODE_NOTING && !raw;
+	if (admitted && remembered_plainly(skb, s, p->generation, &payload)) {
+		traffic_gather(s, payload);
+		return 1;
+	}
+	return packet_judge_parsed(skb, c, p, s, admitted);
 }
 
 /* The packet of an interface without a header below IP says itself what it is. */
@@ -350,15 +414,21 @@ static __always_inline int packet_network(struct __sk_buff *skb, __u16 *ethertyp
 	return (version >> 4 == 4 || version >> 4 == 6) && !skb->vlan_present ? 0 : -1;
 }
 
+static __always_inline bool link_is(__u32 ifindex, __u32 flag)
+{
+	const __u32 *flags = bpf_map_lookup_elem(&special_links, &ifindex);
+
+	return flags && (*flags & flag);
+}
+
 /* The network header behind Ethernet and at most two VLAN tags, of which the device may still have to
  * add the first; negative: none we know. */
 static __always_inline int frame_network(struct __sk_buff *skb, __u16 *ethertype)
 {
-	__u32 ifindex = skb->ifindex;
 	__u16 type = 0;
 	int at = 12, i;
 
-	if (bpf_map_lookup_elem(&plain_links, &ifindex))
+	if (link_is(skb->ifindex, LINK_PLAIN))
 		return packet_network(skb, ethertype);
 	for (i = skb->vlan_present ? 1 : 0; i < 3; i++) {
 		if (bpf_skb_load_bytes(skb, (__u32)at, &type, 2))
@@ -430,23 +500,34 @@ static __always_inline void head_key_of(struct head_key *k, const struct endpoin
 }
 
 /* The rest of a datagram follows its head: a fragment alone says nothing of its port. */
-static __always_inline void head_passed(const struct endpoint *e)
+static __always_inline void head_passed(const struct endpoint *e, const struct decision *d)
 {
 	struct head_key k = {};
-	__u64 now = bpf_ktime_get_ns();
+	struct head_value v = {.passed_ns = bpf_ktime_get_ns(), .port = e->dport};
 
+	v.rule = d->rule;
+	v.name = d->name;
+	v.verdict = d->verdict;
+	v.by = d->by;
 	head_key_of(&k, e);
-	bpf_map_update_elem(&heads, &k, &now, BPF_ANY);
+	bpf_map_update_elem(&heads, &k, &v, BPF_ANY);
 }
 
-static __always_inline bool has_head(const struct endpoint *e)
+/* Whether the head has passed; the port and the decision are its. */
+static __always_inline bool has_head(struct endpoint *e, struct decision *d)
 {
 	struct head_key k = {};
-	const __u64 *passed;
+	const struct head_value *v;
 
 	head_key_of(&k, e);
-	passed = bpf_map_lookup_elem(&heads, &k);
-	return passed && bpf_ktime_get_ns() - *passed < HEAD_LIFE_NS;
+	v = bpf_map_lookup_elem(&heads, &k);
+	if (!v || bpf_ktime_get_ns() - v->passed_ns >= HEAD_LIFE_NS)
+		return false;
+	e->dport = v->port;
+	d->rule = v->rule;
+	d->name = v->name;
+	decided(d, v->verdict, v->by);
+	return true;
 }
 
 /* Who a frame is of when no call of its socket was seen: born before us, or outside our cgroup. */
@@ -470,6 +551,32 @@ static __always_inline bool is_rest_of_judged(const struct socket_state *s, cons
 	       (!raw || e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6);
 }
 
+/* The verdict its socket remembers of a frame, whose port then is the peer's; false: none. */
+static __always_inline bool frame_remembered(struct endpoint *e, const struct socket_state *s,
+					     __u32 generation, bool raw, struct decision *d)
+{
+	bool is_rest = e->shape == SHAPE_FRAGMENT && s && is_rest_of_judged(s, e, generation, raw);
+
+	if (!is_rest && (raw || e->shape != SHAPE_OK || !remembered(s, e, generation) || s->by == BY_LOCAL))
+		return false;
+	e->dport = s->peer_port;
+	d->rule = s->rule;
+	d->name = s->name;
+	decided(d, s->verdict, s->by);
+	return true;
+}
+
+/* Counts a frame that passes, unless that is done elsewhere. */
+static __always_inline void frame_count(const struct endpoint *e, const struct socket_state *s,
+					const struct decision *d, const struct record *r, bool is_daemon)
+{
+	__u32 origin = is_daemon ? ORIGIN_DAEMON : r->forwarded ? ORIGIN_CONTAINER : ORIGIN_UNKNOWN;
+
+	if ((s && s->counted) || link_is(r->ifindex, LINK_STACKED))
+		return;
+	traffic_note(e, s, d, origin);
+}
+
 static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 {
 	const struct config *c = config_get();
@@ -477,6 +584,7 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 	struct record r = {.layer = LAYER_TC, .ifindex = skb->ifindex, .forwarded = !!skb->ingress_ifindex};
 	struct endpoint e = {};
 	struct question q = {};
+	struct decision d = {};
 	struct socket_state *s;
 	bool raw = false;
 	int at;
@@ -494,10 +602,13 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 		e.shape = SHAPE_BAD;
 	r.ethertype = 0;
 	s = packet_socket(skb, false, &raw);
-	if (e.shape == SHAPE_FRAGMENT && s && is_rest_of_judged(s, &e, p->generation, raw))
-		return passes(c, s->verdict, s->by) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
-	if (!raw && e.shape == SHAPE_OK && remembered(s, &e, p->generation) && s->by != BY_LOCAL)
-		return passes(c, s->verdict, s->by) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
+	if (frame_remembered(&e, s, p->generation, raw, &d)) {
+		if (!passes(c, d.verdict, d.by))
+			return TCX_DROP_FRAME;
+		if (c->mode != MODE_NOTING)
+			frame_count(&e, s, &d, &r, false);
+		return TCX_NEXT_PROGRAM;
+	}
 	q.dst = e.dst;
 	q.port = e.dport;
 	q.proto = e.proto;
@@ -513,12 +624,13 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 			bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
 		return TCX_NEXT_PROGRAM;
 	}
-	if (e.shape == SHAPE_FRAGMENT && has_head(&e))
-		return TCX_NEXT_PROGRAM;
-	if (!packet_decide(&e, s, &q, &r, c, p, is_processless(skb, s)))
-		return TCX_DROP_FRAME;
-	if (e.head)
-		head_passed(&e);
+	if (!(e.shape == SHAPE_FRAGMENT && has_head(&e, &d))) {
+		if (!packet_decide(&e, s, &q, &d, &r, c, p, is_processless(skb, s)))
+			return TCX_DROP_FRAME;
+		if (e.head)
+			head_passed(&e, &d);
+	}
+	frame_count(&e, s, &d, &r, q.scope == SCOPE_DAEMON);
 	return TCX_NEXT_PROGRAM;
 }
 

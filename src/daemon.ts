@@ -28,6 +28,7 @@ import {
   tamper,
 } from './daemon/session-records.ts';
 import { resumeSession, startSession } from './daemon/supervisor.ts';
+import { TrafficWatch } from './daemon/traffic-watch.ts';
 import { WebhookClient } from './daemon/webhook.ts';
 import { AuditFile, readLines } from './edge/host/audit-file.ts';
 import { after, every, nowMs, nowNs, soon } from './edge/host/clock.ts';
@@ -59,6 +60,7 @@ interface Served {
   readonly proxy: DnsProxy;
   readonly lateAllow: LateAllow;
   readonly notifications: NotificationTracker | undefined;
+  readonly traffic: TrafficWatch;
   readonly timestamp: () => string;
 }
 
@@ -211,6 +213,18 @@ function knowledgeOf(
   };
 }
 
+function buildTraffic(parts: {
+  readonly logger: AuditLogger;
+  readonly knowledge: Knowledge;
+  readonly past: Past;
+  readonly timestamp: () => string;
+}): TrafficWatch {
+  const { past, ...rest } = parts;
+  const nameInLog = (address: string) => past.names.get(address);
+  const knowledge = { ...parts.knowledge, nameInLog };
+  return new TrafficWatch({ ...rest, knowledge, loader: channel, told: past.uploads });
+}
+
 async function run(received: Hello): Promise<void> {
   const cloud = cloudOf(readCloudFacts(CLOUD_PROVIDER));
   const hello = inCloud(received, cloud);
@@ -232,9 +246,10 @@ async function run(received: Hello): Promise<void> {
   const notifications = buildNotifications(session, proxy);
   const lateAllow = buildLateAllow(session, proxy, logger);
   const proof = new ProofEvents();
+  const knowledge = knowledgeOf(session, proxy, clockOffsetNs);
   const pipeline = new FlowPipeline({
     logger,
-    knowledge: knowledgeOf(session, proxy, clockOffsetNs),
+    knowledge,
     known: past.known,
     onEvent: (event) => proof.note(event),
     onRefused: (event, record) => {
@@ -243,11 +258,13 @@ async function run(received: Hello): Promise<void> {
     },
     nowMs,
   });
-  served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
+  const traffic = buildTraffic({ logger, knowledge, past, timestamp });
+  served = { hello, logger, pipeline, proxy, lateAllow, notifications, traffic, timestamp };
   every(HEARTBEAT_MS, () => channel.heartbeat());
   every(SWEEP_MS, () => {
     proxy.sweep();
     pipeline.flush();
+    traffic.look().catch(fail);
   });
   const options = {
     session,

@@ -14,7 +14,7 @@
 /* The sockets of an address stand one after the other, as session.c binds them. */
 int dns_attach(const struct session *s)
 {
-	int program = object_dns_program();
+	int program = object_program(PROGRAM_DNS);
 
 	for (uint32_t i = 0; i < s->socket_count; i++) {
 		const struct proxy_socket *p = &s->sockets[i];

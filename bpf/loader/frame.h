@@ -20,6 +20,7 @@ enum frame_type {
 	FRAME_COUNTERS = 7,
 	FRAME_NOTICE = 8,
 	FRAME_CLOSED = 9,
+	FRAME_TRAFFIC = 10,
 	FRAME_APPLY = 32,
 	FRAME_FLIP = 33,
 	FRAME_EVENTS_WRITTEN = 34,
@@ -33,6 +34,7 @@ enum frame_type {
 	FRAME_PIN = 42,
 	FRAME_GREEN = 43,
 	FRAME_CLOSE_FLOWS = 44,
+	FRAME_GET_TRAFFIC = 45,
 };
 
 struct frame {

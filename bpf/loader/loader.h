@@ -101,18 +101,25 @@ enum map_index {
 	M_EVENTS,
 	M_DNS_ADDRESSES,
 	M_DNS_SOCKETS,
-	M_PLAIN_LINKS,
+	M_SPECIAL_LINKS,
+	M_TRAFFIC,
 	M_COUNT,
 };
 
 extern int map_fds[M_COUNT];
 
-extern int tc_program; /* object.c; -1 before it is loaded */
-
 /* object.c: load, attach, pin; reopen what is pinned. 0 or -errno; `why` names the culprit. */
 int object_load(const struct session *s, const char **why);
-/* The program that chooses among the proxy's sockets. */
-int object_dns_program(void);
+/* Programs that are attached to nothing at the start. */
+enum own_program {
+	PROGRAM_TC, /* the wall's */
+	PROGRAM_DNS, /* chooses among the proxy's sockets; not known after a restart */
+	PROGRAM_REPEATS,
+	PROGRAM_OPEN_TCP,
+	PROGRAM_OPEN_UDP,
+	PROGRAM_COUNT,
+};
+int object_program(enum own_program program);
 int object_pin(void);
 bool object_is_pinned(void);
 /* Whether maps and the wall's program are pinned still; pins what is not. Once pinned only. */

@@ -26,6 +26,10 @@ struct interface {
 	bool soft; /* loopback, dummy, bridge, veth, tap */
 	bool gateway;
 	bool plain; /* its packets have no header below IP */
+	bool bridge;
+	bool carrier; /* a NIC, bond or team: what it sends leaves by its parts, where it has any */
+	unsigned int lower; /* the interface its frames pass next: of a VLAN and its like; 0 = none known */
+	unsigned int master;
 	char name[IFNAMSIZ];
 };
 
@@ -96,6 +100,9 @@ static void on_link(const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
 	int left = (int)IFLA_PAYLOAD(h), nested;
+	unsigned int lower = 0;
+	bool elsewhere = false; /* `lower` is a number of another namespace */
+	bool stands_on = false; /* `lower` */
 	struct interface *i;
 
 	if (interface_count == INTERFACES_MAX)
@@ -105,21 +112,34 @@ static void on_link(const struct nlmsghdr *h)
 	i->index = (unsigned int)m->ifi_index;
 	i->soft = m->ifi_type == ARPHRD_LOOPBACK;
 	i->plain = is_plain(m->ifi_type);
+	i->carrier = true;
 	for (struct rtattr *a = IFLA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == IFLA_IFNAME)
 			snprintf(i->name, sizeof(i->name), "%s", (const char *)RTA_DATA(a));
+		if (a->rta_type == IFLA_LINK)
+			memcpy(&lower, RTA_DATA(a), sizeof(lower));
+		if (a->rta_type == IFLA_MASTER)
+			memcpy(&i->master, RTA_DATA(a), sizeof(i->master));
+		elsewhere |= a->rta_type == IFLA_LINK_NETNSID;
 		if ((a->rta_type & NLA_TYPE_MASK) != IFLA_LINKINFO)
 			continue;
 		nested = (int)RTA_PAYLOAD(a);
 		for (struct rtattr *k = RTA_DATA(a); RTA_OK(k, nested); k = RTA_NEXT(k, nested)) {
 			const char *kind = RTA_DATA(k);
 
-			if (k->rta_type == IFLA_INFO_KIND &&
-			    (!strcmp(kind, "dummy") || !strcmp(kind, "bridge") || !strcmp(kind, "veth") ||
-			     !strcmp(kind, "tun")))
+			if (k->rta_type != IFLA_INFO_KIND)
+				continue;
+			if (!strcmp(kind, "dummy") || !strcmp(kind, "bridge") || !strcmp(kind, "veth") ||
+			    !strcmp(kind, "tun"))
 				i->soft = strcmp(kind, "tun") || m->ifi_type == ARPHRD_ETHER;
+			i->bridge = !strcmp(kind, "bridge");
+			i->carrier = !strcmp(kind, "bond") || !strcmp(kind, "team");
+			stands_on |= !strcmp(kind, "vlan") || !strcmp(kind, "macvlan") ||
+				     !strcmp(kind, "macvtap") || !strcmp(kind, "ipvlan");
 		}
 	}
+	if (stands_on && !elsewhere)
+		i->lower = lower;
 }
 
 static void on_address(const struct nlmsghdr *h)
@@ -312,14 +332,40 @@ static bool is_told(unsigned int index)
 	return false;
 }
 
-/* Before its wall: whether the wall finds Ethernet on an interface, or IP alone. */
+/* Whether an interface is a bridge that another one with a wall belongs to. */
+static bool is_bridge_of_uplink(const struct interface *bridge)
+{
+	for (size_t i = 0; bridge->bridge && i < interface_count; i++)
+		if (interfaces[i].master == bridge->index && network_leads_off(interfaces[i].index))
+			return true;
+	return false;
+}
+
+/*
+ * Whether frames pass two walls, of which this is not the one that counts: a bridge's and a VLAN's are
+ * counted below, at the interface they leave by; those of a bond's or a virtual NIC's parts above.
+ */
+static bool is_stacked(const struct interface *i)
+{
+	const struct interface *master = i->master ? interface_of(i->master) : NULL;
+
+	if (is_bridge_of_uplink(i) || (i->lower && network_leads_off(i->lower)))
+		return true;
+	return master && master->carrier && network_leads_off(master->index);
+}
+
+/* Before its wall: whether the wall finds Ethernet on an interface or IP alone, and counts its bytes. */
 static int tell_kind(const struct interface *i)
 {
-	uint32_t index = i->index, one = 1;
+	uint32_t index = i->index, flags = 0;
 
 	if (i->plain)
-		return bpf_map_update_elem(map_fds[M_PLAIN_LINKS], &index, &one, BPF_ANY) ? -errno : 0;
-	bpf_map_delete_elem(map_fds[M_PLAIN_LINKS], &index); /* of one that had this number before */
+		flags |= LINK_PLAIN;
+	if (is_stacked(i))
+		flags |= LINK_STACKED;
+	if (flags)
+		return bpf_map_update_elem(map_fds[M_SPECIAL_LINKS], &index, &flags, BPF_ANY) ? -errno : 0;
+	bpf_map_delete_elem(map_fds[M_SPECIAL_LINKS], &index); /* of one that had this number before */
 	return 0;
 }
 

@@ -17,21 +17,33 @@
 #include "links.h"
 
 int map_fds[M_COUNT];
-int tc_program = -1;
-
 static const char *const map_names[M_COUNT] = {
-	"config",    "heartbeat", "policy",	   "rules",	  "grants",	 "locals",
-	"resolvers", "processes", "cgroups",	   "existing",	  "flows",	 "owners",
-	"counters",  "events",	  "dns_addresses", "dns_sockets", "plain_links",
+	"config",    "heartbeat", "policy",	   "rules",	  "grants",	   "locals",
+	"resolvers", "processes", "cgroups",	   "existing",	  "flows",	   "owners",
+	"counters",  "events",	  "dns_addresses", "dns_sockets", "special_links", "traffic",
 };
 
 static struct bpf_object *object;
-static int dns_program = -1, repeats_program = -1;
+static int own_programs[PROGRAM_COUNT] = {-1, -1, -1, -1, -1};
+static const char *const own_names[PROGRAM_COUNT] = {"tc", "dns", "repeats", "open_tcp", "open_udp"};
 static bool pinned; /* what is attached from now on outlives us too */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
 {
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+/* Takes a program that is attached to nothing at the start; false: it is none of those. */
+static bool take_own(const struct bpf_program *prog)
+{
+	const char *name = bpf_program__name(prog) + sizeof("egress_") - 1;
+
+	for (int i = 0; i < PROGRAM_COUNT; i++)
+		if (!strcmp(name, own_names[i])) {
+			own_programs[i] = bpf_program__fd(prog);
+			return true;
+		}
+	return false;
 }
 
 static int attach_all(int cgroup, const char **why)
@@ -45,18 +57,8 @@ static int attach_all(int cgroup, const char **why)
 		char file[48];
 		int err;
 
-		if (!strcmp(name, "egress_tc")) {
-			tc_program = bpf_program__fd(prog);
+		if (take_own(prog))
 			continue;
-		}
-		if (!strcmp(name, "egress_dns")) {
-			dns_program = bpf_program__fd(prog);
-			continue;
-		}
-		if (!strcmp(name, "egress_repeats")) {
-			repeats_program = bpf_program__fd(prog);
-			continue;
-		}
 		if (!strcmp(name, "egress_fork") || !strcmp(name, "egress_exit"))
 			link = bpf_program__attach(prog);
 		else
@@ -106,9 +108,9 @@ int object_load(const struct session *s, const char **why)
 	return err;
 }
 
-int object_dns_program(void)
+int object_program(enum own_program program)
 {
-	return dns_program;
+	return own_programs[program];
 }
 
 /* Mode and policy are fixed from now on, for everybody: no write of user space is taken. */
@@ -136,10 +138,13 @@ bool object_is_pinned(void)
 static int each_pin(int (*visit)(int fd, const char *name))
 {
 	char name[48];
-	int err = visit(tc_program, "program_tc");
+	int err = 0;
 
-	if (!err)
-		err = visit(repeats_program, "program_repeats");
+	for (int i = 0; i < PROGRAM_COUNT && !err; i++) {
+		snprintf(name, sizeof(name), "program_%s", own_names[i]);
+		if (i != PROGRAM_DNS) /* its sockets hold it */
+			err = visit(own_programs[i], name);
+	}
 	for (int i = 0; i < M_COUNT && !err; i++) {
 		snprintf(name, sizeof(name), "map_%s", map_names[i]);
 		err = visit(map_fds[i], name);
@@ -210,7 +215,8 @@ static int reopen_links(void)
 	static const char *const programs[] = {
 		"egress_connect4", "egress_connect6",	 "egress_sendmsg4",	"egress_sendmsg6",
 		"egress_recvmsg4", "egress_recvmsg6",	 "egress_getpeername4", "egress_getpeername6",
-		"egress_skb",	   "egress_sock_create", "egress_fork",		"egress_exit",
+		"egress_skb",	   "egress_sock_create", "egress_sock_release", "egress_fork",
+		"egress_exit",
 	};
 	DIR *d = opendir(BPF_DIR);
 	struct dirent *entry;
@@ -247,10 +253,14 @@ int object_reopen(void)
 		if (map_fds[i] < 0)
 			return -errno;
 	}
-	tc_program = bpf_obj_get(BPF_DIR "/program_tc");
-	repeats_program = bpf_obj_get(BPF_DIR "/program_repeats");
-	if (tc_program < 0 || repeats_program < 0)
-		return -errno;
+	for (int i = 0; i < PROGRAM_COUNT; i++) {
+		if (i == PROGRAM_DNS)
+			continue;
+		snprintf(path, sizeof(path), BPF_DIR "/program_%s", own_names[i]);
+		own_programs[i] = bpf_obj_get(path);
+		if (own_programs[i] < 0)
+			return -errno;
+	}
 	pinned = true;
 	err = reopen_links();
 	network_missed();
@@ -274,5 +284,5 @@ void repeats_tell(void)
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 
 	/* what is not told now stays held, and is told the next time */
-	bpf_prog_test_run_opts(repeats_program, &opts);
+	bpf_prog_test_run_opts(own_programs[PROGRAM_REPEATS], &opts);
 }

@@ -25,6 +25,7 @@
 #include "loader.h"
 #include "lockdown.h"
 #include "stream.h"
+#include "traffic.h"
 
 #define SO_NETNS_COOKIE 71
 #define CLIENTS_MAX 16
@@ -248,6 +249,19 @@ static void close_flows(const struct frame *f, const unsigned char *p)
 	free(status);
 }
 
+/* The bytes sent so far, by destination. */
+static void send_traffic(uint32_t seq)
+{
+	size_t size;
+	unsigned char *all = traffic_read(&size);
+
+	if (all)
+		send_frame(FRAME_TRAFFIC, 0, seq, all, size);
+	else
+		exit_code = EXIT_FAILED;
+	free(all);
+}
+
 static void handle_frame(const struct frame *f, const unsigned char *p)
 {
 	uint64_t sums[COUNTER_SIZE];
@@ -299,6 +313,9 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		for (uint32_t i = 0; i < COUNTER_SIZE; i++)
 			sums[i] = counter_sum(i);
 		send_frame(FRAME_COUNTERS, 0, f->seq, sums, sizeof(sums));
+		break;
+	case FRAME_GET_TRAFFIC:
+		send_traffic(f->seq);
 		break;
 	case FRAME_STAGE:
 		status_line(p, f->length);

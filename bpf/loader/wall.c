@@ -51,7 +51,7 @@ uint32_t tcx_first(unsigned int ifindex)
 
 static int attach(unsigned int ifindex)
 {
-	int fd = tcx_attach(ifindex, tc_program), err;
+	int fd = tcx_attach(ifindex, object_program(PROGRAM_TC)), err;
 	char name[48];
 
 	if (fd < 0 && fd != -EINVAL)
@@ -63,10 +63,10 @@ static int attach(unsigned int ifindex)
 			close(fd);
 		return err;
 	}
-	err = clsact_attach(ifindex, tc_program);
+	err = clsact_attach(ifindex, object_program(PROGRAM_TC));
 	if (err)
 		return err;
-	fd = dup(tc_program);
+	fd = dup(object_program(PROGRAM_TC));
 	snprintf(name, sizeof(name), FILTER_PREFIX "%u", ifindex);
 	err = fd < 0 ? -errno : link_keep(-1, fd, ifindex, name);
 	if (err && fd >= 0)

@@ -4,6 +4,7 @@ import type { AuditLogger } from './audit-logger.ts';
 import type { FlowPipeline } from './flow-pipeline.ts';
 import type { ControlReplies, CounterReader } from './ports.ts';
 import { losses, type Sources, sessionEnded, tamper } from './session-records.ts';
+import type { TrafficWatch } from './traffic-watch.ts';
 
 /** What the control server is made of. */
 export interface ControlServerOptions {
@@ -15,6 +16,7 @@ export interface ControlServerOptions {
   readonly proxy: Sources['proxy'];
   readonly lateAllow: Sources['lateAllow'];
   readonly notifications: Sources['notifications'];
+  readonly traffic: TrafficWatch;
   readonly after: (ms: number) => Promise<void>;
   readonly timestamp: () => string;
 }
@@ -52,7 +54,7 @@ export async function answerControl(
   options: ControlServerOptions,
 ): Promise<void> {
   const { client, line } = request;
-  const { loader, logger, pipeline, proxy, lateAllow, notifications, mode, pid } = options;
+  const { loader, logger, pipeline, proxy, lateAllow, notifications, traffic, mode, pid } = options;
   const command = commandOf(line);
   if (command !== 'status' && command !== 'seal') {
     recordStrange(request, options);
@@ -66,7 +68,7 @@ export async function answerControl(
     await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
   }
   const kernel = await loader.counters();
-  const sources = { logger, pipeline, proxy, lateAllow, notifications, kernel };
+  const sources = { logger, pipeline, proxy, lateAllow, notifications, kernel, traffic };
   if (command === 'status') {
     loader.reply(client, {
       running: true,
@@ -77,7 +79,10 @@ export async function answerControl(
     });
     return;
   }
-  const record = sessionEnded(options.timestamp(), mode, sources);
+  const sent = await traffic.read();
+  logger.logEvents(sent);
+  const bytesOut = sent.reduce((sum, { bytes_out }) => sum + bytes_out, 0);
+  const record = sessionEnded(options.timestamp(), mode, sources, bytesOut);
   logger.logEvent(record);
   const { totals, lost } = record;
   loader.reply(client, {

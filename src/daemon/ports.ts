@@ -25,6 +25,12 @@ export interface CounterReader {
   counters(): Promise<readonly number[]>;
 }
 
+/** The kernel's totals of bytes. */
+export interface TrafficReader {
+  /** As core/flow/traffic.ts reads it. */
+  traffic(): Promise<Uint8Array>;
+}
+
 /** Where clients of the control socket are answered. */
 export interface ControlReplies {
   reply(client: number, line: unknown): void;

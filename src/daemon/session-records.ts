@@ -17,6 +17,7 @@ import type { DnsProxy } from './dns-proxy-options.ts';
 import type { FlowPipeline } from './flow-pipeline.ts';
 import type { LateAllow } from './late-allow.ts';
 import type { NotificationTracker } from './notification-tracker.ts';
+import type { TrafficWatch } from './traffic-watch.ts';
 
 const NEITHER = { would_deny: false, blocked: false } as const;
 
@@ -81,6 +82,7 @@ export interface Sources {
   readonly notifications: NotificationTracker | undefined;
   /** By enum counter. */
   readonly kernel: readonly number[];
+  readonly traffic: Pick<TrafficWatch, 'unvisited'>;
 }
 
 function unsent(tracker: NotificationTracker | undefined): number {
@@ -108,6 +110,8 @@ export function losses(sources: Sources): Totals {
     late_attempts: lateAllow.dropped,
     late_names: lateAllow.skipped,
     notifications: unsent(notifications),
+    bytes_untold: kernel[COUNTER.BYTES_UNTOLD] ?? 0,
+    traffic_unvisited: sources.traffic.unvisited,
   };
 }
 
@@ -116,6 +120,7 @@ export function sessionEnded(
   timestamp: string,
   mode: SessionSettings['mode'],
   sources: Sources,
+  bytesOut: number,
 ): SessionEnded {
   const { logger, proxy, kernel } = sources;
   const totals = {
@@ -128,6 +133,7 @@ export function sessionEnded(
     packets_denied: kernel[COUNTER.EGRESS_DENIED] ?? 0,
     calls_denied: kernel[COUNTER.CONNECT_DENIED] ?? 0,
     calls_steered: kernel[COUNTER.STEERED] ?? 0,
+    bytes_out: bytesOut,
   };
   const lost = losses(sources);
   const accounts = proxy.runnerAccounts();

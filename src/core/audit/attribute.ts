@@ -62,6 +62,11 @@ function typeOf(event: FlowEvent): AuditEventType {
     : 'protocol_blocked';
 }
 
+/** What decided, in the words of the records. */
+export function deciderName(by: number): string {
+  return DECIDERS.get(by) ?? 'unknown';
+}
+
 function reasonOf(event: FlowEvent): string | undefined {
   if (event.by === DECIDED_BY.PROOF) return 'proof';
   if (event.protocol === NOT_IP) return `0x${event.ethertype.toString(16).padStart(4, '0')}`;
@@ -133,7 +138,7 @@ export function attribute(event: FlowEvent, knowledge: Knowledge): AuditEvent {
     ...(event.midStream ? MID_STREAM : NOTHING),
     count: event.count > 1 ? event.count : 0,
     reason: reasonOf(event) ?? '',
-    decided_by: DECIDERS.get(event.by) ?? 'unknown',
+    decided_by: deciderName(event.by),
     layer: LAYERS.get(event.layer) ?? 'unknown',
   };
 }

@@ -135,6 +135,40 @@ export interface DnsUpstreamDown extends SessionEventBase {
   readonly reason: string;
 }
 
+/** What one process had sent to one destination when the session was sealed; each seal says it anew. */
+export interface Traffic {
+  readonly timestamp: string;
+  readonly event_type: 'traffic';
+  readonly dst_ip: string;
+  readonly dst_hostname?: string;
+  /** 0: none, or not known. */
+  readonly dst_port: number;
+  readonly protocol: string;
+  /** Empty where no process is known: what containers send is counted at the wall. */
+  readonly process: string;
+  readonly matched_rule: string;
+  readonly auto_allowed_type: string;
+  /** It passed in mode audit; enforce would have refused it. */
+  readonly would_deny: boolean;
+  readonly blocked: false;
+  readonly origin: Origin;
+  /** Further names that were answered with the address: some of the bytes may be theirs. */
+  readonly dst_hostnames?: readonly string[];
+  readonly decided_by: string;
+  /** Payload of the packets that passed, those sent again included. */
+  readonly bytes_out: number;
+}
+
+/** The job has sent more than the threshold to one host; once a host. */
+export interface LargeUpload extends SessionEventBase {
+  readonly event_type: 'large_upload';
+  /** Where no name is known. */
+  readonly dst_ip: string;
+  readonly dst_hostname: string;
+  readonly reason: string;
+  readonly bytes_out: number;
+}
+
 /** What happened to the session itself. */
 export type SessionEvent =
   | SessionStarted
@@ -144,4 +178,4 @@ export type SessionEvent =
   | DnsUpstreamDown;
 
 /** One line of the audit log. */
-export type AuditRecord = AuditEvent | SessionEvent;
+export type AuditRecord = AuditEvent | Traffic | LargeUpload | SessionEvent;

@@ -27,6 +27,8 @@ const KINDS = new Set<string>([
   'protocol_blocked',
   'dns_blocked',
   'existing_connection',
+  'traffic',
+  'large_upload',
   'session_started',
   'session_ended',
   'tamper',

@@ -20,6 +20,8 @@ export const SIZE = {
   flow_value: 24,
   owner_key: 20,
   owner_value: 80,
+  traffic_key: 48,
+  traffic_value: 8,
   config: 128,
   policy_config: 40
 } as const;
@@ -157,6 +159,21 @@ export const OFFSET = {
     pad: 61,
     comm: 64
   },
+  traffic_key: {
+    dst: 0,
+    rule: 16,
+    name: 20,
+    port: 24,
+    proto: 26,
+    origin: 27,
+    by: 28,
+    verdict: 29,
+    pad: 30,
+    comm: 32
+  },
+  traffic_value: {
+    bytes: 0
+  },
   config: {
     version: 0,
     mode: 4,
@@ -252,7 +269,12 @@ export const COUNTER = {
   STEERED: 9,
   TC_SEEN: 10,
   DNS_UNOWNED: 11,
+  BYTES_UNTOLD: 12,
   SIZE: 16
+} as const;
+export const LINK_FLAG = {
+  PLAIN: 1,
+  STACKED: 2
 } as const;
 export const WRITABLE_MAP = {
   RULES: 1,

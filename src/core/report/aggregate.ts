@@ -7,6 +7,8 @@ import type {
   SessionStarted,
 } from '../audit/event.ts';
 import type { DecodedLog } from '../audit/jsonl.ts';
+import { isJobs as isJobsOrigin } from '../audit/traffic.ts';
+import { type LargeUploads, TrafficSums } from './traffic.ts';
 
 /** Records of one destination by one process. */
 export interface Row {
@@ -27,6 +29,8 @@ export interface Row {
   lastSeen: string;
   readonly pid: number;
   count: number;
+  /** Payload sent; of allowed rows only. */
+  bytes: number;
 }
 
 /** What happened to the session itself. */
@@ -49,6 +53,10 @@ export interface Report {
   /** Attempts of the job that were refused and not expected. */
   readonly unexpected: number;
   readonly incidents: readonly Incident[];
+  /** The log says what was sent: it is sealed, by a version that counts. */
+  readonly bytesKnown: boolean;
+  /** Hosts that the job has sent more than the threshold, with what it sent in all. */
+  readonly largeUploads: LargeUploads;
   readonly attempts: number;
   readonly records: number;
   /** Attempts that were refused first and allowed by a later answer; no row of `blocked` has them. */
@@ -85,6 +93,7 @@ function rowOf(event: AuditEvent): Row {
     lastSeen: event.timestamp,
     pid: event.pid ?? 0,
     count: 0,
+    bytes: 0,
   };
 }
 
@@ -97,7 +106,7 @@ function keyOf(row: Row): string {
 
 /** The job's own, containers included; what nobody could be named for counts as its own. */
 export function isJobs(row: Row): boolean {
-  return row.origin === 'job' || row.origin === 'container' || row.origin === 'unknown';
+  return isJobsOrigin(row.origin);
 }
 
 /** What a late allow speaks of. */
@@ -150,6 +159,7 @@ export class ReportBuilder {
   readonly #blocks = new Map<string, Set<Row>>();
   readonly #lateUntil = new Map<string, string>();
   readonly #incidents: Incident[] = [];
+  readonly #traffic = new TrafficSums();
   #started: SessionStarted | undefined;
   #ended: SessionEnded | undefined;
   #attempts = 0;
@@ -164,6 +174,13 @@ export class ReportBuilder {
         return;
       case 'session_ended':
         this.#ended = record;
+        this.#traffic.seal();
+        return;
+      case 'traffic':
+        this.#traffic.add(record);
+        return;
+      case 'large_upload':
+        this.#traffic.addLarge(record);
         return;
       case 'tamper':
       case 'daemon_restarted':
@@ -237,7 +254,9 @@ export class ReportBuilder {
       expected: [...connections, ...dns.values()].filter(isExpected),
       // What no row could be kept of may have been the job's.
       unexpected: refused.reduce((sum, row) => sum + row.count, blocked.beyond + dns.beyond),
-      allowed: allowed.values(),
+      allowed: this.#traffic.joinedTo(allowed.values()),
+      bytesKnown: this.#ended?.totals['bytes_out'] !== undefined,
+      largeUploads: this.#traffic.largeUploads(),
       existing: existing.values(),
       incidents: this.#incidents,
       attempts: this.#attempts,

@@ -1,8 +1,9 @@
 // The job summary (spec 11): what an engineer wants to know first comes first.
 import { isJobs, type Report, type Row } from './aggregate.ts';
-import { destinationText } from './destination.ts';
+import { allowedSections, autoAllowedRules, largeUploadLine } from './allowed.ts';
 import { limitsOf } from './limits.ts';
 import { cell, code, fitSections, table } from './markdown.ts';
+import { destination, MAX_ROWS, section, time, who } from './sections.ts';
 import { renderEntry, suggestForConnection, suggestForName, suggestPolicy } from './suggest.ts';
 
 /** What the log doesn't tell. */
@@ -15,36 +16,6 @@ export interface SummaryFacts {
   readonly artifactName: string;
   /** What went wrong with the evidence itself; empty when nothing did. */
   readonly problems: readonly string[];
-}
-
-const MAX_ROWS = 200;
-
-function destination({ host, address, port }: Row): string {
-  return code(destinationText(host, address, port));
-}
-
-function who(row: Row): string {
-  const process = row.process === '' ? '–' : code(row.process);
-  return row.pid === 0 ? process : `${process} ${row.pid}`;
-}
-
-function time(row: Row): string {
-  return cell(row.firstSeen.slice(11, 19));
-}
-
-function limited(rows: readonly Row[]): readonly Row[] {
-  return [...rows].sort((one, other) => other.count - one.count).slice(0, MAX_ROWS);
-}
-
-function section(
-  title: string,
-  heads: readonly string[],
-  rows: readonly Row[],
-  line: (row: Row) => readonly string[],
-): string[] {
-  if (rows.length === 0) return [];
-  const more = rows.length > MAX_ROWS ? `\n\n_${rows.length - MAX_ROWS} more are in the log._` : '';
-  return [`### ${title}\n\n${table(heads, limited(rows).map(line))}${more}`];
 }
 
 function sum(rows: readonly Row[]): number {
@@ -68,7 +39,7 @@ function headline(report: Report, facts: SummaryFacts): string {
 function counts(report: Report): string {
   const row = (what: string, rows: readonly Row[]) => [
     what,
-    String(rows.length),
+    String(rows.filter((one) => one.count > 0).length),
     String(sum(rows)),
   ];
   const rows = [
@@ -160,54 +131,6 @@ function pasteReady(report: Report): string[] {
   ];
 }
 
-function allowedSections(report: Report): string[] {
-  const heads = ['destination', 'protocol', 'process', 'connections', 'first seen', 'rule'];
-  const line = (row: Row) => [
-    destination(row),
-    row.status === 'allowed' ? cell(row.protocol) : `${cell(row.protocol)} (${row.status})`,
-    who(row),
-    String(row.count),
-    time(row),
-    code(row.rule),
-  ];
-  const isAuto = (row: Row) => row.autoAllowedType !== '';
-  const users = report.allowed.filter((row) => !isAuto(row) && isJobs(row));
-  const autos = report.allowed.filter(isAuto);
-  const others = report.allowed.filter((row) => !isAuto(row) && !isJobs(row));
-  const autoHeads = [...heads.slice(0, 5), 'type', 'rule'];
-  return [
-    ...section('Allowed', heads, users, line),
-    ...section('Auto-allowed', autoHeads, autos, (row) => [
-      ...line(row).slice(0, 5),
-      cell(row.autoAllowedType),
-      code(row.rule),
-    ]),
-    ...section('Runner and system processes', [...heads, 'whose'], others, (row) => [
-      ...line(row),
-      cell(row.origin),
-    ]),
-  ];
-}
-
-/** What nobody asked for, whether or not it was used. */
-function autoAllowedRules(report: Report): string[] {
-  const groups = [...(report.started?.auto_allowed ?? [])];
-  const further = report.ended?.runner_accounts ?? [];
-  if (further.length > 0) {
-    const targets = further.map((name) => `=${name}:443/tcp`);
-    groups.push({ type: 'github_service', whose: 'the runner', targets });
-  }
-  if (groups.length === 0) return [];
-  const rows = groups.map(({ type, whose, targets }) => [
-    cell(type),
-    whose,
-    targets.map(code).join(' '),
-  ]);
-  return [
-    `<details><summary>What is auto-allowed</summary>\n\n${table(['type', 'for', 'what'], rows)}\n\n</details>`,
-  ];
-}
-
 function expectedSection(report: Report): string[] {
   const heads = ['destination', 'protocol', 'status', 'process', 'attempts', 'first seen'];
   return section('Expected blocks', heads, report.expected, (row) => [
@@ -274,6 +197,7 @@ export function renderSummary(report: Report, facts: SummaryFacts): string {
     ...incidents(report, facts),
     ...(known ? [counts(report)] : []),
     ...lossLines(report),
+    ...largeUploadLine(report),
     ...blockedSections(report),
     ...pasteReady(report),
     ...expectedSection(report),

@@ -19,6 +19,7 @@ export const FRAME = {
   COUNTERS: 7,
   NOTICE: 8,
   CLOSED: 9,
+  TRAFFIC: 10,
   APPLY: 32,
   FLIP: 33,
   EVENTS_WRITTEN: 34,
@@ -32,6 +33,7 @@ export const FRAME = {
   PIN: 42,
   GREEN: 43,
   CLOSE_FLOWS: 44,
+  GET_TRAFFIC: 45,
 } as const;
 
 /** One frame. */

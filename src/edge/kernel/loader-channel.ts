@@ -147,6 +147,11 @@ export class LoaderChannel {
     return decodeCounters(await this.#ask(FRAME.GET_COUNTERS, NO_BYTES));
   }
 
+  /** What was sent so far, see core/flow/traffic.ts. */
+  traffic(): Promise<Uint8Array> {
+    return this.#ask(FRAME.GET_TRAFFIC, NO_BYTES);
+  }
+
   /** The loader's own proof of the wall; throws when its frame was not refused. */
   proveTc(): Promise<void> {
     return this.#askAck('the proof of the wall', FRAME.PROVE_TC, NO_BYTES);
