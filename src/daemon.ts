@@ -9,18 +9,19 @@ import { type Cloud, cloudOf, cloudSearchDomains } from './core/policy/cloud.ts'
 import { isExpectedFlow } from './core/policy/expected.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
+import { Askers } from './daemon/askers.ts';
 import { AuditLogger } from './daemon/audit-logger.ts';
 import { answerControl } from './daemon/control-server.ts';
 import type { DnsClient } from './daemon/dns-ports.ts';
 import { createDnsProxy } from './daemon/dns-proxy.ts';
 import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
-import { dnsBlockedRecord } from './daemon/dns-record.ts';
 import { FlowPipeline } from './daemon/flow-pipeline.ts';
 import { gateSettings } from './daemon/gate-settings.ts';
 import { LateAllow } from './daemon/late-allow.ts';
 import { NotificationTracker, notifyOf } from './daemon/notification-tracker.ts';
 import { NO_PAST, type Past, readPast } from './daemon/past.ts';
 import { ProofEvents, type ProofLine, parseProofLine } from './daemon/proof.ts';
+import { RefusedQuestions } from './daemon/refused-questions.ts';
 import {
   daemonRestarted,
   dnsUpstreamDown,
@@ -56,6 +57,7 @@ interface Served {
   readonly hello: Hello;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
+  readonly refused: RefusedQuestions;
   readonly proxy: DnsProxy;
   readonly lateAllow: LateAllow;
   readonly notifications: NotificationTracker | undefined;
@@ -85,7 +87,10 @@ const channel = new LoaderChannel(LOADER_FD, {
     served?.logger.logEvent(tamper(served.timestamp(), noticeText(notice)));
   },
   // Fails closed: the kernel goes on enforcing without us.
-  onEnd: () => process.exit(1),
+  onEnd: () => {
+    served?.refused.flush();
+    process.exit(1);
+  },
 });
 
 function noticeText(notice: unknown): string {
@@ -132,6 +137,7 @@ function buildProxy(
   { session }: Hello,
   parts: {
     readonly logger: AuditLogger;
+    readonly refused: RefusedQuestions;
     readonly timestamp: () => string;
     readonly isOwn: (address: Address) => boolean;
     readonly mode: () => DnsMode;
@@ -139,7 +145,8 @@ function buildProxy(
   },
 ): DnsProxy {
   const { policy } = session;
-  const { logger, timestamp } = parts;
+  const { logger, refused, timestamp } = parts;
+  const askers = new Askers({ lookUp: askerOf, clock: { soon } });
   return createDnsProxy({
     policy,
     gate: gateSettings(session),
@@ -151,8 +158,8 @@ function buildProxy(
     grantSink: channel,
     clock: { nowMs, after, soon },
     own: parts.isOwn,
-    asker: askerOf,
-    onBlocked: (blocked) => logger.logEvent(dnsBlockedRecord(blocked, policy, timestamp())),
+    asker: (client) => askers.of(client),
+    onBlocked: (blocked) => refused.note(blocked),
     onGranted: ({ addresses }) => served?.lateAllow.granted(addresses),
     onUpstreamDown: ({ servers, why }) => {
       const names = servers.map(({ address, port }) => `${address} port ${port}`);
@@ -221,8 +228,10 @@ async function run(received: Hello): Promise<void> {
   const ownKeys = new Set(hello.own.map(addressKey));
   const isOwn = (address: Address) => ownKeys.has(addressKey(address));
   let mode: DnsMode = 'noting';
+  const refused = new RefusedQuestions({ policy: session.policy, logger, timestamp, nowMs });
   const proxy = buildProxy(hello, {
     logger,
+    refused,
     timestamp,
     isOwn,
     mode: () => mode,
@@ -242,8 +251,11 @@ async function run(received: Hello): Promise<void> {
     },
     nowMs,
   });
-  served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
-  every(HEARTBEAT_MS, () => channel.heartbeat());
+  served = { hello, logger, pipeline, refused, proxy, lateAllow, notifications, timestamp };
+  every(HEARTBEAT_MS, () => {
+    channel.heartbeat();
+    refused.flush();
+  });
   every(SWEEP_MS, () => {
     proxy.sweep();
     pipeline.flush();

@@ -20,7 +20,12 @@ export interface LoggedFlow {
   readonly more?: Partial<AuditEvent>;
 }
 
-/** Counts records by kind and attempts behind them. */
+/** Questions behind a record; of everything else the kernel counts the attempts. */
+function weightOf(record: AuditRecord): number {
+  return record.event_type === 'dns_blocked' ? (record.count ?? 1) : 1;
+}
+
+/** Writes records and counts them by kind, refused questions by their number. */
 export class AuditLogger {
   readonly #sink: AuditSink;
   readonly #totals = new Map<string, number>();
@@ -43,12 +48,12 @@ export class AuditLogger {
     this.#auditMode = auditMode;
   }
 
-  /** Records that could not be written. */
+  /** Records that could not be written, those of refused questions by their number. */
   get lost(): number {
     return this.#lost;
   }
 
-  /** Records by kind, proof traffic apart. */
+  /** Records by kind, refused questions by their number, proof traffic apart. */
   totals(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#totals);
   }
@@ -57,7 +62,7 @@ export class AuditLogger {
   count(record: AuditRecord): void {
     const isProof = 'reason' in record && record.reason === 'proof';
     const kind = isProof ? 'proof' : record.event_type;
-    this.#totals.set(kind, (this.#totals.get(kind) ?? 0) + 1);
+    this.#totals.set(kind, (this.#totals.get(kind) ?? 0) + weightOf(record));
   }
 
   /** Writes records, all in one piece. */
@@ -68,7 +73,7 @@ export class AuditLogger {
       this.#sink.append(records.map(encodeRecord).join(''));
       for (const record of records) this.count(record);
     } catch {
-      this.#lost += records.length;
+      for (const record of records) this.#lost += weightOf(record);
     }
   }
 

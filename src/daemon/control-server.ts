@@ -3,6 +3,7 @@ import type { ControlLine } from '../core/wire/loader-messages.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { FlowPipeline } from './flow-pipeline.ts';
 import type { ControlReplies, CounterReader } from './ports.ts';
+import type { RefusedQuestions } from './refused-questions.ts';
 import { losses, type Sources, sessionEnded, tamper } from './session-records.ts';
 
 /** What the control server is made of. */
@@ -12,6 +13,7 @@ export interface ControlServerOptions {
   readonly pid: number;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
+  readonly refused: Pick<RefusedQuestions, 'flush'>;
   readonly proxy: Sources['proxy'];
   readonly lateAllow: Sources['lateAllow'];
   readonly notifications: Sources['notifications'];
@@ -62,6 +64,7 @@ export async function answerControl(
     return;
   }
   pipeline.flush();
+  options.refused.flush();
   if (command === 'seal' && notifications !== undefined) {
     await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
   }

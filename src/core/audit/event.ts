@@ -56,6 +56,8 @@ export interface AuditEvent extends ContractFields {
   readonly expected?: boolean;
   /** Attempts the record stands for, when more than one. */
   readonly count?: number;
+  /** Of several attempts, the time of the last; `timestamp` is the first's. */
+  readonly last_seen?: string;
   /** `proof` traffic is never counted. */
   readonly reason?: string;
   /** What decided: `rule`, `denial`, `grant`, `auto`, `default` … */

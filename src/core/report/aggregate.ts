@@ -82,7 +82,7 @@ function rowOf(event: AuditEvent): Row {
     expected: event.expected === true,
     status: statusOf(event),
     firstSeen: event.timestamp,
-    lastSeen: event.timestamp,
+    lastSeen: event.last_seen ?? event.timestamp,
     pid: event.pid ?? 0,
     count: 0,
   };
@@ -119,7 +119,7 @@ class Rows {
     }
     const kept = known ?? row;
     if (known === undefined) this.#rows.set(key, row);
-    if (row.firstSeen > kept.lastSeen) kept.lastSeen = row.firstSeen;
+    if (row.lastSeen > kept.lastSeen) kept.lastSeen = row.lastSeen;
     kept.count += count;
     return kept;
   }
