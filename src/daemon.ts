@@ -7,9 +7,9 @@ import { type Address, addressKey, parseAddress } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
 import { type Cloud, cloudOf, cloudSearchDomains } from './core/policy/cloud.ts';
 import { isExpectedFlow } from './core/policy/expected.ts';
+import type { Policy } from './core/policy/policy.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
-import { Askers } from './daemon/askers.ts';
 import { AuditLogger } from './daemon/audit-logger.ts';
 import { answerControl } from './daemon/control-server.ts';
 import type { DnsClient } from './daemon/dns-ports.ts';
@@ -21,7 +21,7 @@ import { LateAllow } from './daemon/late-allow.ts';
 import { NotificationTracker, notifyOf } from './daemon/notification-tracker.ts';
 import { NO_PAST, type Past, readPast } from './daemon/past.ts';
 import { ProofEvents, type ProofLine, parseProofLine } from './daemon/proof.ts';
-import { RefusedQuestions } from './daemon/refused-questions.ts';
+import { Questions } from './daemon/questions.ts';
 import {
   daemonRestarted,
   dnsUpstreamDown,
@@ -57,7 +57,7 @@ interface Served {
   readonly hello: Hello;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
-  readonly refused: RefusedQuestions;
+  readonly questions: Questions;
   readonly proxy: DnsProxy;
   readonly lateAllow: LateAllow;
   readonly notifications: NotificationTracker | undefined;
@@ -88,7 +88,7 @@ const channel = new LoaderChannel(LOADER_FD, {
   },
   // Fails closed: the kernel goes on enforcing without us.
   onEnd: () => {
-    served?.refused.flush();
+    served?.questions.flush();
     process.exit(1);
   },
 });
@@ -137,7 +137,7 @@ function buildProxy(
   { session }: Hello,
   parts: {
     readonly logger: AuditLogger;
-    readonly refused: RefusedQuestions;
+    readonly questions: Questions;
     readonly timestamp: () => string;
     readonly isOwn: (address: Address) => boolean;
     readonly mode: () => DnsMode;
@@ -145,8 +145,7 @@ function buildProxy(
   },
 ): DnsProxy {
   const { policy } = session;
-  const { logger, refused, timestamp } = parts;
-  const askers = new Askers({ lookUp: askerOf, clock: { soon } });
+  const { logger, questions, timestamp } = parts;
   return createDnsProxy({
     policy,
     gate: gateSettings(session),
@@ -158,13 +157,26 @@ function buildProxy(
     grantSink: channel,
     clock: { nowMs, after, soon },
     own: parts.isOwn,
-    asker: (client) => askers.of(client),
-    onBlocked: (blocked) => refused.note(blocked),
+    asker: questions.asker,
+    onBlocked: questions.blocked,
+    onAnswered: questions.answered,
     onGranted: ({ addresses }) => served?.lateAllow.granted(addresses),
     onUpstreamDown: ({ servers, why }) => {
       const names = servers.map(({ address, port }) => `${address} port ${port}`);
       logger.logEvent(dnsUpstreamDown(timestamp(), names, why));
     },
+  });
+}
+
+function buildQuestions(policy: Policy, logger: AuditLogger, timestamp: () => string): Questions {
+  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return new Questions({
+    policy,
+    logger,
+    timestamp,
+    clock: { nowMs, soon },
+    lookUp: askerOf,
+    seed,
   });
 }
 
@@ -228,10 +240,10 @@ async function run(received: Hello): Promise<void> {
   const ownKeys = new Set(hello.own.map(addressKey));
   const isOwn = (address: Address) => ownKeys.has(addressKey(address));
   let mode: DnsMode = 'noting';
-  const refused = new RefusedQuestions({ policy: session.policy, logger, timestamp, nowMs });
+  const questions = buildQuestions(session.policy, logger, timestamp);
   const proxy = buildProxy(hello, {
     logger,
-    refused,
+    questions,
     timestamp,
     isOwn,
     mode: () => mode,
@@ -251,10 +263,10 @@ async function run(received: Hello): Promise<void> {
     },
     nowMs,
   });
-  served = { hello, logger, pipeline, refused, proxy, lateAllow, notifications, timestamp };
+  served = { hello, logger, pipeline, questions, proxy, lateAllow, notifications, timestamp };
   every(HEARTBEAT_MS, () => {
     channel.heartbeat();
-    refused.flush();
+    questions.flush();
   });
   every(SWEEP_MS, () => {
     proxy.sweep();

@@ -3,7 +3,7 @@ import type { ControlLine } from '../core/wire/loader-messages.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { FlowPipeline } from './flow-pipeline.ts';
 import type { ControlReplies, CounterReader } from './ports.ts';
-import type { RefusedQuestions } from './refused-questions.ts';
+import type { Questions } from './questions.ts';
 import { losses, type Sources, sessionEnded, tamper } from './session-records.ts';
 
 /** What the control server is made of. */
@@ -13,7 +13,7 @@ export interface ControlServerOptions {
   readonly pid: number;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
-  readonly refused: Pick<RefusedQuestions, 'flush'>;
+  readonly questions: Pick<Questions, 'flush' | 'unusualNames'>;
   readonly proxy: Sources['proxy'];
   readonly lateAllow: Sources['lateAllow'];
   readonly notifications: Sources['notifications'];
@@ -54,7 +54,8 @@ export async function answerControl(
   options: ControlServerOptions,
 ): Promise<void> {
   const { client, line } = request;
-  const { loader, logger, pipeline, proxy, lateAllow, notifications, mode, pid } = options;
+  const { loader, logger, pipeline, questions, proxy, lateAllow, notifications, mode, pid } =
+    options;
   const command = commandOf(line);
   if (command !== 'status' && command !== 'seal') {
     recordStrange(request, options);
@@ -64,12 +65,12 @@ export async function answerControl(
     return;
   }
   pipeline.flush();
-  options.refused.flush();
+  questions.flush();
   if (command === 'seal' && notifications !== undefined) {
     await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
   }
   const kernel = await loader.counters();
-  const sources = { logger, pipeline, proxy, lateAllow, notifications, kernel };
+  const sources = { logger, pipeline, questions, proxy, lateAllow, notifications, kernel };
   if (command === 'status') {
     loader.reply(client, {
       running: true,

@@ -137,13 +137,32 @@ export interface DnsUpstreamDown extends SessionEventBase {
   readonly reason: string;
 }
 
+/** Very many names below an allowed one, or labels that look like data; at most two records a rule. */
+export interface DnsUnusual extends SessionEventBase {
+  readonly event_type: 'dns_unusual';
+  /** Who asked for the last of them. */
+  readonly process?: string;
+  readonly pid?: number;
+  readonly matched_rule: string;
+  readonly reason: string;
+  /** Distinct names, by estimate. */
+  readonly names: number;
+  /** What labels that look like data may have carried. */
+  readonly bytes: number;
+  /** Characters. */
+  readonly longest_label: number;
+  /** The last of the names. */
+  readonly example: string;
+}
+
 /** What happened to the session itself. */
 export type SessionEvent =
   | SessionStarted
   | SessionEnded
   | Tamper
   | DaemonRestarted
-  | DnsUpstreamDown;
+  | DnsUpstreamDown
+  | DnsUnusual;
 
 /** One line of the audit log. */
 export type AuditRecord = AuditEvent | SessionEvent;

@@ -167,7 +167,8 @@ export class ReportBuilder {
         return;
       case 'tamper':
       case 'daemon_restarted':
-      case 'dns_upstream_down': {
+      case 'dns_upstream_down':
+      case 'dns_unusual': {
         const { timestamp, event_type: kind, reason } = record;
         if (this.#incidents.length < MAX_INCIDENTS) {
           this.#incidents.push({ timestamp, kind, reason: reason ?? '' });
