@@ -7,6 +7,7 @@ import { type Address, addressKey, parseAddress } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
 import { type Cloud, cloudOf, cloudSearchDomains } from './core/policy/cloud.ts';
 import { isExpectedFlow } from './core/policy/expected.ts';
+import type { Policy } from './core/policy/policy.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { AuditLogger } from './daemon/audit-logger.ts';
@@ -14,13 +15,13 @@ import { answerControl } from './daemon/control-server.ts';
 import type { DnsClient } from './daemon/dns-ports.ts';
 import { createDnsProxy } from './daemon/dns-proxy.ts';
 import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
-import { dnsBlockedRecord } from './daemon/dns-record.ts';
 import { FlowPipeline } from './daemon/flow-pipeline.ts';
 import { gateSettings } from './daemon/gate-settings.ts';
 import { LateAllow } from './daemon/late-allow.ts';
 import { NotificationTracker, notifyOf } from './daemon/notification-tracker.ts';
 import { NO_PAST, type Past, readPast } from './daemon/past.ts';
 import { ProofEvents, type ProofLine, parseProofLine } from './daemon/proof.ts';
+import { Questions } from './daemon/questions.ts';
 import {
   daemonRestarted,
   dnsUpstreamDown,
@@ -57,6 +58,7 @@ interface Served {
   readonly hello: Hello;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
+  readonly questions: Questions;
   readonly proxy: DnsProxy;
   readonly lateAllow: LateAllow;
   readonly notifications: NotificationTracker | undefined;
@@ -87,7 +89,10 @@ const channel = new LoaderChannel(LOADER_FD, {
     served?.logger.logEvent(tamper(served.timestamp(), noticeText(notice)));
   },
   // Fails closed: the kernel goes on enforcing without us.
-  onEnd: () => process.exit(1),
+  onEnd: () => {
+    served?.questions.flush();
+    process.exit(1);
+  },
 });
 
 function noticeText(notice: unknown): string {
@@ -135,6 +140,7 @@ function buildProxy(
   { session }: Hello,
   parts: {
     readonly logger: AuditLogger;
+    readonly questions: Questions;
     readonly timestamp: () => string;
     readonly isOwn: (address: Address) => boolean;
     readonly mode: () => DnsMode;
@@ -142,7 +148,7 @@ function buildProxy(
   },
 ): DnsProxy {
   const { policy } = session;
-  const { logger, timestamp } = parts;
+  const { logger, questions, timestamp } = parts;
   return createDnsProxy({
     policy,
     gate: gateSettings(session),
@@ -154,13 +160,26 @@ function buildProxy(
     grantSink: channel,
     clock: { nowMs, after, soon },
     own: parts.isOwn,
-    asker: askerOf,
-    onBlocked: (blocked) => logger.logEvent(dnsBlockedRecord(blocked, policy, timestamp())),
+    asker: questions.asker,
+    onBlocked: questions.blocked,
+    onAnswered: questions.answered,
     onGranted: ({ addresses }) => served?.lateAllow.granted(addresses),
     onUpstreamDown: ({ servers, why }) => {
       const names = servers.map(({ address, port }) => `${address} port ${port}`);
       logger.logEvent(dnsUpstreamDown(timestamp(), names, why));
     },
+  });
+}
+
+function buildQuestions(policy: Policy, logger: AuditLogger, timestamp: () => string): Questions {
+  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return new Questions({
+    policy,
+    logger,
+    timestamp,
+    clock: { nowMs, soon },
+    lookUp: askerOf,
+    seed,
   });
 }
 
@@ -236,8 +255,10 @@ async function run(received: Hello): Promise<void> {
   const ownKeys = new Set(hello.own.map(addressKey));
   const isOwn = (address: Address) => ownKeys.has(addressKey(address));
   let mode: DnsMode = 'noting';
+  const questions = buildQuestions(session.policy, logger, timestamp);
   const proxy = buildProxy(hello, {
     logger,
+    questions,
     timestamp,
     isOwn,
     mode: () => mode,
@@ -259,8 +280,12 @@ async function run(received: Hello): Promise<void> {
     nowMs,
   });
   const traffic = buildTraffic({ logger, knowledge, past, timestamp });
-  served = { hello, logger, pipeline, proxy, lateAllow, notifications, traffic, timestamp };
-  every(HEARTBEAT_MS, () => channel.heartbeat());
+  const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
+  served = { hello, logger, ...parts, timestamp };
+  every(HEARTBEAT_MS, () => {
+    channel.heartbeat();
+    questions.flush();
+  });
   every(SWEEP_MS, () => {
     proxy.sweep();
     pipeline.flush();

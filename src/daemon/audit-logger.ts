@@ -24,7 +24,12 @@ function kindOf(record: AuditRecord): string {
   return 'reason' in record && record.reason === 'proof' ? 'proof' : record.event_type;
 }
 
-/** Counts records by kind and attempts behind them. */
+/** Questions behind a record; of everything else the kernel counts the attempts. */
+function weightOf(record: AuditRecord): number {
+  return record.event_type === 'dns_blocked' ? (record.count ?? 1) : 1;
+}
+
+/** Writes records and counts them by kind, refused questions by their number. */
 export class AuditLogger {
   readonly #sink: AuditSink;
   readonly #totals = new Map<string, number>();
@@ -47,19 +52,19 @@ export class AuditLogger {
     this.#auditMode = auditMode;
   }
 
-  /** Records that could not be written. */
+  /** Records that could not be written, those of refused questions by their number. */
   get lost(): number {
     return this.#lost;
   }
 
-  /** Records by kind, proof traffic apart. */
+  /** Records by kind, refused questions by their number, proof traffic apart. */
   totals(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#totals);
   }
 
   /** Counts a record that is in the log already. */
   count(record: AuditRecord): void {
-    this.#add(kindOf(record), 1);
+    this.#add(kindOf(record), weightOf(record));
   }
 
   #add(kind: string, count: number): void {
@@ -70,20 +75,18 @@ export class AuditLogger {
   logEvents(records: Iterable<AuditRecord>): void {
     const kinds = new Map<string, number>();
     let lines = '';
-    let length = 0;
     for (const record of records) {
       lines += encodeRecord(record);
-      length++;
       const kind = kindOf(record);
-      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+      kinds.set(kind, (kinds.get(kind) ?? 0) + weightOf(record));
     }
-    if (length === 0) return;
+    if (lines === '') return;
     try {
       if (this.#closed) throw new Error('the log is closed');
       this.#sink.append(lines);
       for (const [kind, count] of kinds) this.#add(kind, count);
     } catch {
-      this.#lost += length;
+      for (const count of kinds.values()) this.#lost += count;
     }
   }
 

@@ -3,6 +3,7 @@ import type { ControlLine } from '../core/wire/loader-messages.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { FlowPipeline } from './flow-pipeline.ts';
 import type { ControlReplies, CounterReader } from './ports.ts';
+import type { Questions } from './questions.ts';
 import { losses, type Sources, sessionEnded, tamper } from './session-records.ts';
 import type { TrafficWatch } from './traffic-watch.ts';
 
@@ -13,6 +14,7 @@ export interface ControlServerOptions {
   readonly pid: number;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
+  readonly questions: Pick<Questions, 'flush' | 'unusualNames'>;
   readonly proxy: Sources['proxy'];
   readonly lateAllow: Sources['lateAllow'];
   readonly notifications: Sources['notifications'];
@@ -54,7 +56,8 @@ export async function answerControl(
   options: ControlServerOptions,
 ): Promise<void> {
   const { client, line } = request;
-  const { loader, logger, pipeline, proxy, lateAllow, notifications, traffic, mode, pid } = options;
+  const { loader, logger, pipeline, questions, proxy, lateAllow, notifications, traffic } = options;
+  const { mode, pid } = options;
   const command = commandOf(line);
   if (command !== 'status' && command !== 'seal') {
     recordStrange(request, options);
@@ -64,11 +67,13 @@ export async function answerControl(
     return;
   }
   pipeline.flush();
+  questions.flush();
   if (command === 'seal' && notifications !== undefined) {
     await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
   }
   const kernel = await loader.counters();
-  const sources = { logger, pipeline, proxy, lateAllow, notifications, kernel, traffic };
+  const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
+  const sources = { logger, kernel, ...parts };
   if (command === 'status') {
     loader.reply(client, {
       running: true,

@@ -16,6 +16,7 @@ import type {
   DnsUpstream,
   GrantSink,
 } from './dns-ports.ts';
+import type { KnownQuestion } from './name-judge.ts';
 
 /** What is enforced; `noting`, before the flip, answers like audit and records nothing. */
 export type DnsMode = 'noting' | 'audit' | 'enforce';
@@ -36,6 +37,8 @@ export interface DnsProxyOptions {
   readonly own: (address: Address) => boolean;
   readonly asker: (client: DnsClient) => Promise<Asker | undefined>;
   readonly onBlocked: (blocked: DnsBlocked) => void;
+  /** A question the gate answers, also one that only audit mode lets out unchanged. */
+  readonly onAnswered?: (known: KnownQuestion, client: DnsClient) => void;
   readonly onGranted: (granted: DnsGranted) => void;
   readonly onUpstreamDown: (down: {
     readonly servers: readonly DnsServer[];

@@ -140,6 +140,7 @@ class SteeredDnsProxy implements DnsProxy {
       return answer(work, RCODE.NOERROR, localRecords(name, type, decision.addresses));
     }
     if (decision.kind === 'canary') return this.#answerCanary(work);
+    if (decision.kind === 'answer') this.#options.onAnswered?.(work.known, work.client);
     const isProof = decision.kind === 'refuse' && decision.reason === 'proof';
     if (this.#options.mode() !== 'enforce' && !isProof) return this.#forward(work, decision);
     switch (decision.kind) {

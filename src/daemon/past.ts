@@ -50,6 +50,7 @@ class Reading {
         this.uploads.add(hostOf(record));
         return;
       case 'traffic':
+      case 'dns_unusual':
         return;
       default:
         if ('dst_ip' in record || 'pid' in record) this.#takeEvent(record);

@@ -77,6 +77,7 @@ export interface Sources {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: DnsProxy;
+  readonly questions: { readonly unusualNames: number };
   readonly lateAllow: Pick<LateAllow, 'dropped' | 'skipped'>;
   /** Undefined without a webhook. */
   readonly notifications: NotificationTracker | undefined;
@@ -122,12 +123,13 @@ export function sessionEnded(
   sources: Sources,
   bytesOut: number,
 ): SessionEnded {
-  const { logger, proxy, kernel } = sources;
+  const { logger, proxy, questions, kernel } = sources;
   const totals = {
     ...logger.totals(),
     dns_questions: proxy.counters.queries,
     dns_answered: proxy.counters.answered,
     dns_refused: proxy.counters.refused,
+    dns_unusual_names: questions.unusualNames,
     frames_judged: kernel[COUNTER.TC_SEEN] ?? 0,
     frames_denied: kernel[COUNTER.TC_DENIED] ?? 0,
     packets_denied: kernel[COUNTER.EGRESS_DENIED] ?? 0,

@@ -1,6 +1,8 @@
 // Questions as a way out, end to end: what must not leave carries a marker the sniffer looks for, and
 // the same path works for what is allowed.
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../lab/lab.ts';
 import {
   ATTACKER,
   a,
@@ -12,7 +14,7 @@ import {
   RESOLVER,
   UPSTREAM,
 } from './dns-arena.ts';
-import { Told } from './told.ts';
+import { isDocumented, Told } from './told.ts';
 
 const arena = new DnsArena('bdnsq');
 const told = new Told();
@@ -159,6 +161,33 @@ describe('names that carry data', () => {
     expect(arena.dig('exact.example')).toContain(HOME);
     told.closed(71, 'labels below an exact name');
     told.limit(71, 'labels below an allowed name', 'L3');
+  });
+
+  test('case 71, 500 random labels below an allowed name pass, and one event says so', async () => {
+    const random = (index: number) =>
+      createHash('sha256').update(String(index)).digest('hex').slice(0, 30);
+    const ordinary = Array.from({ length: 200 }, (_, index) => `mirror-${index}.cdn.example`);
+    const labels = Array.from({ length: 500 }, (_, index) => `${random(index)}.${OK}`);
+    const ask = (names: readonly string[]) =>
+      arena.dig('+noall', '+comments', ...names.flatMap((name) => [name, 'A']));
+    expect(ask(ordinary).match(/status: NXDOMAIN/gu)).toHaveLength(ordinary.length);
+    expect(ask(labels).match(/status: NXDOMAIN/gu)).toHaveLength(labels.length);
+    await arena.hasArrived('');
+    expect(labels.filter((name) => !arena.asked.includes(`${name} A`))).toEqual([]);
+    const unusual = () => arena.records().filter(({ event_type: kind }) => kind === 'dns_unusual');
+    await until(() => unusual().length > 0, 'the event');
+    expect(unusual()).toEqual([
+      expect.objectContaining({
+        matched_rule: OK,
+        would_deny: false,
+        blocked: false,
+        process: expect.stringMatching(/^(?:dig|isc-net)/u),
+        longest_label: 30,
+        example: expect.stringMatching(/^[0-9a-f]{30}\.ok\.example$/u),
+      }),
+    ]);
+    expect(isDocumented('L3')).toBe(true);
+    told.limit(71, '500 random labels below an allowed name, which are told', 'L3');
   });
 
   test('case 72, a public answer below a search domain', async () => {

@@ -3,9 +3,10 @@
 import packet from 'dns-packet';
 import { parseAddress, printAddress } from '../../src/core/net/address.ts';
 import type { MapWrite } from '../../src/core/policy/map-write.ts';
-import type { DnsBlocked, DnsProtocol, DnsServer } from '../../src/daemon/dns-ports.ts';
+import type { DnsBlocked, DnsClient, DnsProtocol, DnsServer } from '../../src/daemon/dns-ports.ts';
 import { createDnsProxy } from '../../src/daemon/dns-proxy.ts';
 import type { DnsMode } from '../../src/daemon/dns-proxy-options.ts';
+import type { KnownQuestion } from '../../src/daemon/name-judge.ts';
 import { aSessionPolicy, type PolicyWishes } from '../builders/a-session-policy.ts';
 
 /** One question the upstream heard; `key` is `name TYPE`. */
@@ -124,6 +125,7 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
   const kernel = new FakeKernel();
   const clock = new FakeClock();
   const blocked: DnsBlocked[] = [];
+  const answered: { readonly known: KnownQuestion; readonly client: DnsClient }[] = [];
   const opened: { readonly name: string; readonly addresses: readonly string[] }[] = [];
   const seen = { downs: 0, client: {} as Client };
   const policy = aSessionPolicy(wishes);
@@ -151,6 +153,7 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
       return Promise.resolve(unowned === true ? undefined : { ...ASKER, scope });
     },
     onBlocked: (one) => blocked.push(one),
+    onAnswered: (known, client) => answered.push({ known, client }),
     onGranted: ({ name, addresses }) => {
       opened.push({ name, addresses: addresses.map(printAddress) });
     },
@@ -164,6 +167,7 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
     kernel,
     clock,
     blocked,
+    answered,
     opened,
     get downs() {
       return seen.downs;

@@ -43,6 +43,7 @@ export function eventsOf(run: WorkflowRun): readonly AuditEvent[] {
         'tamper',
         'daemon_restarted',
         'dns_upstream_down',
+        'dns_unusual',
       ].includes(record.event_type) && !('reason' in record && record.reason === 'proof'),
   );
 }

@@ -56,6 +56,8 @@ export interface AuditEvent extends ContractFields {
   readonly expected?: boolean;
   /** Attempts the record stands for, when more than one. */
   readonly count?: number;
+  /** Of several attempts, the time of the last; `timestamp` is the first's. */
+  readonly last_seen?: string;
   /** `proof` traffic is never counted. */
   readonly reason?: string;
   /** What decided: `rule`, `denial`, `grant`, `auto`, `default` … */
@@ -169,13 +171,32 @@ export interface LargeUpload extends SessionEventBase {
   readonly bytes_out: number;
 }
 
+/** Very many names below an allowed one, or labels that look like data; at most two records a rule. */
+export interface DnsUnusual extends SessionEventBase {
+  readonly event_type: 'dns_unusual';
+  /** Who asked for the last of them. */
+  readonly process?: string;
+  readonly pid?: number;
+  readonly matched_rule: string;
+  readonly reason: string;
+  /** Distinct names, by estimate. */
+  readonly names: number;
+  /** What labels that look like data may have carried. */
+  readonly bytes: number;
+  /** Characters. */
+  readonly longest_label: number;
+  /** The last of the names. */
+  readonly example: string;
+}
+
 /** What happened to the session itself. */
 export type SessionEvent =
   | SessionStarted
   | SessionEnded
   | Tamper
   | DaemonRestarted
-  | DnsUpstreamDown;
+  | DnsUpstreamDown
+  | DnsUnusual;
 
 /** One line of the audit log. */
 export type AuditRecord = AuditEvent | Traffic | LargeUpload | SessionEvent;

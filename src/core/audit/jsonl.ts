@@ -34,6 +34,7 @@ const KINDS = new Set<string>([
   'tamper',
   'daemon_restarted',
   'dns_upstream_down',
+  'dns_unusual',
 ]);
 
 function isEmptyValue(value: unknown): boolean {

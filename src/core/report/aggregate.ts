@@ -90,7 +90,7 @@ function rowOf(event: AuditEvent): Row {
     expected: event.expected === true,
     status: statusOf(event),
     firstSeen: event.timestamp,
-    lastSeen: event.timestamp,
+    lastSeen: event.last_seen ?? event.timestamp,
     pid: event.pid ?? 0,
     count: 0,
     bytes: 0,
@@ -128,7 +128,7 @@ class Rows {
     }
     const kept = known ?? row;
     if (known === undefined) this.#rows.set(key, row);
-    if (row.firstSeen > kept.lastSeen) kept.lastSeen = row.firstSeen;
+    if (row.lastSeen > kept.lastSeen) kept.lastSeen = row.lastSeen;
     kept.count += count;
     return kept;
   }
@@ -184,7 +184,8 @@ export class ReportBuilder {
         return;
       case 'tamper':
       case 'daemon_restarted':
-      case 'dns_upstream_down': {
+      case 'dns_upstream_down':
+      case 'dns_unusual': {
         const { timestamp, event_type: kind, reason } = record;
         if (this.#incidents.length < MAX_INCIDENTS) {
           this.#incidents.push({ timestamp, kind, reason: reason ?? '' });

@@ -19,6 +19,7 @@ import {
   KERNEL,
 } from '../../../src/core/policy/kernel-entries.ts';
 import type { MapWrite } from '../../../src/core/policy/map-write.ts';
+import type { Policy, Rule } from '../../../src/core/policy/policy.ts';
 import { aPolicy } from './policies.ts';
 
 function address(text: string): Address {
@@ -33,6 +34,14 @@ interface Found {
   readonly length: number;
 }
 
+/** Whether the first `bits` of both are the same, compared raw. */
+function agree(key: Uint8Array, to: Address, bits: number): boolean {
+  const whole = bits >> 3;
+  for (let at = 0; at < whole; at++) if (key[12 + at] !== to[at]) return false;
+  const rest = 0xff00 >> (bits & 7);
+  return (((key[12 + whole] ?? 0) ^ (to[whole] ?? 0)) & rest & 0xff) === 0;
+}
+
 /** A longest-prefix lookup as the kernel does it: bits of key and question compared raw. */
 function lookup(
   writes: readonly MapWrite[],
@@ -40,29 +49,19 @@ function lookup(
   port: number,
   to: Address,
 ): Found | undefined {
-  let best: { bits: number; found: Found } | undefined;
+  let best: { readonly bits: number; readonly value: Uint8Array } | undefined;
   for (const { key, value } of writes) {
+    if (key[8] !== 0 || key[9] !== proto) continue;
     const view = new DataView(key.buffer);
+    if (view.getUint32(4, true) !== 0 || view.getUint16(10, true) !== port) continue;
     const bits = view.getUint32(0, true) - 64;
-    const isHead =
-      view.getUint32(4, true) === 0 &&
-      key[8] === 0 &&
-      key[9] === proto &&
-      view.getUint16(10, true) === port;
-    const isIn = Array.from({ length: bits }, (_, i) => i).every(
-      (i) => (((key[12 + (i >> 3)] ?? 0) ^ (to[i >> 3] ?? 0)) & (0x80 >> (i & 7))) === 0,
-    );
-    if (!isHead || !isIn || (best !== undefined && best.bits >= bits)) continue;
-    best = {
-      bits,
-      found: {
-        rule: new DataView(value.buffer).getUint32(0, true),
-        verdict: value[4] ?? 0,
-        length: value[5] ?? 0,
-      },
-    };
+    if (best !== undefined && best.bits >= bits) continue;
+    if (agree(key, to, bits)) best = { bits, value };
   }
-  return best?.found;
+  if (best === undefined) return undefined;
+  const { value } = best;
+  const rule = new DataView(value.buffer).getUint32(0, true);
+  return { rule, verdict: value[4] ?? 0, length: value[5] ?? 0 };
 }
 
 /** rule_for() of bpf/verdict.bpf.h. */
@@ -88,7 +87,7 @@ function ruleFor(
   return best;
 }
 
-const prefixes = fc.constantFrom(
+const PREFIXES = [
   '0.0.0.0/0',
   '10.0.0.0/8',
   '10.1.0.0/16',
@@ -100,15 +99,31 @@ const prefixes = fc.constantFrom(
   '2001:db8::1',
   '::/80',
   '::/97',
-);
-const entry = fc
-  .tuple(prefixes, fc.constantFrom('', ':443', ':22/tcp', ':443/udp'))
-  .map(([target, ports]) =>
-    ports !== '' && target.includes(':') && !target.includes('/')
-      ? `[${target}]${ports}`
-      : target + ports,
-  );
-const list = fc.array(entry, { maxLength: 6 });
+];
+const PORTS = ['', ':443', ':22/tcp', ':443/udp'];
+
+function entryOf(target: string, ports: string): string {
+  const isBare = target.includes(':') && !target.includes('/');
+  return ports !== '' && isBare ? `[${target}]${ports}` : target + ports;
+}
+
+const ENTRIES = PREFIXES.flatMap((target) => PORTS.map((ports) => entryOf(target, ports)));
+/** Every entry as an allow and as a deny, parsed once; policies are made of these. */
+const WHOLE = aPolicy({
+  allowedCidrs: ENTRIES.join('\n'),
+  blockedCidrs: ENTRIES.join('\n'),
+});
+const isUsers = ({ autoAllowedType, runnerHost }: Rule) =>
+  autoAllowedType === undefined && runnerHost !== true;
+const OTHERS = WHOLE.rules.filter((rule) => !isUsers(rule));
+const list = fc.array(fc.constantFrom(...WHOLE.rules.filter(isUsers)), { maxLength: 12 });
+
+/** A policy of some of the user's rules and all of the others. */
+function policyOf(users: readonly Rule[]): Policy {
+  const rules = [...users, ...OTHERS].map((rule, index) => ({ ...rule, id: index + 1 }));
+  return { ...WHOLE, rules };
+}
+
 const destination = fc.constantFrom(
   '10.1.2.3',
   '10.1.9.9',
@@ -133,15 +148,11 @@ describe('compilePolicy', () => {
     fc.assert(
       fc.property(
         list,
-        list,
         destination,
         protocol,
         fc.constantFrom(22, 443, 80),
-        (allowed, blocked, text, name, number) => {
-          const policy = aPolicy({
-            allowedCidrs: allowed.join('\n'),
-            blockedCidrs: blocked.join('\n'),
-          });
+        (users, text, name, number) => {
+          const policy = policyOf(users);
           const to = address(text);
           const port = name === 'icmp' ? 0 : number;
           const reference = decideAddress(policy, to, name, port)?.rule;
@@ -159,10 +170,8 @@ describe('compilePolicy', () => {
 
   it('never writes the same key twice', () => {
     fc.assert(
-      fc.property(list, list, (allowed, blocked) => {
-        const writes = compilePolicy(
-          aPolicy({ allowedCidrs: allowed.join('\n'), blockedCidrs: blocked.join('\n') }),
-        );
+      fc.property(list, (users) => {
+        const writes = compilePolicy(policyOf(users));
         expect(new Set(writes.map(({ key }) => key.join())).size).toBe(writes.length);
       }),
     );

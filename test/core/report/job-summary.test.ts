@@ -78,6 +78,25 @@ describe('the summary', () => {
     expect(summary).toContain('the daemon did not answer');
   });
 
+  test('tells of unusual names, whatever they are made of', () => {
+    const unusual: AuditRecord = {
+      timestamp: STARTED.timestamp,
+      event_type: 'dns_unusual',
+      matched_rule: 'ok.example',
+      would_deny: false,
+      blocked: false,
+      reason: '412 names that ok.example allows were asked for; the last one was <b>|x.ok.example',
+      names: 412,
+      bytes: 2100,
+      longest_label: 60,
+      example: '<b>|x.ok.example',
+    };
+    const summary = renderSummary(reportOf(STARTED, unusual), FACTS);
+    expect(summary).toContain('dns&#95;unusual');
+    expect(summary).toContain('412 names');
+    expect(summary).not.toContain('<b>');
+  });
+
   test('a destination that a rule denies is not offered for allowing', () => {
     const denied = { ...BLOCKED, matched_rule: '198.51.100.0/24' };
     expect(renderSummary(reportOf(STARTED, denied), FACTS)).toContain('denied by');
