@@ -96,6 +96,7 @@ enum counter {
 	COUNTER_STEERED = 9, /* calls steered to the proxy */
 	COUNTER_TC_SEEN = 10, /* frames judged at TC */
 	COUNTER_DNS_UNOWNED = 11, /* questions over UDP of nobody the owner map knows */
+	COUNTER_DNS_DROPPED = 12, /* questions a full socket of the proxy dropped; not in the map */
 	COUNTER_SIZE = 16,
 };
 

@@ -252,6 +252,7 @@ export const COUNTER = {
   STEERED: 9,
   TC_SEEN: 10,
   DNS_UNOWNED: 11,
+  DNS_DROPPED: 12,
   SIZE: 16
 } as const;
 export const WRITABLE_MAP = {
