@@ -11,13 +11,15 @@ export function say(what: string, figure: string, goal = ''): void {
   process.stdout.write(`${what.padEnd(66)} ${figure.padEnd(34)} ${goal}\n`);
 }
 
+/** The processes of one of a lab's cgroups. */
+export function pidsOf(lab: Lab, cgroup: string): readonly string[] {
+  return readFileSync(`${lab.cgroup}/${cgroup}/cgroup.procs`, 'utf8').split('\n').filter(Boolean);
+}
+
 /** Resident memory of a cgroup's processes; of the loader's only what is anonymous. */
 export function residentKb(lab: Lab, cgroup: string): number {
-  const pids = readFileSync(`${lab.cgroup}/${cgroup}/cgroup.procs`, 'utf8')
-    .split('\n')
-    .filter(Boolean);
   const field = cgroup.endsWith('loader') ? 'RssAnon' : 'VmRSS';
-  return pids
+  return pidsOf(lab, cgroup)
     .map((pid) =>
       new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')),
     )

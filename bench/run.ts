@@ -1,5 +1,6 @@
 // npm run bench: figures of one run, as ratios to a baseline of the same run where there is one.
-// Two labs stand side by side, one guarded and one not, and take turns.
+// Two labs stand side by side, one guarded and one not, and take turns. `npm run bench -- flood` is
+// the minute of flood alone.
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { Guarded } from '../test/lab/guarded.ts';
@@ -7,28 +8,14 @@ import { runWorkflow } from '../test/lab/harness.ts';
 import { Lab, OTHER4, SERVER4 } from '../test/lab/lab.ts';
 import { benchDns } from './dns.ts';
 import { median, residentKb, say } from './figures.ts';
+import { benchFlood } from './flood.ts';
 import { benchPolicy } from './policy.ts';
+import { BULK_PORT, PORT, SINK } from './sink.ts';
 
 const ROUNDS = 7;
 const ROUND_MS = 1000;
-const PORT = 9443;
-const BULK_PORT = 9444;
 const RULES = 1000;
 const CLIENT = resolve('build/bench/connect');
-const SINK = `
-import socket, threading
-l = socket.socket(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-l.bind(('${SERVER4}', ${PORT})); l.listen(4096); print('ready', flush=True)
-def drain(at):
-    while True:
-        c, _ = at.accept()
-        while c.recv(1 << 20): pass
-b = socket.socket(); b.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-b.bind(('${SERVER4}', ${BULK_PORT})); b.listen(16)
-threading.Thread(target=drain, args=(b,), daemon=True).start()
-while True:
-    c, _ = l.accept(); c.close()
-`;
 
 function rate(lab: Lab): number {
   const done = lab.run(CLIENT, 'rate', SERVER4, String(PORT), String(ROUND_MS));
@@ -109,17 +96,21 @@ async function benchSteps(): Promise<void> {
   say('post, start of node to its end', `${post?.ranMs} ms`, 'goal 1000 ms');
 }
 
-execFileSync('make', ['-s', '-C', 'bench/connect'], { stdio: 'inherit' });
-const guarded = new Guarded('bench');
-const plain = new Lab('plain');
-try {
-  await benchConnects(guarded, plain);
-} finally {
-  guarded.close();
-  plain.close();
+async function benchAll(): Promise<void> {
+  execFileSync('make', ['-s', '-C', 'bench/connect'], { stdio: 'inherit' });
+  const guarded = new Guarded('bench');
+  const plain = new Lab('plain');
+  try {
+    await benchConnects(guarded, plain);
+  } finally {
+    guarded.close();
+    plain.close();
+  }
+  await benchPolicy();
+  await benchDns();
+  await benchSteps();
+  process.stdout.write('\npacket programs, ns a run (the harness of the kernel included):\n');
+  execFileSync('make', ['-s', '-C', 'bench/packet', 'run'], { stdio: 'inherit' });
 }
-await benchPolicy();
-await benchDns();
-await benchSteps();
-process.stdout.write('\npacket programs, ns a run (the harness of the kernel included):\n');
-execFileSync('make', ['-s', '-C', 'bench/packet', 'run'], { stdio: 'inherit' });
+
+await (process.argv[2] === 'flood' ? benchFlood() : benchAll());

@@ -97,6 +97,7 @@ enum counter {
 	COUNTER_TC_SEEN = 10, /* frames judged at TC */
 	COUNTER_DNS_UNOWNED = 11, /* questions over UDP of nobody the owner map knows */
 	COUNTER_BYTES_UNTOLD = 12, /* bytes sent to destinations the traffic map had no room for */
+	COUNTER_DNS_DROPPED = 13, /* questions a full socket of the proxy dropped; not in the map */
 	COUNTER_SIZE = 16,
 };
 

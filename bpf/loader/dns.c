@@ -5,6 +5,7 @@
  * stranger's reaches none.
  */
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <sys/socket.h>
 
 #include <bpf/bpf.h>
@@ -30,4 +31,18 @@ int dns_attach(const struct session *s)
 			return -errno;
 	}
 	return 0;
+}
+
+uint64_t dns_dropped(const struct session *s)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < s->socket_count; i++) {
+		uint32_t info[SK_MEMINFO_VARS] = {0};
+		socklen_t size = sizeof(info);
+
+		if (!s->sockets[i].tcp && !getsockopt(s->sockets[i].fd, SOL_SOCKET, SO_MEMINFO, info, &size))
+			sum += info[SK_MEMINFO_DROPS];
+	}
+	return sum;
 }

@@ -8,4 +8,7 @@
 /* From now on a question reaches the socket of its asker's kind, or none; 0 or -errno. */
 int dns_attach(const struct session *s);
 
+/* Questions that came faster than they were read, and were dropped. */
+uint64_t dns_dropped(const struct session *s);
+
 #endif /* CARGOWALL_DNS_H */

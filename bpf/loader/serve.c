@@ -312,6 +312,7 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		repeats_tell();
 		for (uint32_t i = 0; i < COUNTER_SIZE; i++)
 			sums[i] = counter_sum(i);
+		sums[COUNTER_DNS_DROPPED] = dns_dropped(session);
 		send_frame(FRAME_COUNTERS, 0, f->seq, sums, sizeof(sums));
 		break;
 	case FRAME_GET_TRAFFIC:

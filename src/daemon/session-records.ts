@@ -107,6 +107,7 @@ export function losses(sources: Sources): Totals {
     grants_evicted: grantsEvicted,
     dns_overloaded: dns.overloaded,
     dns_unowned: dns.unowned + (kernel[COUNTER.DNS_UNOWNED] ?? 0),
+    dns_dropped: kernel[COUNTER.DNS_DROPPED] ?? 0,
     dns_servfail: dns.servfail,
     late_attempts: lateAllow.dropped,
     late_names: lateAllow.skipped,

@@ -39,7 +39,8 @@ s.sendall(b'{"command":"seal"}\\n'); print(s.recv(65536).decode())
   arena.guarded.run('/usr/bin/python3', '-c', script);
   const ended = arena.records().findLast(({ event_type: kind }) => kind === 'session_ended');
   if (ended?.event_type !== 'session_ended') throw new Error('the session was not sealed');
-  return { ...ended.totals, lost: Object.values(ended.lost).reduce((all, one) => all + one, 0) };
+  const lost = Object.values(ended.lost).reduce((all, one) => all + one, 0);
+  return { ...ended.totals, dropped: ended.lost['dns_dropped'] ?? 0, lost };
 }
 
 function isOf(suffix: string, comm: string) {
@@ -103,6 +104,13 @@ async function flood(suffix: string, ...words: readonly (number | string)[]) {
   return { records, seconds };
 }
 
+/** Sends questions faster than anybody reads them, and no answer is waited for. */
+const BLAST = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(('${RESOLVER}', 53))
+for i in range(20000): s.send(b'\\0\\7\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\5blast\\4evil\\4test\\0\\0\\1\\0\\1')
+`;
+
 test('case 91, one refused name asked 60,000 times, and another name once', async () => {
   const { records, seconds } = await flood('one.evil.test', 60_000, 1);
   expect(new Set(records.map(({ dst_hostname: name }) => name))).toEqual(
@@ -125,3 +133,16 @@ test('case 132, refused names of 100 processes, and another name once', async ()
   told.closed(132, 'a flood of refused names by 100 processes and another name in it');
   expect(schemaFaults(arena.log())).toEqual([]);
 }, 180_000);
+
+test('case 91, questions that come faster than they are read are counted, each of them', async () => {
+  const before = seal();
+  expect(arena.python(BLAST)).toBe('');
+  const read = ({ dns_questions: questions = 0, dropped = 0 }: ReturnType<typeof seal>) =>
+    questions + dropped;
+  await until(() => read(seal()) - read(before) >= 20_000, 'every question to be counted', 20_000);
+  const after = seal();
+  expect(read(after) - read(before)).toBe(20_000);
+  expect(after['dropped']).toBeGreaterThan(before['dropped'] ?? 0);
+  expect(after['dns_blocked']).toBe((after['dns_refused'] ?? 0) - PROOF);
+  told.closed(91, 'questions that come faster than they are read');
+}, 60_000);

@@ -270,6 +270,7 @@ export const COUNTER = {
   TC_SEEN: 10,
   DNS_UNOWNED: 11,
   BYTES_UNTOLD: 12,
+  DNS_DROPPED: 13,
   SIZE: 16
 } as const;
 export const LINK_FLAG = {

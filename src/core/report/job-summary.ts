@@ -106,7 +106,7 @@ function blockedSections(report: Report): string[] {
     'rule that would allow it',
   ];
   const names = section('Blocked names', nameHeads, report.dns, (row) => [
-    code(row.host),
+    destination(row),
     row.status,
     who(row),
     String(row.count),

@@ -78,6 +78,24 @@ describe('the summary', () => {
     expect(summary).toContain('the daemon did not answer');
   });
 
+  test('a flood of names is counted whole, by name and by number alone', () => {
+    const { dst_ip: _address, dst_port: _port, ...refused } = BLOCKED;
+    const name = { ...refused, event_type: 'dns_blocked', dst_hostname: 'n1.evil.test' } as const;
+    const { dst_hostname: _name, ...nameless } = name;
+    const report = reportOf(
+      STARTED,
+      name,
+      { ...name, count: 99 },
+      { ...nameless, count: 4000, last_seen: '2026-11-24T06:35:09.000000000Z' },
+    );
+    expect(report).toMatchObject({ unexpected: 4100, attempts: 4100 });
+    const summary = renderSummary(report, FACTS);
+    expect(summary).toContain('| blocked names | 2 | 4100 |');
+    expect(summary).toMatch(/n1\.evil\.test.*\| 100 \|/u);
+    expect(summary).toMatch(/no single destination.*\| 4000 \|/u);
+    expect(suggestPolicy(report)).not.toContain('single');
+  });
+
   test('tells of unusual names, whatever they are made of', () => {
     const unusual: AuditRecord = {
       timestamp: STARTED.timestamp,
