@@ -87,7 +87,7 @@ function recordsTo(lab: Lab, address: string): readonly AuditEvent[] {
   readLines(logOf(lab), (text) => {
     if (!text.includes(`"${address}"`)) return;
     const record = decodeRecord(text);
-    if (record !== undefined && 'dst_ip' in record) found.push(record);
+    if (record !== undefined && 'pid' in record && 'dst_ip' in record) found.push(record);
   });
   return found;
 }

@@ -28,6 +28,7 @@ enum scope {
 	SCOPE_RUNNER = 1, /* the runner's own processes */
 	SCOPE_DAEMON = 2, /* the daemon, known by its cgroup */
 	SCOPE_PLATFORM = 3, /* the fixed cgroups of the cloud's agents (walinuxagent and its like) */
+	SCOPE_LEASE = 4, /* the fixed cgroups of DHCP clients: the machine's lease and nothing else */
 	SCOPE_STEP_FIRST = 16,
 };
 

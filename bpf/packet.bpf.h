@@ -182,15 +182,27 @@ static __always_inline struct socket_state *packet_socket(struct __sk_buff *skb,
 	return bpf_sk_storage_get(&sockets, sk, 0, create ? BPF_SK_STORAGE_GET_F_CREATE : 0);
 }
 
+/* A DHCP client's frame while the machine has no lease (RFC 2131 4.1). */
+static __always_inline bool asks_for_lease(const struct endpoint *e)
+{
+	struct address everybody;
+
+	address_from_v4(&everybody, 0xffffffff);
+	return e->proto == IPPROTO_UDP && e->sport == 68 && e->dport == 67 && address_is_v4(&e->src) &&
+	       address_is_unspecified(&e->src) && address_equal(&e->dst, &everybody);
+}
+
 /*
  * Whether a packet comes from an address of this machine or of a network behind it. A socket of
  * another namespace has addresses of its own, until its packets leave by an uplink.
  */
 static __always_inline bool source_is_ours(const struct endpoint *e, const struct socket_state *s,
-					   const struct record *r, const struct config *c)
+					   __u32 scope, const struct record *r, const struct config *c)
 {
 	struct local_key k = {.prefixlen = 128, .addr = e->src};
 
+	if ((scope == SCOPE_PLATFORM || scope == SCOPE_LEASE) && asks_for_lease(e))
+		return true;
 	if (r->layer != LAYER_TC && !(s && s->known && s->netns == c->host_netns))
 		return true;
 	return !address_is_loopback(&e->src) && bpf_map_lookup_elem(&locals, &k);
@@ -224,7 +236,7 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 		admit_existing(d, &k, s, q, p);
 		admit_continued(d, &k, e, p);
 	}
-	if (e->shape != SHAPE_OK || (d->verdict == VERDICT_ALLOW && !source_is_ours(e, s, r, c)))
+	if (e->shape != SHAPE_OK || (d->verdict == VERDICT_ALLOW && !source_is_ours(e, s, q->scope, r, c)))
 		decided(d, VERDICT_DENY, BY_SHAPE);
 	if (s && e->shape == SHAPE_OK) {
 		reported = d->verdict != VERDICT_ALLOW && s->tried_port == e->dport &&

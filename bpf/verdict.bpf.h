@@ -216,7 +216,7 @@ __noinline int verdict_for(const struct question *q, struct decision *d)
 		return decided(d, VERDICT_DENY, BY_DENIAL);
 	if (granted(q, d, KIND_USER, now))
 		return decided(d, VERDICT_ALLOW, BY_GRANT);
-	if ((q->scope == SCOPE_RUNNER || q->scope == SCOPE_PLATFORM) &&
+	if ((q->scope == SCOPE_RUNNER || q->scope == SCOPE_PLATFORM || q->scope == SCOPE_LEASE) &&
 	    rule_for(q, &user, q->scope, KIND_AUTO)) {
 		d->rule = user.rule;
 		return decided(d, user.verdict, BY_AUTO_RULE);

@@ -1,5 +1,10 @@
 // The policy on its way to the kernel: everything that must be there before anything refuses (I1).
-import { platformWrite, policyWrite, resolverWrite } from '../core/flow/kernel-writes.ts';
+import {
+  type PlatformCgroup,
+  platformWrite,
+  policyWrite,
+  resolverWrite,
+} from '../core/flow/kernel-writes.ts';
 import { type Address, parseAddress } from '../core/net/address.ts';
 import { compilePolicy, compileUpstreams } from '../core/policy/compile.ts';
 import type { MapWrite } from '../core/policy/map-write.ts';
@@ -9,10 +14,10 @@ import type { SessionSettings } from '../core/wire/session.ts';
 /** A session has one policy; a second one would be the next generation. */
 const GENERATION = 1;
 
-/** All entries of a session's policy; `platform`: ids of the platform agents' cgroups. */
+/** All entries of a session's policy; `platform`: the cgroups of the platform's services. */
 export function compileSession(
   session: SessionSettings,
-  platform: readonly bigint[],
+  platform: readonly PlatformCgroup[],
 ): readonly MapWrite[] {
   const { policy, times } = session;
   const upstreams = session.upstreams.map(({ address, port }) => ({

@@ -1,6 +1,8 @@
 // The order of a start (spec 10, design 1): maps before the flip (I1), the proxy before green (I3),
 // the proof before the pins, the pins before denied flows are closed. Whatever throws here ends the daemon, and so undoes the start.
+
 import { formatTimestamp } from '../core/audit/timestamp.ts';
+import type { PlatformCgroup } from '../core/flow/kernel-writes.ts';
 import { MODE } from '../core/flow/layout.gen.ts';
 import { type Address, isIPv4 } from '../core/net/address.ts';
 import type { SessionSettings } from '../core/wire/session.ts';
@@ -18,8 +20,8 @@ const CONTROL_SOCKET = '/run/cargowall/control.sock';
 export interface StartOptions {
   readonly session: SessionSettings;
   readonly own: readonly Address[];
-  /** Ids of the platform agents' cgroups. */
-  readonly platform: readonly bigint[];
+  /** The cgroups of the platform's services. */
+  readonly platform: readonly PlatformCgroup[];
   readonly isOwn: (address: Address) => boolean;
   readonly loader: Starter & Announcer;
   readonly proxy: DnsProxy;

@@ -10,6 +10,7 @@ const METADATA = '169.254.169.254';
 const WIRE_SERVER = '168.63.129.16';
 const SLICE = `${cgroupMount()}/system.slice`;
 const AGENT = `${SLICE}/walinuxagent.service`;
+const CLIENT = `${SLICE}/NetworkManager.service`;
 const OTHER = `${SLICE}/cargowall-test.service`;
 const SERVE = `
 import socket, threading, subprocess
@@ -39,7 +40,7 @@ let guarded: Guarded;
 const made: string[] = [];
 beforeEach(async () => {
   // parents first; what was there before stays
-  for (const path of [SLICE, AGENT, OTHER]) {
+  for (const path of [SLICE, AGENT, CLIENT, OTHER]) {
     try {
       mkdirSync(path);
       made.unshift(path);
@@ -127,8 +128,11 @@ describe('metadata addresses', () => {
     expect(said).toEqual(['connected', 'connected', 'connected', 'TimeoutError']);
   });
 
-  test('are closed to another service of the same slice', async () => {
-    const said = await outcomes(OTHER, {}, TARGETS.slice(0, 2));
+  test.each([
+    ['another service of the same slice', () => OTHER],
+    ['a DHCP client, which may do nothing but renew the lease', () => CLIENT],
+  ])('are closed to %s', async (_what, cgroup) => {
+    const said = await outcomes(cgroup(), {}, TARGETS.slice(0, 2));
     expect(said).toEqual(['TimeoutError', 'TimeoutError']);
   });
 

@@ -33,12 +33,20 @@ export function policyWrite(policy: {
   return { map: WRITABLE_MAP.POLICY, op: 'update', key: new Uint8Array(4), value };
 }
 
-/** Processes of this cgroup are the platform's (scope platform). */
-export function platformWrite(cgroup: bigint): MapWrite {
+/** A fixed service of the machine by its cgroup's id. */
+export interface PlatformCgroup {
+  readonly id: bigint;
+  /** A DHCP client: the machine's lease and nothing else. */
+  readonly isLeaseOnly: boolean;
+}
+
+/** Processes of this cgroup are the platform's (scope platform), or a DHCP client's (scope lease). */
+export function platformWrite({ id, isLeaseOnly }: PlatformCgroup): MapWrite {
   const key = new Uint8Array(SIZE.cgroup_key);
-  new DataView(key.buffer).setBigUint64(OFFSET.cgroup_key.id, cgroup, true);
+  new DataView(key.buffer).setBigUint64(OFFSET.cgroup_key.id, id, true);
   const value = new Uint8Array(SIZE.cgroup_value);
-  new DataView(value.buffer).setUint32(OFFSET.cgroup_value.scope, SCOPE.PLATFORM, true);
+  const scope = isLeaseOnly ? SCOPE.LEASE : SCOPE.PLATFORM;
+  new DataView(value.buffer).setUint32(OFFSET.cgroup_value.scope, scope, true);
   return { map: WRITABLE_MAP.CGROUPS, op: 'update', key, value };
 }
 

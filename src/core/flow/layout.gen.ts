@@ -212,6 +212,7 @@ export const SCOPE = {
   RUNNER: 1,
   DAEMON: 2,
   PLATFORM: 3,
+  LEASE: 4,
   STEP_FIRST: 16
 } as const;
 export const ORIGIN = {

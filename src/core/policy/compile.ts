@@ -29,15 +29,14 @@ function kernelPairs({ rule, prefix }: AddressRule): readonly KernelPair[] {
   return [tcp, udp].map((proto) => ({ proto, port: 0 }));
 }
 
-/** The user's rules are everyone's; auto-allowed addresses are the runner's and the platform's. */
+/** The user's rules are everyone's; auto-allowed addresses the runner's and the platform's, leases DHCP clients' too. */
 function scopesOf({ rule }: AddressRule): readonly Pick<RuleEntry, 'scope' | 'kind'>[] {
   if (rule.autoAllowedType === undefined) {
     return [{ scope: KERNEL.scopeEveryone, kind: KERNEL.kindUser }];
   }
-  return [KERNEL.scopeRunner, KERNEL.scopePlatform].map((scope) => ({
-    scope,
-    kind: KERNEL.kindAuto,
-  }));
+  const { scopeRunner, scopePlatform, scopeLease, kindAuto } = KERNEL;
+  const lease = rule.autoAllowedType === 'dhcp' ? [scopeLease] : [];
+  return [scopeRunner, scopePlatform, ...lease].map((scope) => ({ scope, kind: kindAuto }));
 }
 
 function entriesOf(address: AddressRule): readonly RuleEntry[] {

@@ -13,6 +13,7 @@ export const KERNEL = {
   scopeRunner: 1,
   scopeDaemon: 2,
   scopePlatform: 3,
+  scopeLease: 4,
   verdictDeny: 0,
   verdictAllow: 1,
   keySize: 28,

@@ -1,11 +1,14 @@
-// What the daemon finds out about the platform at start: the cloud, and the cgroups of its agents.
+// What the daemon finds out about the platform at start: the cloud, and the cgroups of its services.
 import { readFileSync, statSync } from 'node:fs';
+import type { PlatformCgroup } from '../../core/flow/kernel-writes.ts';
 import type { CloudFacts } from '../../core/policy/cloud.ts';
 import { cgroupMount } from './cgroup.ts';
 
 const DMI = '/sys/class/dmi/id';
 /** Fixed services by their own cgroups: never a slice, never a prefix (steps run in services too). */
 const AGENTS = ['walinuxagent', 'systemd-networkd', 'cloud-init'];
+/** DHCP clients besides systemd-networkd; `networking` is ifupdown, below which dhclient runs. */
+const LEASE_ONLY = ['NetworkManager', 'networking', 'dhcpcd'];
 
 function readSmall(path: string): string {
   try {
@@ -24,14 +27,16 @@ export function readCloudFacts(provider: string, read = readSmall): CloudFacts {
   };
 }
 
-/** Ids of the agents' cgroups that exist now; a cgroup's id is its directory's inode number. */
-export function platformCgroups(mount = cgroupMount()): readonly bigint[] {
+/** The services' cgroups that exist now; a cgroup's id is its directory's inode number. */
+export function platformCgroups(mount = cgroupMount()): readonly PlatformCgroup[] {
   if (mount === undefined) return [];
-  return AGENTS.flatMap((name) => {
+  const found = (isLeaseOnly: boolean) => (name: string) => {
     try {
-      return [statSync(`${mount}/system.slice/${name}.service`, { bigint: true }).ino];
+      const { ino } = statSync(`${mount}/system.slice/${name}.service`, { bigint: true });
+      return [{ id: ino, isLeaseOnly }];
     } catch {
       return []; // not running here
     }
-  });
+  };
+  return [...AGENTS.flatMap(found(false)), ...LEASE_ONLY.flatMap(found(true))];
 }

@@ -177,12 +177,12 @@ describe('compilePolicy', () => {
     );
   });
 
-  it('gives auto-allowed addresses to the runner and the platform only', () => {
+  it('gives auto-allowed addresses to the runner and the platform only, leases to DHCP clients too', () => {
     const scopes = compilePolicy(aPolicy({})).map(({ key }) => [
       new DataView(key.buffer).getUint32(4, true),
       key[8],
     ]);
-    expect(new Set(scopes.map(String))).toEqual(new Set(['1,1', '3,1']));
+    expect(new Set(scopes.map(String))).toEqual(new Set(['1,1', '3,1', '4,1']));
   });
 
   it('writes struct rule_key and rule_value where bpf/abi.h has them', () => {
@@ -192,12 +192,13 @@ describe('compilePolicy', () => {
     expect(OFFSET.rule_value).toMatchObject(KERNEL.value);
     expect([KERNEL.mapRules, GRANTS_MAP]).toEqual([WRITABLE_MAP.RULES, WRITABLE_MAP.GRANTS]);
     expect([KERNEL.kindUser, KERNEL.kindAuto]).toEqual([KIND.USER, KIND.AUTO]);
-    const { scopeEveryone, scopeRunner, scopeDaemon, scopePlatform } = KERNEL;
-    expect([scopeEveryone, scopeRunner, scopeDaemon, scopePlatform]).toEqual([
+    const { scopeEveryone, scopeRunner, scopeDaemon, scopePlatform, scopeLease } = KERNEL;
+    expect([scopeEveryone, scopeRunner, scopeDaemon, scopePlatform, scopeLease]).toEqual([
       SCOPE.EVERYONE,
       SCOPE.RUNNER,
       SCOPE.DAEMON,
       SCOPE.PLATFORM,
+      SCOPE.LEASE,
     ]);
     expect([KERNEL.verdictDeny, KERNEL.verdictAllow]).toEqual([VERDICT.DENY, VERDICT.ALLOW]);
   });
