@@ -1,6 +1,6 @@
 // Inputs and file united into one Policy, or every error at once.
-import { intersect, isEmpty, pairsOf } from '../net/pair-set.ts';
 import { autoAllowedRules, type ServiceUrl } from './auto-allowed.ts';
+import { contradictions } from './contradictions.ts';
 import type { PolicyDocument } from './document.ts';
 import { type Lockdown, parseLockdownCommand } from './lockdown.ts';
 import type { EntryKind } from './parse-entry.ts';
@@ -75,28 +75,6 @@ function parseInputs(inputs: PolicyInputs): readonly ParsedList<RuleDraft>[] {
 
 function numbered(drafts: readonly RuleDraft[]): readonly Rule[] {
   return drafts.map((draft, index) => ({ id: index + 1, ...draft }));
-}
-
-function overlap(one: RuleDraft, other: RuleDraft): boolean {
-  const pairs = intersect(pairsOf(one.ports, one.action), pairsOf(other.ports, other.action));
-  return one.action !== other.action && !isEmpty(pairs);
-}
-
-/** The same target allowed and denied on the same pair: the deny wins, which may surprise. */
-function contradictions(rules: readonly RuleDraft[]): readonly PolicyProblem[] {
-  const byText = new Map<string, RuleDraft[]>();
-  const found: PolicyProblem[] = [];
-  for (const rule of rules) {
-    const same = byText.get(rule.text) ?? [];
-    const other = same.find((earlier) => overlap(earlier, rule));
-    if (other !== undefined) {
-      const { source, line, column } = other.where;
-      const message = `${rule.text} is allowed and denied on the same port (see ${source} line ${line} column ${column}): the deny wins`;
-      found.push(warningAt(rule.where, rule.text, message));
-    }
-    byText.set(rule.text, [...same, rule]);
-  }
-  return found;
 }
 
 const COMMANDS = 'input sudo-allow-commands';

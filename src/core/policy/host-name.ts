@@ -11,6 +11,10 @@ const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/u;
 const UTS46 = { checkJoiners: true, transitionalProcessing: false } as const;
 const MAX_LABEL = 63;
 const MAX_NAME = 253;
+const MAX_LABELS = 127;
+const NAME_EXPECTED = `a name of at most ${MAX_NAME} characters`;
+/** Characters that mapping drops may make a label longer than it counts; far longer ones are none. */
+const MAX_WRITTEN = 1000;
 const LABEL_EXPECTED =
   'a label of 1 to 63 letters, digits, "-" and "_" that neither starts nor ends with "-"';
 /** What people write around or behind a host, and what to do about it. */
@@ -41,6 +45,12 @@ export function splitLabels(text: string): readonly RawLabel[] {
   return labels.length > 1 && labels.at(-1)?.text === '' ? labels.slice(0, -1) : labels;
 }
 
+/** What mapping changes nothing of but the case. */
+function isPlain(text: string): boolean {
+  const label = text.toLowerCase();
+  return label.length <= MAX_LABEL && LABEL.test(label) && !label.startsWith('xn--');
+}
+
 function labelFault({ at, text }: RawLabel): Fault {
   const [, hint = ''] = HABITS.find(([habit]) => habit.test(text)) ?? [];
   return new Fault(at, text, LABEL_EXPECTED + hint);
@@ -49,6 +59,8 @@ function labelFault({ at, text }: RawLabel): Fault {
 /** The canonical A-label; throws Fault at the label. */
 export function canonicalLabel(raw: RawLabel): string {
   if (raw.text === '') throw new Fault(raw.at, '', 'a label between the dots');
+  if (raw.text.length > MAX_WRITTEN) throw labelFault(raw);
+  if (isPlain(raw.text)) return raw.text.toLowerCase();
   const label = toASCII(raw.text, UTS46);
   if (label === null || !LABEL.test(label) || NOT_STD3.test(toUnicode(raw.text, UTS46).domain)) {
     throw labelFault(raw);
@@ -57,11 +69,16 @@ export function canonicalLabel(raw: RawLabel): string {
   return label;
 }
 
+/** Throws Fault at 0 when there are more labels than any name has. */
+export function checkCount(labels: readonly unknown[], text: string): void {
+  if (labels.length > MAX_LABELS) throw new Fault(0, text, NAME_EXPECTED);
+}
+
 /** Throws Fault at 0 when canonical labels don't make a name together; wildcards are left out. */
 export function checkWhole(labels: readonly string[], text: string): void {
   const name = labels.join('.');
   if (name.length > MAX_NAME) {
-    throw new Fault(0, text, `a name of at most ${MAX_NAME} characters`);
+    throw new Fault(0, text, NAME_EXPECTED);
   }
   const literal = labels.filter((label) => !label.startsWith('*')).join('.');
   if (literal !== '' && toASCII(literal, { ...UTS46, checkBidi: true }) === null) {
@@ -78,7 +95,9 @@ export function checkWhole(labels: readonly string[], text: string): void {
 
 /** A canonical name from text; throws Fault at the wrong part. */
 export function canonicalName(text: string): string {
-  const labels = splitLabels(text).map(canonicalLabel);
+  const raw = splitLabels(text);
+  checkCount(raw, text);
+  const labels = raw.map(canonicalLabel);
   checkWhole(labels, text);
   return labels.join('.');
 }

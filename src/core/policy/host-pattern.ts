@@ -1,6 +1,6 @@
 // Names and patterns as targets: parsing of the host part and matching.
 
-import { canonicalLabel, checkWhole, type RawLabel, splitLabels } from './host-name.ts';
+import { canonicalLabel, checkCount, checkWhole, type RawLabel, splitLabels } from './host-name.ts';
 import type { Target } from './policy.ts';
 import { Fault } from './problem.ts';
 
@@ -41,6 +41,7 @@ export function parseHost(text: string): Target {
   }
   const shift = text.length - host.length;
   const raw = splitLabels(host).map((label) => ({ ...label, at: label.at + shift }));
+  checkCount(raw, text);
   const labels = raw.map((label, index) => patternLabel(label, raw[index - 1]));
   checkWhole(labels, text);
   if (labels.some(isWildcard)) return { kind: 'pattern', labels };

@@ -28,13 +28,13 @@ export function splitList(text: string): readonly ListItem[] {
   for (const [index, whole] of lines.entries()) {
     const hash = whole.indexOf('#');
     const line = hash < 0 ? whole : whole.slice(0, hash);
-    let at = 0;
+    let column = 1;
     for (const piece of line.split(',')) {
-      const start = at + (piece.length - piece.trimStart().length);
-      at += piece.length + 1;
       const entry = piece.trim();
-      if (entry === '') continue;
-      items.push({ text: entry, line: index + 1, column: codePoints(line, start) + 1 });
+      const blanks = piece.length - piece.trimStart().length;
+      // Blanks are of the basic plane: as many units as code points.
+      if (entry !== '') items.push({ text: entry, line: index + 1, column: column + blanks });
+      column += codePoints(piece) + 1;
     }
   }
   return items;

@@ -20,7 +20,7 @@ import type {
   PolicyDocument,
   Position,
 } from '../../core/policy/document.ts';
-import { codePoints, errorAt, type PolicyProblem } from '../../core/policy/problem.ts';
+import { errorAt, type PolicyProblem } from '../../core/policy/problem.ts';
 
 /** Files above this size, in bytes, are refused. */
 export const MAX_POLICY_BYTES = 1024 * 1024;
@@ -101,10 +101,15 @@ class Converter {
   readonly #lines = new LineCounter();
   readonly #problems: PolicyProblem[] = [];
   #nodes = 0;
+  /** Where the second unit of each character of two stands. */
+  readonly #pairs: readonly number[];
   #resolve: (node: Node) => Node | undefined = () => undefined;
 
   constructor(text: string, source: string) {
     this.#text = text;
+    this.#pairs = [...text.matchAll(/[\ud800-\udbff][\udc00-\udfff]/g)].map(
+      ({ index }) => index + 1,
+    );
     this.#source = source;
   }
 
@@ -133,8 +138,20 @@ class Converter {
   #position(offset: number): Position {
     const { line, col } = this.#lines.linePos(offset);
     if (line < 1 || col < 1) return { line: 1, column: 1 };
-    const start = offset - (col - 1);
-    return { line, column: codePoints(this.#text.slice(start, offset)) + 1 };
+    const pairs = this.#pairsBefore(offset) - this.#pairsBefore(offset - (col - 1));
+    return { line, column: col - pairs };
+  }
+
+  /** Characters of two units that end before an offset. */
+  #pairsBefore(offset: number): number {
+    let low = 0;
+    let high = this.#pairs.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#pairs[middle] ?? 0) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #fail(offset: number, found: string, expected: string): void {

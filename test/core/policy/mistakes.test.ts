@@ -92,3 +92,29 @@ describe('what changes nothing is told', () => {
     expect(said(inputs, 'version: 1\nsudo-lockdown: { enabled: true }\n')).toEqual([]);
   });
 });
+
+describe('places count code points', () => {
+  test('in a list, behind characters of two units', () => {
+    const [first] = said({ allowedHosts: '\u{1d4d0}.example.com,  \u{1d4d1}.example.com, a..b' });
+    expect(first).toContain('line 1 column 34: found nothing');
+  });
+
+  test('in a file, on a line of thousands of nodes', () => {
+    const hosts = Array.from({ length: 2000 }, () => '{"host":"\u{1d4d0}.example.com"}');
+    const file = `{"version":1,"rules":[${hosts.join(',')},{"host":"a..b"}]}`;
+    const [first] = said({}, file);
+    const before = file.slice(0, file.indexOf('a..b'));
+    expect(first).toContain(`line 1 column ${[...before].length + 3}: found nothing`);
+  });
+});
+
+describe('a name too long for any is said to be so at once', () => {
+  test.each(['a.'.repeat(100_000), '*.'.repeat(100_000), `${'a'.repeat(60)}.`.repeat(5)])(
+    '%#',
+    (text) => {
+      expect(said({ blockedHosts: `${text}com` })).toEqual([
+        expect.stringContaining('a name of at most 253 characters'),
+      ]);
+    },
+  );
+});
