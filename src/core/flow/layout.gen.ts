@@ -272,10 +272,6 @@ export const COUNTER = {
   BYTES_UNTOLD: 12,
   SIZE: 16
 } as const;
-export const LINK_FLAG = {
-  PLAIN: 1,
-  STACKED: 2
-} as const;
 export const WRITABLE_MAP = {
   RULES: 1,
   GRANTS: 2,
