@@ -310,10 +310,8 @@ struct traffic_value {
 #define TRAFFIC_MAX 16384 /* destinations told apart */
 
 /* What is particular about an interface that leads off the machine; a map has those that are. */
-enum link_flag {
-	LINK_PLAIN = 1, /* its packets have no header below IP */
-	LINK_STACKED = 2, /* its frames pass the wall of another interface too: they are counted there */
-};
+#define LINK_PLAIN 1 /* its packets have no header below IP */
+#define LINK_STACKED 2 /* its frames pass the wall of another interface too: they are counted there */
 
 /* Written by the loader alone, once more at the flip, and by nobody from green on: it is frozen. */
 struct config {

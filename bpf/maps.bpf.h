@@ -122,7 +122,7 @@ struct {
 	__type(value, struct grant_value);
 } grants SEC(".maps");
 
-/* key the number of an interface; value bits of enum link_flag; the loader before its wall; as many as
+/* key the number of an interface; value bits of LINK_*; the loader before its wall; as many as
  * have a wall; full: its packets are not IP, and refused (fails closed) */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

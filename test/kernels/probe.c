@@ -508,6 +508,57 @@ static bool mends(void)
 	return tries(whole_frame, allowed4, refused4, -ENOBUFS);
 }
 
+/* The last line of the log about bytes sent; 0, or -1 when open sockets could not be asked. */
+static int bytes_sent(unsigned long long *bytes)
+{
+	char line[4096];
+	FILE *f = fopen(LOG, "re");
+	int status = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		(void)sscanf(line, "traffic %d %llu", &status, bytes);
+	if (f)
+		fclose(f);
+	return status;
+}
+
+/* Waits until the bytes sent are as many; the log tells them once a second. */
+static bool await_bytes(unsigned long long wanted)
+{
+	unsigned long long bytes = 0;
+
+	for (time_t since = time(NULL); bytes != wanted; usleep(20000))
+		if (bytes_sent(&bytes))
+			return fails("open sockets could not be asked");
+		else if (is_over(since))
+			return fails("another number of bytes");
+	return true;
+}
+
+/* What an open socket has sent is counted, and what a frame socket has sent. */
+static bool counts(void)
+{
+	static const char text[77] = {'x'};
+	unsigned long long before = 0, again;
+	struct sockaddr_storage a;
+	socklen_t size = address_of(&a, allowed6, 9);
+	int fd = socket(a.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	/* two lines that say the same: what was sent until now is told */
+	do {
+		again = before;
+		sleep(3); /* nobody tells that there is nothing more to tell */
+		bytes_sent(&before);
+	} while (!before || before != again);
+	for (int i = 0; i < 10; i++)
+		if (sendto(fd, text, sizeof(text), 0, (void *)&a, size) != sizeof(text))
+			return fails("not sent");
+	if (!await_bytes(before + 10 * sizeof(text)))
+		return false;
+	close(fd);
+	return !whole_frame(allowed4, "counted!") && await_bytes(before + 10 * sizeof(text) + 8);
+}
+
 /* Nothing is left when the worker is gone. */
 static bool ends(const char *worker)
 {
@@ -588,6 +639,7 @@ int main(int argc, char **argv)
 	check("a whole frame", tries(whole_frame, allowed4, refused4, -ENOBUFS));
 	check("a question over IPv4 is steered", asks(refused4));
 	check("a question over IPv6 is steered", asks(refused6));
+	check("bytes sent are counted", counts());
 	check("a wall that is taken away is told and stands again", mends());
 	check("nothing is left when the worker is gone", ends(argv[2]));
 	return 0;

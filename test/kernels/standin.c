@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The daemon's part with the knowledge taken out, for a guest without Node: writes what its session
- * lists, flips, has the wall proved, pins, turns green; logs events as hex and notices as text; refuses
- * every question. As test/fakes/stand-in-daemon.mjs.
+ * lists, flips, has the wall proved, pins, turns green; logs events as hex, notices as text and, when idle,
+ * the bytes sent; refuses every question. As test/fakes/stand-in-daemon.mjs.
  */
 #include <errno.h>
 #include <poll.h>
@@ -68,8 +68,10 @@ static unsigned char *next_frame(struct frame *f)
 	while (frame_decode(input, input_size, f)) {
 		ssize_t n;
 
-		if (!poll(waits, wait_count, 1000))
+		if (!poll(waits, wait_count, 1000)) {
 			tell(FRAME_HEARTBEAT, 0, NULL, 0);
+			tell(FRAME_GET_TRAFFIC, 0, NULL, 0);
+		}
 		for (nfds_t i = 1; i < wait_count; i++)
 			if (waits[i].revents)
 				refuse(waits[i].fd);
@@ -114,11 +116,30 @@ static void log_events(const unsigned char *p, size_t size)
 	}
 }
 
+/* "traffic STATUS BYTES": all that was sent so far. */
+static void log_traffic(const unsigned char *p, size_t size)
+{
+	unsigned long long sum = 0;
+	char line[64];
+	int32_t status;
+
+	memcpy(&status, p, sizeof(status));
+	for (size_t at = sizeof(status); at < size; at += sizeof(struct traffic_key) + sizeof(sum)) {
+		struct traffic_value value;
+
+		memcpy(&value, p + at + sizeof(struct traffic_key), sizeof(value));
+		sum += value.bytes;
+	}
+	log_line(line, (size_t)snprintf(line, sizeof(line), "traffic %d %llu", status, sum));
+}
+
 static void serve(const struct frame *f, const unsigned char *p)
 {
 	if (f->type == FRAME_EVENTS) {
 		log_events(p, f->length);
 		tell(FRAME_EVENTS_WRITTEN, f->seq, NULL, 0);
+	} else if (f->type == FRAME_TRAFFIC) {
+		log_traffic(p, f->length);
 	} else if (f->type == FRAME_NOTICE) {
 		log_line((const char *)p, f->length);
 	}

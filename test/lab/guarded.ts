@@ -1,4 +1,5 @@
 // A lab under the real daemon: loader, programs and daemon as shipped, main's part played here.
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -16,6 +17,8 @@ export class Guarded {
   readonly lab: Lab;
   readonly #folder = mkdtempSync(join(tmpdir(), 'cargowall-guarded-'));
   #internet: Internet | undefined;
+  /** Plays the runner's worker from `guard` on: runs the lines of Python it is sent. */
+  worker: ChildProcess | undefined;
 
   constructor(id: string) {
     this.lab = new Lab(id);
@@ -54,6 +57,7 @@ export class Guarded {
   ): Promise<readonly string[]> {
     const { lab } = this;
     const worker = await startWorker(lab);
+    this.worker = worker;
     const options = { '--daemon': resolve('build/dist/daemon'), ...changed };
     const loader = lab.spawn(loaderArguments(lab, worker.pid ?? 0, options));
     const said: string[] = [];

@@ -227,13 +227,15 @@ export function line(child: ChildProcess, text: string, limitMs = 10_000): Promi
       if (found === undefined) return;
       clearTimeout(timer);
       child.stdout?.off('data', onData);
+      child.off('exit', onExit);
       resolve(found);
     }
-    child.stdout?.on('data', onData);
-    child.once('exit', (code) => {
+    function onExit(code: number | null): void {
       clearTimeout(timer);
       reject(new Error(`ended with ${code} before "${text}": ${seen}`));
-    });
+    }
+    child.stdout?.on('data', onData);
+    child.once('exit', onExit);
   });
 }
 

@@ -274,10 +274,6 @@ export const COUNTER = {
   DNS_DROPPED: 13,
   SIZE: 16
 } as const;
-export const LINK_FLAG = {
-  PLAIN: 1,
-  STACKED: 2
-} as const;
 export const WRITABLE_MAP = {
   RULES: 1,
   GRANTS: 2,
