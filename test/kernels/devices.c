@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every kind of device between a process and the uplink, and every kind of socket a distribution's kernel
- * has: devices INTERNET WORKER. suites/devices has made the devices. One line a case. Each way is shown to
+ * Devices between a process and the uplink, and sockets, that a distribution's kernel brings as modules:
+ * devices INTERNET WORKER. suites/devices has made the devices. One line a case. Each way is shown to
  * work before the wall stands; then what is refused must be seen nowhere by a sniffer on the far side and be
  * recorded once, and what is allowed must arrive and be recorded once.
  */
