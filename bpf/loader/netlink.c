@@ -93,7 +93,7 @@ static void prefix_add(const struct address *a, unsigned int length, uint32_t fl
 static bool is_plain(unsigned short type)
 {
 	return type == ARPHRD_NONE || type == ARPHRD_PPP || type == ARPHRD_RAWIP || type == ARPHRD_TUNNEL ||
-	       type == ARPHRD_TUNNEL6 || type == ARPHRD_SIT;
+	       type == ARPHRD_TUNNEL6 || type == ARPHRD_SIT || type == ARPHRD_IPGRE || type == ARPHRD_IP6GRE;
 }
 
 static void on_link(const struct nlmsghdr *h)
