@@ -26,7 +26,7 @@ enum mode {
 enum scope {
 	SCOPE_EVERYONE = 0,
 	SCOPE_RUNNER = 1, /* the runner's own processes */
-	SCOPE_DAEMON = 2, /* the daemon, known by its cgroup */
+	SCOPE_DAEMON = 2, /* the daemon, known by its process in its cgroup */
 	SCOPE_PLATFORM = 3, /* the fixed cgroups of the cloud's agents (walinuxagent and its like) */
 	SCOPE_STEP_FIRST = 16,
 };
@@ -205,6 +205,10 @@ struct local_value {
 
 #define LOCAL_OWN 1 /* one of the machine's own addresses */
 
+/* What the frames of an uplink begin with. */
+#define UPLINK_ETHERNET 0
+#define UPLINK_PLAIN 1 /* the IP header: VPNs and tunnels */
+
 /* Addresses found in a resolver configuration: their port 53 is steered wherever they lie. */
 struct resolver_key {
 	struct address addr;
@@ -217,8 +221,8 @@ struct process_key {
 
 struct process_value {
 	unsigned long long start_ticks; /* start_boottime in 1/100 s, as /proc/PID/stat field 22 */
-	unsigned int scope; /* SCOPE_RUNNER or SCOPE_EVERYONE */
-	unsigned char origin; /* ORIGIN_RUNNER or ORIGIN_JOB */
+	unsigned int scope; /* SCOPE_RUNNER, SCOPE_EVERYONE or SCOPE_DAEMON */
+	unsigned char origin; /* ORIGIN_RUNNER, ORIGIN_JOB or ORIGIN_DAEMON */
 	unsigned char flags; /* PROCESS_* */
 	unsigned short pad;
 };
@@ -255,6 +259,7 @@ struct flow_value {
 	unsigned char verdict;
 	unsigned char by;
 	unsigned short scope;
+	unsigned long long socket; /* cookie, 0 = unknown */
 };
 
 /* Who sends from a source address and port to the proxy: names DNS askers. */
@@ -338,7 +343,7 @@ ABI_SIZE(struct process_value, 16);
 ABI_SIZE(struct cgroup_key, 8);
 ABI_SIZE(struct cgroup_value, 8);
 ABI_SIZE(struct flow_key, 40);
-ABI_SIZE(struct flow_value, 24);
+ABI_SIZE(struct flow_value, 32);
 ABI_SIZE(struct owner_key, 20);
 ABI_SIZE(struct owner_value, 80);
 ABI_SIZE(struct config, 128);

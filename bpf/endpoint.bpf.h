@@ -18,7 +18,7 @@ struct endpoint {
 	unsigned char icmp_type;
 	unsigned char carries; /* a TCP segment with bytes behind its header */
 	unsigned char head; /* the first of several fragments */
-	unsigned char pad;
+	unsigned char icmp_code;
 	unsigned int id; /* of the datagram a fragment belongs to */
 };
 
@@ -169,8 +169,10 @@ static __always_inline int transport_from_packet(struct endpoint *e, struct __sk
 			return SHAPE_BAD;
 	} else {
 		if ((e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6) &&
-		    !bpf_skb_load_bytes(skb, at, l4, 1))
+		    !bpf_skb_load_bytes(skb, at, l4, 2)) {
 			e->icmp_type = l4[0];
+			e->icmp_code = l4[1];
+		}
 		return SHAPE_OK;
 	}
 	e->sport = (__u16)l4[0] << 8 | l4[1];
@@ -247,7 +249,8 @@ static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_bu
 	for (i = 0; i < EXTENSIONS_MAX; i++) {
 		if (e->proto != 0 && e->proto != 43 && e->proto != 44 && e->proto != 60)
 			return transport_from_packet(e, skb, at, end, fragment);
-		if (bpf_skb_load_bytes(skb, at, next, 4))
+		/* a head of several fragments has its ports where no other fragment can lie over them */
+		if (e->head || bpf_skb_load_bytes(skb, at, next, 4))
 			return SHAPE_BAD;
 		if (e->proto == 43 && next[3])
 			return SHAPE_BAD; /* a routing header with segments left (RFC 8200 4.4) */

@@ -74,8 +74,36 @@ struct task_struct {
 	struct task_struct *group_leader;
 } __attribute__((preserve_access_index));
 
+struct net {
+	unsigned long long net_cookie;
+} __attribute__((preserve_access_index));
+
+typedef struct {
+	struct net *net;
+} __attribute__((preserve_access_index)) possible_net_t;
+
+struct net_device {
+	int ifindex;
+	possible_net_t nd_net;
+} __attribute__((preserve_access_index));
+
+struct sk_buff {
+	struct net_device *dev;
+	unsigned char *data;
+	unsigned short protocol; /* network order */
+} __attribute__((preserve_access_index));
+
 struct sock {
 	unsigned char sk_kern_sock : 1; /* made by the kernel for itself */
+} __attribute__((preserve_access_index));
+
+struct ipv6_pinfo {
+	int ucast_oif; /* IPV6_UNICAST_IF */
+} __attribute__((preserve_access_index));
+
+struct inet_sock {
+	struct ipv6_pinfo *pinet6;
+	int uc_index; /* IP_UNICAST_IF */
 } __attribute__((preserve_access_index));
 
 #endif /* CARGOWALL_KERNEL_H */

@@ -308,15 +308,26 @@ static bool is_told(unsigned int index)
 	return false;
 }
 
-/* Before its wall: whether the wall finds Ethernet on an interface, or IP alone. */
+/* Before its wall: that an interface leads off, and whether the wall finds Ethernet on it or IP alone. */
 static int tell_kind(const struct interface *i)
 {
-	uint32_t index = i->index, one = 1;
+	uint32_t index = i->index, kind = i->plain ? UPLINK_PLAIN : UPLINK_ETHERNET;
 
-	if (i->plain)
-		return bpf_map_update_elem(map_fds[M_PLAIN_LINKS], &index, &one, BPF_ANY) ? -errno : 0;
-	bpf_map_delete_elem(map_fds[M_PLAIN_LINKS], &index); /* of one that had this number before */
-	return 0;
+	return bpf_map_update_elem(map_fds[M_UPLINKS], &index, &kind, BPF_ANY) ? -errno : 0;
+}
+
+/* Numbers of interfaces that are gone, or lead off no more. */
+static void forget_uplinks(void)
+{
+	uint32_t index, next;
+	bool more = !bpf_map_get_next_key(map_fds[M_UPLINKS], NULL, &next);
+
+	while (more) {
+		index = next;
+		more = !bpf_map_get_next_key(map_fds[M_UPLINKS], &index, &next);
+		if (!network_leads_off(index))
+			bpf_map_delete_elem(map_fds[M_UPLINKS], &index);
+	}
 }
 
 /* The wall on every uplink: one that can't be covered keeps none of the others from it. */
@@ -324,6 +335,7 @@ static int cover_uplinks(network_report report)
 {
 	int first = 0;
 
+	forget_uplinks();
 	for (size_t i = 0; i < interface_count; i++) {
 		int err = 0;
 
