@@ -195,6 +195,8 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 {
 	__u8 h[20];
 	__u32 length, total, end, fragment, be;
+	bool routed = false;
+	int shape;
 
 	if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) || h[0] >> 4 != 4)
 		return SHAPE_BAD;
@@ -219,10 +221,10 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 		__u8 option = 0;
 
 		bpf_skb_load_bytes(skb, at + 20, &option, 1);
-		if (option != 148 || length != 24)
-			return SHAPE_BAD;
+		routed = option != 148 || length != 24;
 	}
-	return transport_from_packet(e, skb, at + length, end, fragment);
+	shape = transport_from_packet(e, skb, at + length, end, fragment); /* its record has ports */
+	return routed ? SHAPE_BAD : shape;
 }
 
 #define EXTENSIONS_MAX 6
