@@ -26,7 +26,7 @@ enum mode {
 enum scope {
 	SCOPE_EVERYONE = 0,
 	SCOPE_RUNNER = 1, /* the runner's own processes */
-	SCOPE_DAEMON = 2, /* the daemon, known by its cgroup */
+	SCOPE_DAEMON = 2, /* the daemon, known by its process in its cgroup */
 	SCOPE_PLATFORM = 3, /* the fixed cgroups of the cloud's agents (walinuxagent and its like) */
 	SCOPE_LEASE = 4, /* the fixed cgroups of DHCP clients: the machine's lease and nothing else */
 	SCOPE_STEP_FIRST = 16,
@@ -220,8 +220,8 @@ struct process_key {
 
 struct process_value {
 	unsigned long long start_ticks; /* start_boottime in 1/100 s, as /proc/PID/stat field 22 */
-	unsigned int scope; /* SCOPE_RUNNER or SCOPE_EVERYONE */
-	unsigned char origin; /* ORIGIN_RUNNER or ORIGIN_JOB */
+	unsigned int scope; /* SCOPE_RUNNER, SCOPE_EVERYONE or SCOPE_DAEMON */
+	unsigned char origin; /* ORIGIN_RUNNER, ORIGIN_JOB or ORIGIN_DAEMON */
 	unsigned char flags; /* PROCESS_* */
 	unsigned short pad;
 };
@@ -258,6 +258,7 @@ struct flow_value {
 	unsigned char verdict;
 	unsigned char by;
 	unsigned short scope;
+	unsigned long long socket; /* cookie, 0 = unknown */
 };
 
 /* Who sends from a source address and port to the proxy: names DNS askers. */
@@ -309,7 +310,7 @@ struct traffic_value {
 
 #define TRAFFIC_MAX 16384 /* destinations told apart */
 
-/* What is particular about an interface that leads off the machine; a map has those that are. */
+/* What is particular about an uplink, an interface that leads off the machine. */
 #define LINK_PLAIN 1 /* its packets have no header below IP */
 #define LINK_STACKED 2 /* its frames pass the wall of another interface too: they are counted there */
 
@@ -371,7 +372,7 @@ ABI_SIZE(struct process_value, 16);
 ABI_SIZE(struct cgroup_key, 8);
 ABI_SIZE(struct cgroup_value, 8);
 ABI_SIZE(struct flow_key, 40);
-ABI_SIZE(struct flow_value, 24);
+ABI_SIZE(struct flow_value, 32);
 ABI_SIZE(struct owner_key, 20);
 ABI_SIZE(struct owner_value, 80);
 ABI_SIZE(struct traffic_key, 48);

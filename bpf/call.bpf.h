@@ -24,11 +24,17 @@ static __always_inline void call_write_destination(struct bpf_sock_addr *ctx, co
 	ctx->user_port = bpf_htons(port);
 }
 
+/* `e`: the packet it holds for; a call (NULL) does not say from where it will send. */
 static __always_inline void call_remember(struct socket_state *s, const struct question *q,
-					  const struct decision *d, __u32 generation)
+					  const struct decision *d, __u32 generation,
+					  const struct endpoint *e)
 {
 	if (s->untold)
 		traffic_tell(s); /* of the peer so far */
+	if (e)
+		s->from = e->src;
+	else
+		__builtin_memset(&s->from, 0, sizeof(s->from));
 	s->peer = q->dst;
 	s->peer_port = q->port;
 	s->peer_proto = q->proto;
@@ -43,6 +49,21 @@ static __always_inline void call_remember(struct socket_state *s, const struct q
 static __always_inline bool is_noted(const struct socket_state *s, const struct question *q)
 {
 	return s->existing && s->noted_port == q->port && address_equal(&s->noted, &q->dst);
+}
+
+/*
+ * Whether a datagram socket sends by one interface (IP_UNICAST_IF, IPV6_UNICAST_IF), as systemd-resolved
+ * asks its servers: loopback is out of its reach then.
+ */
+static __always_inline bool sends_by_interface(struct bpf_sock *sk, bool v6)
+{
+	struct sock_head *head = sk->type == SOCK_DGRAM ? sock_head_of(sk) : 0;
+	struct inet_sock *inet = (struct inet_sock *)head;
+
+	if (!head ||
+	    bpf_core_field_offset(struct inet_sock, uc_index) + sizeof(inet->uc_index) > sizeof(*head))
+		return false;
+	return v6 ? BPF_CORE_READ(inet, pinet6, ucast_oif) : inet->uc_index;
 }
 
 static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, bool v6)
@@ -83,7 +104,9 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 	q.other_netns = e.other_netns;
 	verdict_for(&q, &d);
 	how = steer_for(&q, c, &d);
-	far = q.other_netns || (ctx->sk && ctx->sk->bound_dev_if > LOOPBACK_IFINDEX);
+	far = how != STEER_NOT && ctx->sk &&
+	      (q.other_netns || ctx->sk->bound_dev_if > LOOPBACK_IFINDEX ||
+	       sends_by_interface(ctx->sk, v6 && !address_is_v4(&q.dst)));
 	if (how != STEER_NOT && steer_target(&to, &port, how, far, c, v6 && !address_is_v4(&q.dst))) {
 		s->asked = e.dst;
 		s->asked_port = e.dport;
@@ -107,11 +130,13 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 
 		flow_emit(&e, &d, s, &r);
 	}
+	call_remember(s, &q, &d, p->generation, 0);
+	if (!passes(c, VERDICT_DENY, d.by))
+		return 0;
 	/* audit: the packet that follows is this attempt, not another */
 	s->tried = e.dst;
 	s->tried_port = e.dport;
-	call_remember(s, &q, &d, p->generation);
-	return passes(c, VERDICT_DENY, d.by);
+	return 1;
 }
 
 /* What the client meant, wherever it can see where it really went. */

@@ -9,6 +9,7 @@
  *   tc (TCX egress, else clsact)          the wall: what leaves by an uplink
  *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exit                     job or runner
+ *   tp_btf netif_receive_skb              what the kernel may answer to
  *   syscall                               run by the loader once a second: tells what is held
  *   iter/tcp iter/udp                     run by the loader: tell what open sockets have sent
  */
@@ -107,6 +108,12 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(egress_exit, struct task_struct *task)
 {
 	return process_exited(task);
+}
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(egress_arrive, struct sk_buff *skb)
+{
+	return packet_arrived(skb);
 }
 
 SEC("syscall")

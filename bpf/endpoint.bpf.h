@@ -18,7 +18,7 @@ struct endpoint {
 	unsigned char icmp_type;
 	unsigned char carries; /* a TCP segment with bytes behind its header */
 	unsigned char head; /* the first of several fragments */
-	unsigned char pad;
+	unsigned char icmp_code;
 	unsigned int id; /* of the datagram a fragment belongs to */
 	unsigned int payload; /* bytes behind the TCP, UDP or ICMP header; of a later fragment all */
 };
@@ -172,8 +172,10 @@ static __always_inline int transport_from_packet(struct endpoint *e, struct __sk
 		e->payload = end - at - 8;
 	} else {
 		if ((e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6) &&
-		    !bpf_skb_load_bytes(skb, at, l4, 1))
+		    !bpf_skb_load_bytes(skb, at, l4, 2)) {
 			e->icmp_type = l4[0];
+			e->icmp_code = l4[1];
+		}
 		e->payload = end > at + 8 ? end - at - 8 : 0;
 		return SHAPE_OK;
 	}
@@ -197,6 +199,8 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 {
 	__u8 h[20];
 	__u32 length, total, end, fragment, be;
+	bool routed = false;
+	int shape;
 
 	if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) || h[0] >> 4 != 4)
 		return SHAPE_BAD;
@@ -222,10 +226,10 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 		__u8 option = 0;
 
 		bpf_skb_load_bytes(skb, at + 20, &option, 1);
-		if (option != 148 || length != 24)
-			return SHAPE_BAD;
+		routed = option != 148 || length != 24;
 	}
-	return transport_from_packet(e, skb, at + length, end, fragment);
+	shape = transport_from_packet(e, skb, at + length, end, fragment); /* its record has ports */
+	return routed ? SHAPE_BAD : shape;
 }
 
 #define EXTENSIONS_MAX 6
@@ -252,7 +256,8 @@ static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_bu
 	for (i = 0; i < EXTENSIONS_MAX; i++) {
 		if (e->proto != 0 && e->proto != 43 && e->proto != 44 && e->proto != 60)
 			return transport_from_packet(e, skb, at, end, fragment);
-		if (bpf_skb_load_bytes(skb, at, next, 4))
+		/* a head of several fragments has its ports where no other fragment can lie over them */
+		if (e->head || bpf_skb_load_bytes(skb, at, next, 4))
 			return SHAPE_BAD;
 		if (e->proto == 43 && next[3])
 			return SHAPE_BAD; /* a routing header with segments left (RFC 8200 4.4) */

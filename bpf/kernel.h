@@ -80,7 +80,18 @@ struct net {
 
 typedef struct {
 	struct net *net;
-} possible_net_t;
+} __attribute__((preserve_access_index)) possible_net_t;
+
+struct net_device {
+	int ifindex;
+	possible_net_t nd_net;
+} __attribute__((preserve_access_index));
+
+struct sk_buff {
+	struct net_device *dev;
+	unsigned char *data;
+	unsigned short protocol; /* network order */
+} __attribute__((preserve_access_index));
 
 struct sock_common {
 	possible_net_t skc_net;
@@ -89,6 +100,15 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	unsigned char sk_kern_sock : 1; /* made by the kernel for itself */
+} __attribute__((preserve_access_index));
+
+struct ipv6_pinfo {
+	int ucast_oif; /* IPV6_UNICAST_IF */
+} __attribute__((preserve_access_index));
+
+struct inet_sock {
+	struct ipv6_pinfo *pinet6;
+	int uc_index; /* IP_UNICAST_IF */
 } __attribute__((preserve_access_index));
 
 /* What an iterator over the sockets of TCP (net/ipv4/tcp_ipv4.c) or UDP (net/ipv4/udp.c) is shown. */

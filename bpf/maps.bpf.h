@@ -12,6 +12,7 @@ struct socket_state {
 	struct address peer; /* of the cached verdict */
 	struct address tried; /* destination already reported by connect or sendmsg */
 	struct address noted; /* the last peer before the flip */
+	struct address from; /* the source the cached verdict was made for; zero at a call */
 	unsigned long long cgroup;
 	unsigned long long netns;
 	unsigned long long cookie;
@@ -122,14 +123,14 @@ struct {
 	__type(value, struct grant_value);
 } grants SEC(".maps");
 
-/* key the number of an interface; value bits of LINK_*; the loader before its wall; as many as
- * have a wall; full: its packets are not IP, and refused (fails closed) */
+/* key the number of an interface that leads off the machine; value bits of LINK_*; the loader before its
+ * wall; as many as have a wall; full: its packets are not IP or not the kernel's, and refused (fails closed) */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 128);
 	__type(key, __u32);
 	__type(value, __u32);
-} special_links SEC(".maps");
+} uplinks SEC(".maps");
 
 /* key struct local_key; value struct local_value; the loader from netlink; a machine with a
  * thousand bridges; full: the prefix counts as leaving the machine (fails closed) */
@@ -225,12 +226,27 @@ struct {
 	__type(value, __u64);
 } dns_sockets SEC(".maps");
 
+/* The packet a CPU was handed last: what the kernel answers there and then, it answers to it. */
+struct arrival {
+	unsigned long long netns; /* cookie */
+	unsigned int ifindex;
+	unsigned int neighbour; /* it says where a neighbour is: what has waited for that goes now */
+};
+
+/* key 0; value struct arrival per CPU; each packet an interface hands up; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct arrival);
+} arrivals SEC(".maps");
+
 /* The head of a struct sock, which the programs may read only whole. */
 struct sock_head {
 	unsigned char b[1024];
 };
 
-/* key 0; value struct sock_head per CPU; packets of types the kernel makes; never full */
+/* key 0; value struct sock_head per CPU; packets of types the kernel makes, steered calls; never full */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -14,6 +14,15 @@ static __always_inline __u64 start_ticks(struct task_struct *task)
 	return BPF_CORE_READ(leader, start_boottime) / NS_PER_TICK;
 }
 
+/* A copy of a socket's head; NULL: it can't be had. The verifier lets nobody count from the socket itself. */
+static __always_inline struct sock_head *sock_head_of(struct bpf_sock *sk)
+{
+	__u32 zero = 0;
+	struct sock_head *head = bpf_map_lookup_elem(&sock_heads, &zero);
+
+	return !head || bpf_probe_read_kernel(head, sizeof(*head), sk) ? 0 : head;
+}
+
 /* The entry of a live process; a reused id is told by its start time. */
 static __always_inline struct process_value *process_of(__u32 tgid, __u64 ticks)
 {
@@ -57,10 +66,16 @@ static __always_inline void owner_fill(struct socket_state *s, const struct conf
 		bpf_get_current_comm(s->comm, COMM_SIZE);
 	s->scope = SCOPE_EVERYONE;
 	s->origin = netns == c->host_netns && !is_contained(task, c) ? ORIGIN_SYSTEM : ORIGIN_CONTAINER;
-	if (cgroup == c->daemon_cgroup || cgroup == c->loader_cgroup) {
+	if (cgroup == c->loader_cgroup) {
 		s->origin = ORIGIN_DAEMON;
-		if (cgroup == c->daemon_cgroup)
+		return;
+	}
+	if (v && v->scope == SCOPE_DAEMON) {
+		/* the daemon in its own cgroup: who else comes there has everyone's rules */
+		if (cgroup == c->daemon_cgroup) {
+			s->origin = ORIGIN_DAEMON;
 			s->scope = SCOPE_DAEMON;
+		}
 		return;
 	}
 	cv = bpf_map_lookup_elem(&cgroups, &ck);

@@ -3,6 +3,7 @@
 #ifndef CARGOWALL_PACKET_BPF_H
 #define CARGOWALL_PACKET_BPF_H
 
+#include "answer.bpf.h"
 #include "call.bpf.h"
 #include "flow.bpf.h"
 #include "steer.bpf.h"
@@ -17,40 +18,25 @@ static __always_inline void flow_key_of(struct flow_key *k, const struct endpoin
 	k->proto = e->proto;
 }
 
-/* Whether a packet without a process behind it is of a type the kernel itself makes. */
-static __always_inline bool made_by_kernel(const struct endpoint *e)
-{
-	if (e->shape != SHAPE_OK)
-		return false;
-	if (e->proto == IPPROTO_ICMPV6) /* errors, MLD, NDP (RFC 4443, 2710, 3810, 4861) */
-		return (e->icmp_type >= 1 && e->icmp_type <= 4) ||
-		       (e->icmp_type >= 129 && e->icmp_type <= 137) || e->icmp_type == 143;
-	if (e->proto == IPPROTO_ICMP) /* echo reply, errors (RFC 792) */
-		return e->icmp_type == 0 || e->icmp_type == 3 || e->icmp_type == 11 || e->icmp_type == 12;
-	if (e->proto == 2) /* IGMP */
-		return true;
-	/* a reset without a socket carries nothing */
-	return e->proto == IPPROTO_TCP && (e->tcp_flags & TCP_RST) && !e->carries;
-}
-
-/* The verdict of this very (peer, port, protocol), if the socket remembers it. */
+/* The verdict of this very (source, peer, port, protocol), if the socket remembers it. */
 static __always_inline bool remembered(const struct socket_state *s, const struct endpoint *e,
 				       __u32 generation)
 {
 	return s && s->generation == generation && s->peer_port == e->dport && s->peer_proto == e->proto &&
-	       address_equal(&s->peer, &e->dst);
+	       address_equal(&s->peer, &e->dst) && address_equal(&s->from, &e->src);
 }
 
 /* A flow open before the flip; the runner's own go on whatever the rules say. */
 static __always_inline void admit_existing(struct decision *d, const struct flow_key *k,
 					   const struct socket_state *s, const struct question *q,
-					   const struct policy_config *p)
+					   const struct record *r, const struct policy_config *p)
 {
 	const struct flow_value *v = bpf_map_lookup_elem(&existing, k);
 
 	if (d->verdict == VERDICT_ALLOW)
 		return;
-	if (v && v->scope == SCOPE_RUNNER) {
+	/* the tuple of the runner's in the hands of another is another flow */
+	if (v && v->scope == SCOPE_RUNNER && !r->forwarded && !(s && s->known && s->scope != SCOPE_RUNNER)) {
 		decided(d, VERDICT_ALLOW, BY_EXISTING);
 		return;
 	}
@@ -60,9 +46,19 @@ static __always_inline void admit_existing(struct decision *d, const struct flow
 		decided(d, VERDICT_ALLOW, BY_EXISTING);
 }
 
-/* A flow goes on after the end of the grant that admitted it: its tuple, and no new connection. */
+/* Whether a flow may be this socket's: one of them is not known, or it is the one it was. */
+static __always_inline bool is_flow_of(const struct flow_value *v, const struct socket_state *s)
+{
+	return !s || !s->cookie || !v->socket || v->socket == s->cookie;
+}
+
+/*
+ * A flow goes on after the end of the grant that admitted it: its tuple, and no new connection. With
+ * another socket, or by somebody of another scope, it is a new one; `processless` has neither.
+ */
 static __always_inline void admit_continued(struct decision *d, const struct flow_key *k,
-					    const struct endpoint *e, const struct policy_config *p)
+					    const struct endpoint *e, const struct policy_config *p,
+					    const struct socket_state *s, __u16 scope, bool processless)
 {
 	const struct flow_value *v;
 
@@ -74,19 +70,21 @@ static __always_inline void admit_continued(struct decision *d, const struct flo
 	if (!v || v->verdict != VERDICT_ALLOW || v->generation != p->generation ||
 	    bpf_ktime_get_ns() - v->last_ns >= p->flow_idle_ns)
 		return;
+	if (!is_flow_of(v, s) || (v->scope != scope && !processless))
+		return;
 	d->rule = v->rule;
 	d->name = v->name;
 	decided(d, VERDICT_ALLOW, v->by);
 }
 
-/* Whether a flow's record is written already; it is alive as of now. */
+/* Whether a flow's record is written already, by this socket; it is alive as of now. */
 static __always_inline bool flow_is_told(const struct flow_key *k, const struct decision *d,
-					 const struct policy_config *p)
+					 const struct policy_config *p, const struct socket_state *s)
 {
 	struct flow_value *v = bpf_map_lookup_elem(&flows, k);
 	__u64 now = bpf_ktime_get_ns();
 
-	if (!v || v->generation != p->generation || v->verdict != d->verdict ||
+	if (!v || v->generation != p->generation || v->verdict != d->verdict || !is_flow_of(v, s) ||
 	    now - v->last_ns >= p->flow_idle_ns)
 		return false;
 	v->last_ns = now;
@@ -95,12 +93,14 @@ static __always_inline bool flow_is_told(const struct flow_key *k, const struct 
 
 /* True the first time a flow is seen, or after it was idle: one record a flow. */
 static __always_inline bool flow_is_new(const struct flow_key *k, const struct decision *d,
-					const struct policy_config *p, __u16 scope)
+					const struct policy_config *p, __u16 scope,
+					const struct socket_state *s)
 {
 	struct flow_value fresh = {};
 
-	if (flow_is_told(k, d, p))
+	if (flow_is_told(k, d, p, s))
 		return false;
+	fresh.socket = s ? s->cookie : 0;
 	fresh.last_ns = bpf_ktime_get_ns();
 	fresh.generation = p->generation;
 	fresh.rule = d->rule;
@@ -226,30 +226,31 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 		decided(d, VERDICT_DENY, BY_SHAPE);
 	if (d->by == BY_LOCAL) {
 		if (s && e->shape == SHAPE_OK)
-			call_remember(s, q, d, p->generation);
+			call_remember(s, q, d, p->generation, e);
 		return true;
 	}
-	if (d->by != BY_PROOF && processless && made_by_kernel(e))
+	if (d->by != BY_PROOF && processless && made_by_kernel(e, c))
 		return decided(d, VERDICT_ALLOW, BY_KERNEL);
+	reported = processless && has_waited(e, c);
 	flow_key_of(&k, e);
 	if (e->shape == SHAPE_OK) {
-		admit_existing(d, &k, s, q, p);
-		admit_continued(d, &k, e, p);
+		admit_existing(d, &k, s, q, r, p);
+		admit_continued(d, &k, e, p, s, (__u16)q->scope, processless);
 	}
 	if (e->shape != SHAPE_OK || (d->verdict == VERDICT_ALLOW && !source_is_ours(e, s, q->scope, r, c)))
 		decided(d, VERDICT_DENY, BY_SHAPE);
 	if (s && e->shape == SHAPE_OK) {
-		reported = d->verdict != VERDICT_ALLOW && s->tried_port == e->dport &&
-			   address_equal(&s->tried, &e->dst);
-		call_remember(s, q, d, p->generation);
+		reported |= d->verdict != VERDICT_ALLOW && s->tried_port == e->dport &&
+			    address_equal(&s->tried, &e->dst);
+		call_remember(s, q, d, p->generation, e);
 	}
 	r->mid_stream = e->proto == IPPROTO_TCP && !(e->tcp_flags & TCP_SYN);
 	flow_key_of_any(&any, e);
 	if (q->other_netns && e->shape == SHAPE_OK)
-		flow_is_new(&any, d, p, q->scope);
+		flow_is_new(&any, d, p, q->scope, s);
 	/* the daemon's own questions to its upstream are no news */
 	if (!reported && !(q->scope == SCOPE_DAEMON && d->by == BY_DAEMON && d->verdict == VERDICT_ALLOW) &&
-	    flow_is_new(&k, d, p, q->scope) && !(r->forwarded && flow_is_told(&any, d, p)))
+	    flow_is_new(&k, d, p, q->scope, s) && !(r->forwarded && flow_is_told(&any, d, p, s)))
 		flow_emit(e, d, s, r);
 	if (d->verdict != VERDICT_ALLOW)
 		count(r->layer == LAYER_TC ? COUNTER_TC_DENIED : COUNTER_EGRESS_DENIED);
@@ -265,8 +266,8 @@ static __always_inline bool remembered_plainly(struct __sk_buff *skb, const stru
 					       __u32 generation, __s32 *payload)
 {
 	const __u8 *data = (const __u8 *)(long)skb->data, *end = (const __u8 *)(long)skb->data_end;
-	const __u32 *peer = (const __u32 *)s->peer.b;
-	const __u32 *to;
+	const __u32 *peer = (const __u32 *)s->peer.b, *from = (const __u32 *)s->from.b;
+	const __u32 *at;
 	__u8 proto = s->peer_proto;
 
 	if (s->generation != generation || (proto != IPPROTO_TCP && proto != IPPROTO_UDP))
@@ -281,7 +282,7 @@ static __always_inline bool remembered_plainly(struct __sk_buff *skb, const stru
 				return false;
 			*payload = (__s32)skb->len - 20 - (data[32] >> 4) * 4;
 		}
-		return *(const __u32 *)(data + 16) == peer[3] &&
+		return *(const __u32 *)(data + 12) == from[3] && *(const __u32 *)(data + 16) == peer[3] &&
 		       *(const __u16 *)(data + 22) == bpf_htons(s->peer_port);
 	}
 	if (data + IPV6_UDP > end || data[0] >> 4 != 6 || data[6] != proto)
@@ -292,18 +293,16 @@ static __always_inline bool remembered_plainly(struct __sk_buff *skb, const stru
 			return false;
 		*payload = (__s32)skb->len - 40 - (data[52] >> 4) * 4;
 	}
-	to = (const __u32 *)(data + 24);
-	return to[0] == peer[0] && to[1] == peer[1] && to[2] == peer[2] && to[3] == peer[3] &&
+	at = (const __u32 *)(data + 8);
+	return at[0] == from[0] && at[1] == from[1] && at[2] == from[2] && at[3] == from[3] &&
+	       at[4] == peer[0] && at[5] == peer[1] && at[6] == peer[2] && at[7] == peer[3] &&
 	       *(const __u16 *)(data + 42) == bpf_htons(s->peer_port);
 }
 
 /* A copy of a socket's head: read whole from its start, for the verifier lets nobody count from a socket. */
 static __always_inline struct sock *sock_read(struct bpf_sock *sk)
 {
-	__u32 zero = 0;
-	struct sock_head *head = bpf_map_lookup_elem(&sock_heads, &zero);
-
-	return head && !bpf_probe_read_kernel(head, sizeof(*head), sk) ? (struct sock *)head : 0;
+	return (struct sock *)sock_head_of(sk);
 }
 
 /* A socket of the internet's families that the kernel has made for itself: its ICMP, its resets. */
@@ -428,7 +427,7 @@ static __always_inline int packet_network(struct __sk_buff *skb, __u16 *ethertyp
 
 static __always_inline bool link_is(__u32 ifindex, __u32 flag)
 {
-	const __u32 *flags = bpf_map_lookup_elem(&special_links, &ifindex);
+	const __u32 *flags = bpf_map_lookup_elem(&uplinks, &ifindex);
 
 	return flags && (*flags & flag);
 }
@@ -463,7 +462,7 @@ static __always_inline int frame_refuse(struct record *r, const struct config *c
 
 	count(COUNTER_TC_DENIED);
 	flow_key_of(&k, &e);
-	if (flow_is_new(&k, &d, p, SCOPE_EVERYONE))
+	if (flow_is_new(&k, &d, p, SCOPE_EVERYONE, 0))
 		flow_emit(&e, &d, 0, r);
 	return passes(c, VERDICT_DENY, BY_NOT_IP) ? TCX_NEXT_PROGRAM : TCX_DROP_FRAME;
 }
@@ -632,7 +631,9 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 		struct flow_value v = {.last_ns = bpf_ktime_get_ns(), .by = BY_EXISTING};
 
 		flow_key_of(&k, &e);
-		if (!s && e.shape == SHAPE_OK)
+		/* what the kernel makes of itself is no flow of anybody's */
+		if (!s && e.shape == SHAPE_OK &&
+		    !(is_processless(skb, s) && (is_housekeeping(&e) || is_answer(&e))))
 			bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
 		return TCX_NEXT_PROGRAM;
 	}

@@ -20,6 +20,7 @@
 #define HANDLE 1U
 #define PRIORITY 1U
 #define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
+#define QUEUE 0U /* the interface's own queueing discipline, which a frame meets last */
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
 struct request {
@@ -163,6 +164,7 @@ unsigned int clsact_count(unsigned int ifindex)
 	unsigned int filters = 0;
 
 	list(ifindex, EGRESS, count_one, &filters);
+	list(ifindex, QUEUE, count_one, &filters);
 	return filters;
 }
 

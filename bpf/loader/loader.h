@@ -101,8 +101,9 @@ enum map_index {
 	M_EVENTS,
 	M_DNS_ADDRESSES,
 	M_DNS_SOCKETS,
-	M_SPECIAL_LINKS,
+	M_UPLINKS,
 	M_TRAFFIC,
+	M_ARRIVALS,
 	M_COUNT,
 };
 
@@ -174,6 +175,8 @@ bool network_leads_off(unsigned int ifindex);
 
 /* processes.c: who is the runner at start. */
 int processes_capture(const struct session *s);
+/* Who is the daemon; -1 when that can't be kept. */
+int processes_daemon(pid_t pid);
 
 /* netns.c: visits the machine's namespace, then every other of a guarded process; 0 or -errno when
  * there is no way back. */

@@ -354,7 +354,10 @@ static bool is_stacked(const struct interface *i)
 	return master && master->carrier && network_leads_off(master->index);
 }
 
-/* Before its wall: whether the wall finds Ethernet on an interface or IP alone, and counts its bytes. */
+/*
+ * Before its wall: that an interface leads off, whether the wall finds Ethernet on it or IP alone, and
+ * whether it counts its bytes.
+ */
 static int tell_kind(const struct interface *i)
 {
 	uint32_t index = i->index, flags = 0;
@@ -363,10 +366,21 @@ static int tell_kind(const struct interface *i)
 		flags |= LINK_PLAIN;
 	if (is_stacked(i))
 		flags |= LINK_STACKED;
-	if (flags)
-		return bpf_map_update_elem(map_fds[M_SPECIAL_LINKS], &index, &flags, BPF_ANY) ? -errno : 0;
-	bpf_map_delete_elem(map_fds[M_SPECIAL_LINKS], &index); /* of one that had this number before */
-	return 0;
+	return bpf_map_update_elem(map_fds[M_UPLINKS], &index, &flags, BPF_ANY) ? -errno : 0;
+}
+
+/* Numbers of interfaces that are gone, or lead off no more. */
+static void forget_uplinks(void)
+{
+	uint32_t index, next;
+	bool more = !bpf_map_get_next_key(map_fds[M_UPLINKS], NULL, &next);
+
+	while (more) {
+		index = next;
+		more = !bpf_map_get_next_key(map_fds[M_UPLINKS], &index, &next);
+		if (!network_leads_off(index))
+			bpf_map_delete_elem(map_fds[M_UPLINKS], &index);
+	}
 }
 
 /* The wall on every uplink: one that can't be covered keeps none of the others from it. */
@@ -374,6 +388,7 @@ static int cover_uplinks(network_report report)
 {
 	int first = 0;
 
+	forget_uplinks();
 	for (size_t i = 0; i < interface_count; i++) {
 		int err = 0;
 

@@ -18,9 +18,9 @@
 
 int map_fds[M_COUNT];
 static const char *const map_names[M_COUNT] = {
-	"config",    "heartbeat", "policy",	   "rules",	  "grants",	   "locals",
-	"resolvers", "processes", "cgroups",	   "existing",	  "flows",	   "owners",
-	"counters",  "events",	  "dns_addresses", "dns_sockets", "special_links", "traffic",
+	"config",	 "heartbeat",	"policy",   "rules",   "grants",   "locals",   "resolvers",
+	"processes",	 "cgroups",	"existing", "flows",   "owners",   "counters", "events",
+	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals",
 };
 
 static struct bpf_object *object;
@@ -59,7 +59,7 @@ static int attach_all(int cgroup, const char **why)
 
 		if (take_own(prog))
 			continue;
-		if (!strcmp(name, "egress_fork") || !strcmp(name, "egress_exit"))
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACING)
 			link = bpf_program__attach(prog);
 		else
 			link = bpf_program__attach_cgroup(prog, cgroup);
@@ -216,7 +216,7 @@ static int reopen_links(void)
 		"egress_connect4", "egress_connect6",	 "egress_sendmsg4",	"egress_sendmsg6",
 		"egress_recvmsg4", "egress_recvmsg6",	 "egress_getpeername4", "egress_getpeername6",
 		"egress_skb",	   "egress_sock_create", "egress_sock_release", "egress_fork",
-		"egress_exit",
+		"egress_exit",	   "egress_arrive",
 	};
 	DIR *d = opendir(BPF_DIR);
 	struct dirent *entry;

@@ -77,6 +77,13 @@ static bool is_ancestor(pid_t maybe, pid_t of)
 	return false;
 }
 
+int processes_daemon(pid_t pid)
+{
+	struct process p;
+
+	return process_read(pid, &p) || remember(&p, SCOPE_DAEMON, ORIGIN_DAEMON, 0) ? -1 : 0;
+}
+
 int processes_capture(const struct session *s)
 {
 	struct process worker, p;

@@ -135,6 +135,8 @@ static int start_daemon(void)
 	daemon_pid = daemon_start(session, &channel);
 	if (daemon_pid < 0)
 		return daemon_pid;
+	/* fails closed: a daemon nobody knows has everyone's rules */
+	(void)processes_daemon(daemon_pid);
 	hello();
 	stream_resend(channel);
 	n = snprintf(line, sizeof(line), "{\"stage\":\"daemon\",\"pid\":%d}", daemon_pid);

@@ -15,6 +15,7 @@ export interface EventWishes {
   readonly rule?: number;
   readonly name?: number;
   readonly ethertype?: number;
+  readonly pid?: number;
 }
 
 /** 192.0.2.2 to 198.51.100.20 by curl, one second after boot; refused by default in enforce. */
@@ -30,7 +31,7 @@ export function anEvent(wishes: EventWishes): Uint8Array {
   view.setUint16(flow.src_port, wishes.srcPort ?? 40_000, true);
   view.setUint16(flow.dst_port, wishes.dstPort ?? 443, true);
   view.setBigUint64(flow.timestamp, 1_000_000_000n, true);
-  view.setUint32(flow.pid, 42, true);
+  view.setUint32(flow.pid, wishes.pid ?? 42, true);
   const at = SIZE.blocked_event;
   const ext = OFFSET.event_extension;
   view.setUint16(at + ext.version, 1, true);

@@ -112,6 +112,21 @@ describe('cases 47 and 48 (U)', () => {
   });
 });
 
+test('case 48 (U), who asks the machine for an echo during the start opens nothing', async () => {
+  const asker = await arena.guarded.lab.serve(`
+import socket, time
+s = socket.socket(2, 3, 1); s.bind(('${ATTACKER}', 0)); print('ready', flush=True)
+for i in range(3000): s.sendto(b'\\x08\\0\\xf7\\xfd\\0\\1\\0\\1', ('192.0.2.2', 0)); time.sleep(0.005)`);
+  await arena.guard();
+  asker.kill('SIGKILL');
+  const ping = `socket.socket(2, 2, 1).sendto(b'\\x08\\0\\0\\0\\0\\1\\0\\1' + M, (TO, 0))`;
+  const tried = arena.attempt('U', ping, ATTACKER);
+  expect(tried.stdout).toContain('PermissionError');
+  expect(await arena.hasArrived(tried.marker, false)).toBe(false);
+  expect(await arena.blocksOf(ATTACKER)).toMatchObject([{ event_type: 'protocol_blocked' }]);
+  told.closed(48, 'who asks for an echo during the start');
+});
+
 test('case 37 (U), a container that is older than the wall', async () => {
   await startJob(['nsenter', `--net=/run/cw-netns/${arena.guarded.lab.box}`]);
   const open = `s = socket.socket(); s.settimeout(2); s.connect((TO, 443))`;

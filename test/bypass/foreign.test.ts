@@ -63,6 +63,32 @@ test('case 59 (R), a program at the head of the uplink', async () => {
   told.closed(59, 'a program at the head of the uplink');
 });
 
+/** An XDP program of the uplink's (BPF_PROG_TYPE_XDP, BPF_LINK_CREATE with BPF_XDP): XDP_PASS. */
+const XDP = HEAD('b7000000020000009500000000000000')
+  .replace("'<IIQQ', 3,", "'<IIQQ', 6,")
+  .replace('47, 8, 0', '37, 2, 0');
+/** A classifier of the uplink's own queue, which a frame meets behind the wall. */
+const QUEUE = `tc qdisc add dev up0 root handle 1: htb && tc filter add dev up0 parent 1: protocol ip prio 1 u32 match u32 0 0 flowid 1:1`;
+
+test.each([
+  ['an XDP program on the uplink', ['/usr/bin/python3', '-u', '-c', XDP], 'an XDP program'],
+  [
+    "a classifier of the uplink's queue",
+    ['sh', '-c', `${QUEUE} && echo stands && exec sleep 60`],
+    'a packet filter',
+  ],
+])('case 59 (R), %s is told', async (what, words, finding) => {
+  const found = () =>
+    arena.guarded.run('grep', '"tamper"', '/run/cargowall/records/audit.jsonl').stdout;
+  expect(found()).toBe('');
+  const child = arena.guarded.lab.spawn(words);
+  await line(child, 'stands');
+  const since = Date.now();
+  await until(() => found().includes(`${finding} of somebody else stands`), 'the finding');
+  expect(Date.now() - since).toBeLessThan(2500);
+  told.closed(59, what);
+});
+
 test('case 28 (R), a tag that is left to the device', async () => {
   hold(arena.guarded); // else the wall is the first again within a second
   await standsAtHead(TAGS);

@@ -247,6 +247,30 @@ test('case 45 (R), a process that leaves the guarded tree meets the wall of the 
   told.closed(45, 'a process that leaves the guarded tree');
 });
 
+/** A question for the marker's name, to an upstream itself. */
+const QUESTION = `
+name = bytes([len(M) - 1]) + M[:-1] + b'\\4test\\0'
+s = datagram(); s.settimeout(3)
+s.sendto(struct.pack('>6H', 7, 256, 1, 0, 0, 0) + name + b'\\0\\1\\0\\1', (TO, 53))
+assert s.recv(512)[3] & 15 == 5`;
+
+test("case 60 (R), a process that moves to the daemon's cgroup has everyone's rules", async () => {
+  const daemon = join(arena.guarded.lab.cgroup, 'cargowall.daemon');
+  const move = `open('${daemon}/cgroup.procs', 'w').write('0')`;
+  const passed = arena.attempt('R', `${move}; ${SEND}`, ALLOWED);
+  expect(await arena.hasArrived(passed.marker, true)).toBe(true);
+  const tried = arena.attempt('R', `${move}\n${QUESTION}`, '192.0.2.53');
+  expect([tried.stdout.trim(), tried.stderr]).toEqual(['sent', '']);
+  await arena.barrier();
+  const name = `${tried.marker.slice(0, -1)}.test`;
+  expect(arena.guarded.heard.filter((text) => text.includes(name))).toEqual([]);
+  const isIt = (event: { dst_hostname?: string }) => event.dst_hostname === name;
+  expect((await arena.guarded.events((all) => all.some(isIt))).filter(isIt)).toMatchObject([
+    { event_type: 'dns_blocked', origin: 'system', process: 'python3' },
+  ]);
+  told.closed(60, "a process that moves to the daemon's cgroup");
+});
+
 test.each([
   ["the runner's name", `ctypes.CDLL(None).prctl(15, b'Runner.Worker', 0, 0, 0)`],
   ['a program of that name at a path of ours', ''],

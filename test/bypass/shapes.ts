@@ -111,6 +111,18 @@ const OVERLAPPING: readonly Case[] = [0, 1, 2].map((offset) => ({
   only: 'wall',
 }));
 
+/** A head whose options leave room for a fragment over its ports. */
+const OVER_PORTS: Case = {
+  number: 16,
+  what: 'IPv6, a head of several fragments with its ports behind options',
+  privilege: 'N',
+  script: `frame6(ipv6(44, ${FRAGMENT6(60, 0, 1)} + bytes([17, 6, 1, 52]) + bytes(52) + udp(M, length=80)))`,
+  to: 'open6',
+  control: { script: `frame6(ipv6(44, ${FRAGMENT6(17, 0, 1)} + udp(M, length=112)))` },
+  record: shape,
+  only: 'wall',
+};
+
 /** A raw socket that sends what is allowed, then what is not, to the same address and port. */
 const AFTERWARDS: readonly Case[] = [
   ['a foreign source address', `ipv4(17, udp(M), src='203.0.112.77')`],
@@ -135,5 +147,6 @@ export const SHAPES: readonly Case[] = [
   ...cases(4, 'frame', [...V4, ...FRAMES4]),
   ...cases(6, 'frame', [...V6, ...FRAMES6]),
   ...OVERLAPPING,
+  OVER_PORTS,
   ...AFTERWARDS,
 ];

@@ -32,6 +32,22 @@ s = datagram(10)
 s.setsockopt(41, 57, bytes([0, 4, 4, 1, 1, 0, 0, 0]) + bytes(16) + socket.inet_pton(10, TO))
 s.sendto(M, ('${ALLOWED6}', 9))`;
 
+/** What another call says first, refused or not; then this. */
+const AFTER = (first: string, then: string) => `
+try: ${first}
+except OSError: pass
+${then}`;
+const LIBC = `libc = ctypes.CDLL(None, use_errno=True)`;
+/** An address of the C library's form, of a family that need not be the socket's. */
+const SOCKADDR = (family: number) => `
+${LIBC}; a = struct.pack('<H', ${family}) + struct.pack('>H', 9) + socket.inet_aton(TO) + bytes(8)
+if libc.sendto(s.fileno(), M, len(M), 0, a, 16) < 0: raise OSError(ctypes.get_errno(), 'sendto')`;
+/** A source of the sender's choice, by a control message (IP_PKTINFO, IPV6_PKTINFO). */
+const FROM4 = (source: string) =>
+  `s.sendmsg([M], [(0, 8, bytes(4) + socket.inet_aton('${source}') + bytes(4))], 0, (TO, 9))`;
+const FROM6 = (source: string) =>
+  `s.sendmsg([M], [(41, 50, socket.inet_pton(10, '${source}') + bytes(4))], 0, (TO, 9))`;
+
 const to = { to: ALLOWED } as const;
 const to6 = { to: ALLOWED6 } as const;
 
@@ -63,6 +79,26 @@ export const SOCKETS: readonly Case[] = [
     12,
     'a v4-mapped address, connected datagram',
     `s = datagram(10); s.connect(('::ffff:' + TO, 9)); s.send(M)`,
+    blocked,
+  ],
+  [2, 'an address of no family', `s = datagram()${SOCKADDR(0)}`, blocked],
+  [12, "an IPv4 address on IPv6's socket", `s = datagram(10)${SOCKADDR(2)}`, blocked],
+  [
+    2,
+    'a datagram held back for another, then connected elsewhere',
+    `s = datagram(); s.connect(('${ALLOWED}', 9)); s.send(b'x', 0x8000); s.connect((TO, 9)); s.send(M)`,
+    blocked,
+  ],
+  [
+    2,
+    'a stream taken apart and connected anew',
+    `${LIBC}; s = socket.socket(); s.settimeout(1); s.connect(('${ALLOWED}', 443)); libc.connect(s.fileno(), bytes(16), 16); s.connect((TO, 443)); s.sendall(M)`,
+    blocked,
+  ],
+  [
+    2,
+    'a datagram socket that was refused, then connected',
+    AFTER('s = datagram(); s.sendto(M, (TO, 9))', 's.connect((TO, 9)); s.send(M)'),
     blocked,
   ],
   [12, 'a v4-mapped address, stream', `stream(to='::ffff:' + TO)`, blocked],
@@ -165,6 +201,47 @@ export const ELSEWHERE: readonly Case[] = [
     record: shape,
   },
   ...[
+    ['of loopback, behind what was allowed', `s.sendto(b'x', (TO, 9)); ${FROM6('::1')}`],
+    ['of loopback', FROM6('::1')],
+  ].map(([what, send]) => ({
+    number: 16,
+    what: `a datagram socket's source ${what}`,
+    privilege: U,
+    script: `s = datagram(10); ${send}`,
+    to: 'open6',
+    control: { script: `s = datagram(10); s.sendto(b'x', (TO, 9)); ${FROM6('2001:db8::2')}` },
+    record: shape,
+  })),
+  ...[
+    [
+      'of nobody here, behind what was allowed',
+      `s.sendto(b'x', (TO, 9)); ${FROM4('203.0.112.77')}`,
+    ],
+    ['of nobody here', FROM4('203.0.112.77')],
+  ].map(([what, send]) => ({
+    number: 16,
+    what: `a transparent socket's source ${what}`,
+    privilege: 'N' as const,
+    script: `s = datagram(); s.setsockopt(0, 19, 1); ${send}`,
+    to: 'open',
+    control: {
+      script: `s = datagram(); s.setsockopt(0, 19, 1); s.sendto(b'x', (TO, 9)); ${FROM4('192.0.2.2')}`,
+    },
+    record: shape,
+  })),
+  ...[
+    ['a network behind the machine', '172.30.0.77'],
+    ['loopback', '127.0.0.9'],
+  ].map(([what, address]) => ({
+    number: 35,
+    what: `an address of ${what}, sent by the uplink`,
+    privilege: U,
+    script: `s = datagram(); s.setsockopt(1, 25, b'up0'); s.sendto(M, (TO, 9))`,
+    to: String(address),
+    record: shape,
+    only: 'wall' as const,
+  })),
+  ...[
     ['mDNS', '224.0.0.251', 5353],
     ['SSDP', '239.255.255.250', 1900],
     ['LLMNR', '224.0.0.252', 5355],
@@ -198,6 +275,32 @@ export const ELSEWHERE: readonly Case[] = [
     privilege: U,
     script: `stream(853)`,
     record: { ...blocked, dst_port: 853 },
+  },
+  ...[
+    ['of this network', '0.1.2.3'],
+    ['of the reserved block', '240.1.2.3'],
+    ['translated to an allowed one (NAT64)', '64:ff9b::c633:640a'],
+    ['that carries an allowed one (compatible)', '::c633:640a'],
+    ['that carries an allowed one (6to4)', '2002:c633:640a::1'],
+    ['of a tunnel (Teredo)', '2001:0:c633:640a::1'],
+    ['of a site', 'fec0::10'],
+    ['of a private network, IPv6', 'fd00::10'],
+  ].map(([what, address]) => ({
+    number: 101,
+    what: `an address ${what}`,
+    privilege: U,
+    script: `datagram(10 if ':' in TO else 2).sendto(M, (TO, 9))`,
+    to: String(address),
+    record: blocked,
+  })),
+  {
+    number: 16,
+    what: 'an option of a socket, to an allowed address',
+    privilege: U,
+    script: `s = datagram(); s.setsockopt(0, 4, bytes([7, 11, 4]) + bytes(9)); s.sendto(M, (TO, 9))`,
+    to: 'open',
+    control: { script: `datagram().sendto(M, (TO, 9))` },
+    record: { ...shape, dst_port: 9 },
   },
   ...[
     [99, 'instance metadata', '169.254.169.254'],

@@ -34,6 +34,22 @@ int main(int argc, char **argv)
 }
 `;
 
+/** A question on a socket that sends by one interface, as systemd-resolved asks its servers. */
+const BY_INTERFACE = (family: 4 | 6, server: string, connects: boolean) => (name: string) => [
+  '/usr/bin/python3',
+  '-c',
+  `
+import socket, struct
+s = socket.socket(${family === 4 ? 2 : 10}, 2); s.settimeout(3)
+s.setsockopt(${family === 4 ? '0, 50' : '41, 76'}, struct.pack('>I', socket.if_nametoindex('up0')))
+name = b''.join(bytes([len(label)]) + label.encode() for label in '${name}'.split('.'))
+question = struct.pack('>6H', 7, 256, 1, 0, 0, 0) + name + b'\\0\\0\\1\\0\\1'
+${connects ? `s.connect(('${server}', 53)); s.send(question)` : `s.sendto(question, ('${server}', 53))`}
+a, who = s.recvfrom(512)
+assert who[:2] == ('${server}', 53), who
+print('refused' if a[3] & 15 else socket.inet_ntoa(a[-4:]))`,
+];
+
 const CLIENTS: readonly [string, (name: string) => string[]][] = [
   ['getent (getaddrinfo)', (name) => ['getent', 'ahostsv4', name]],
   ['dig over UDP', (name) => ['dig', '+tries=1', '+time=3', name]],
@@ -42,6 +58,9 @@ const CLIENTS: readonly [string, (name: string) => string[]][] = [
   ['dig at one over IPv6', (name) => ['dig', '+tries=1', '+time=3', '@2001:4860:4860::8888', name]],
   ["Node's c-ares", (name) => [process.execPath, '-e', NODE(name)]],
   ['Python', (name) => ['/usr/bin/python3', '-c', PYTHON(name)]],
+  ['a socket that sends by one interface', BY_INTERFACE(4, '8.8.8.8', false)],
+  ['a connected socket that sends by one interface', BY_INTERFACE(4, '8.8.8.8', true)],
+  ['one that does over IPv6', BY_INTERFACE(6, '2001:4860:4860::8888', true)],
   ['a static musl program', (name) => [MUSL, name]],
 ];
 
@@ -63,7 +82,7 @@ describe.each(CLIENTS)('%s', (_, command) => {
   });
 
   test('a refused name is refused, recorded with its asker, and no packet leaves', async () => {
-    const name = `${command('x').length}-${command('x')[0]?.length}.${REFUSED}`;
+    const name = `${command('x').join('').length}.${REFUSED}`;
     const before = (await guarded.events()).length;
     const { stdout } = guarded.run(...command(name));
     expect(stdout).not.toContain('198.51.100');

@@ -164,6 +164,28 @@ test('a flow of another namespace goes on after the end of its grant, a new one 
   expect(await end).toBe('denied TimeoutError');
 });
 
+test('a datagram flow goes on after the end of its grant with its socket, and with no other', async () => {
+  const live = (expiresNs: bigint) => grant({ address: SERVER4, proto: 17, port: 9, expiresNs });
+  await start(lab, { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY), live(FAR_FUTURE)] });
+  const script = `
+import socket, sys
+def flow():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 4444)); s.connect(('${SERVER4}', 9)); return s
+def send(s, what):
+    try: s.send(b'marker' + what); print('sent', flush=True)
+    except OSError as e: print(type(e).__name__, flush=True)
+s = flow(); send(s, b'f01'); sys.stdin.readline(); send(s, b'f02'); s.close(); send(flow(), b'f03')
+`;
+  const job = lab.spawn(['/usr/bin/python3', '-u', '-c', script]);
+  const said: string[] = [];
+  eachLine(job, (text) => said.push(text));
+  await until(() => said.length === 1, 'the first datagram');
+  apply(lab, [live(1n)]);
+  job.stdin?.write('on\n');
+  await until(() => said.length === 3, 'the last datagram');
+  expect(said).toEqual(['sent', 'sent', 'PermissionError']);
+});
+
 test.each(['ENFORCE', 'AUDIT'] as const)('the proof is refused in mode %s', async (mode) => {
   await start(lab, { mode: MODE[mode], writes: [policy(VERDICT.ALLOW)] });
   const script = `

@@ -1,5 +1,5 @@
-// Repeats of one refused flow (retransmissions that only packets tell of) become one record with a
-// count. A refused call is an attempt of its own and never folded.
+// Repeats of one process's refused flow (retransmissions that only packets tell of) become one record
+// with a count. A refused call is an attempt of its own and never folded.
 import type { FlowEvent } from '../flow/flow-event.ts';
 import { LAYER } from '../flow/layout.gen.ts';
 import { RecentlyUsed, type Used } from '../recently-used.ts';
@@ -18,8 +18,9 @@ interface Repeats extends Used {
 
 function keyOf(event: FlowEvent, record: AuditEvent): string {
   const { src_ip, dst_ip, blocked, would_deny } = record;
-  const { protocol, srcPort, dstPort, ethertype } = event;
-  return [protocol, src_ip, srcPort, dst_ip, dstPort, ethertype, blocked, would_deny].join(' ');
+  const { protocol, srcPort, dstPort, ethertype, pid, cgroup } = event;
+  const who = [pid, cgroup, blocked, would_deny];
+  return [protocol, src_ip, srcPort, dst_ip, dstPort, ethertype, ...who].join(' ');
 }
 
 /** Remembers flows and counts their repeats; bounded, the least recently seen is let go. */

@@ -17,7 +17,7 @@ export const SIZE = {
   cgroup_key: 8,
   cgroup_value: 8,
   flow_key: 40,
-  flow_value: 24,
+  flow_value: 32,
   owner_key: 20,
   owner_value: 80,
   traffic_key: 48,
@@ -137,7 +137,8 @@ export const OFFSET = {
     name: 16,
     verdict: 20,
     by: 21,
-    scope: 22
+    scope: 22,
+    socket: 24
   },
   owner_key: {
     src: 0,

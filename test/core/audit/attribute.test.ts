@@ -111,6 +111,15 @@ describe('repeats', () => {
     expect(coalescer.flush(5)).toEqual([]);
   });
 
+  test('of another process are its own', () => {
+    const coalescer = new Coalescer();
+    const said = [7, 8, 7].map((pid) => {
+      const event = decoded(anEvent({ ...packet, pid }));
+      return coalescer.isFirst(event, attribute(event, KNOWLEDGE), 1);
+    });
+    expect(said).toEqual([true, true, false]);
+  });
+
   test('of calls are attempts of their own', () => {
     const coalescer = new Coalescer();
     const event = decoded(anEvent({ layer: LAYER.CONNECT, by: DECIDED_BY.DEFAULT }));
