@@ -29,6 +29,8 @@ import { reachHost } from './reach-host.ts';
 import { Upstreams } from './upstreams.ts';
 
 const MAX_AT_WORK = 2048;
+/** Room the job's questions can't take from the runner's. */
+const ROOM_OF_RUNNER = 256;
 
 /** One message at work: what was asked, by whom, and where it goes. */
 interface Work {
@@ -76,7 +78,7 @@ class SteeredDnsProxy implements DnsProxy {
     this.counters.queries++;
     const header = this.#header(message);
     if (header === undefined) return undefined;
-    if (this.#atWork >= MAX_AT_WORK) {
+    if (this.#atWork >= MAX_AT_WORK + (client.isRunner === true ? ROOM_OF_RUNNER : 0)) {
       this.counters.overloaded++;
       return encodeHeaderAnswer(header.id, header.flags, RCODE.SERVFAIL);
     }

@@ -225,3 +225,22 @@ test('an opening is told once for as long as it lives, and again after its end',
   await world.ask(query('a.example'));
   expect(world.opened).toHaveLength(2);
 });
+
+test('a flood of the job’s questions leaves the runner’s room', async () => {
+  const world = aProxy({ allow: 'ok.example' });
+  world.upstream.silent = true;
+  const ask = (name: string, isRunner: boolean) =>
+    world.proxy.handle(query(name), { address: '127.0.0.1', port: 40_000, proto: 'udp', isRunner });
+  const states = { answered: 0 };
+  const noted = (reply: Promise<Uint8Array | undefined>) =>
+    reply.then(() => {
+      states.answered++;
+    });
+  for (let at = 0; at < 2048; at++) void noted(ask(`h${at}.ok.example`, false));
+  expect(read(await ask('more.ok.example', false)).rcode).toBe('SERVFAIL');
+  expect(world.proxy.counters.overloaded).toBe(1);
+  void noted(ask('runner.ok.example', true));
+  await world.settle();
+  expect(states.answered).toBe(0);
+  expect(world.upstream.heard.at(-1)?.key).toBe('runner.ok.example A');
+});
