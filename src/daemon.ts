@@ -6,7 +6,6 @@ import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
 import { type Address, addressKey, parseAddress } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
 import { type Cloud, cloudOf, cloudSearchDomains } from './core/policy/cloud.ts';
-import { isExpectedFlow } from './core/policy/expected.ts';
 import type { Policy } from './core/policy/policy.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
@@ -17,6 +16,7 @@ import { createDnsProxy } from './daemon/dns-proxy.ts';
 import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
 import { FlowPipeline } from './daemon/flow-pipeline.ts';
 import { gateSettings } from './daemon/gate-settings.ts';
+import { knowledgeOf } from './daemon/knowledge.ts';
 import { LateAllow } from './daemon/late-allow.ts';
 import { NotificationTracker, notifyOf } from './daemon/notification-tracker.ts';
 import { NO_PAST, type Past, readPast } from './daemon/past.ts';
@@ -218,20 +218,6 @@ function inCloud(hello: Hello, cloud: Cloud | undefined): Hello {
 }
 
 /** What records are made with. */
-function knowledgeOf(
-  { policy }: SessionSettings,
-  proxy: DnsProxy,
-  clockOffsetNs: bigint,
-): Knowledge {
-  return {
-    clockOffsetNs,
-    ruleOf: (id) => policy.rules[id - 1],
-    nameOfGrant: (id) => proxy.grants.nameOf(id),
-    isExpected: (flow) => isExpectedFlow(policy, flow),
-    namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
-  };
-}
-
 function buildTraffic(parts: {
   readonly logger: AuditLogger;
   readonly knowledge: Knowledge;
@@ -242,6 +228,18 @@ function buildTraffic(parts: {
   const nameInLog = (address: string) => past.names.get(address);
   const knowledge = { ...parts.knowledge, nameInLog };
   return new TrafficWatch({ ...rest, knowledge, loader: channel, told: past.uploads });
+}
+
+function keepTime(parts: Pick<Served, 'pipeline' | 'questions' | 'proxy' | 'traffic'>): void {
+  every(HEARTBEAT_MS, () => {
+    channel.heartbeat();
+    parts.questions.flush();
+  });
+  every(SWEEP_MS, () => {
+    parts.proxy.sweep();
+    parts.pipeline.flush();
+    parts.traffic.look().catch(fail);
+  });
 }
 
 async function run(received: Hello): Promise<void> {
@@ -267,7 +265,7 @@ async function run(received: Hello): Promise<void> {
   const notifications = buildNotifications(session, proxy);
   const lateAllow = buildLateAllow(session, proxy, logger);
   const proof = new ProofEvents();
-  const knowledge = knowledgeOf(session, proxy, clockOffsetNs);
+  const knowledge = knowledgeOf(session.policy, proxy, clockOffsetNs, nowMs);
   const pipeline = new FlowPipeline({
     logger,
     knowledge,
@@ -282,15 +280,7 @@ async function run(received: Hello): Promise<void> {
   const traffic = buildTraffic({ logger, knowledge, past, timestamp });
   const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
   served = { hello, logger, ...parts, timestamp };
-  every(HEARTBEAT_MS, () => {
-    channel.heartbeat();
-    questions.flush();
-  });
-  every(SWEEP_MS, () => {
-    proxy.sweep();
-    pipeline.flush();
-    traffic.look().catch(fail);
-  });
+  keepTime(parts);
   const options = {
     session,
     own: hello.own,

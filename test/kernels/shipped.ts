@@ -48,7 +48,7 @@ says('main says what this kernel has', 'main', [
   'cgroup2: /sys/fs/cgroup',
 ]);
 says('main says what this kernel has taken', 'main', [
-  'hooks: 10 of the cgroup, 2 tracepoints',
+  'hooks: 11 of the cgroup, 3 tracepoints',
   `wall: up0 by ${wall === 'tcx' ? 'TCX' : 'clsact'}`,
 ]);
 says('main proves the wall', 'main', [
