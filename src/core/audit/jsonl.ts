@@ -41,28 +41,19 @@ function isEmptyValue(value: unknown): boolean {
   return value === undefined || value === '' || value === 0;
 }
 
-/** Text that JSON, and a runner's console, take as it stands. */
-const PLAIN = /^[ !$-[\]-~]*$/u;
-
-/** JSON of a value; text, by far the most, mostly needs nothing but its quotes. */
-function encodeValue(value: unknown): string {
-  if (typeof value === 'string' && PLAIN.test(value)) return `"${value}"`;
-  return consoleJson(value);
-}
-
 /** A record's line, with its line end. */
 export function encodeRecord(record: AuditRecord): string {
   const fields = record as unknown as Readonly<Record<string, unknown>>;
-  let line = '';
+  const line: Record<string, unknown> = {};
   for (const name of CONTRACT_ORDER) {
     const value = fields[name];
-    if (!isEmptyValue(value)) line += `,"${name}":${encodeValue(value)}`;
+    if (!isEmptyValue(value)) line[name] = value;
   }
   for (const name in fields) {
     const value = fields[name];
-    if (!CONTRACT.has(name) && !isEmptyValue(value)) line += `,"${name}":${encodeValue(value)}`;
+    if (!isEmptyValue(value) && !CONTRACT.has(name)) line[name] = value;
   }
-  return `{${line.slice(1)}}\n`;
+  return `${consoleJson(line)}\n`;
 }
 
 /** A log read back: its records, and the 1-based numbers of the lines that are none. */
