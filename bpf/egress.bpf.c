@@ -17,6 +17,7 @@
 #include "dns.bpf.h"
 #include "packet.bpf.h"
 #include "process.bpf.h"
+#include "wall.bpf.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";
 

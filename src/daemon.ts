@@ -5,7 +5,7 @@ import { formatTimestamp } from './core/audit/timestamp.ts';
 import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
 import { type Address, addressKey, parseAddress } from './core/net/address.ts';
 import { PROTOCOL_NUMBERS } from './core/net/protocol.ts';
-import { type Cloud, cloudOf, cloudSearchDomains } from './core/policy/cloud.ts';
+import { cloudOf } from './core/policy/cloud.ts';
 import type { Policy } from './core/policy/policy.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
@@ -16,6 +16,7 @@ import { createDnsProxy } from './daemon/dns-proxy.ts';
 import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
 import { FlowPipeline } from './daemon/flow-pipeline.ts';
 import { gateSettings } from './daemon/gate-settings.ts';
+import { inCloud } from './daemon/in-cloud.ts';
 import { knowledgeOf } from './daemon/knowledge.ts';
 import { LateAllow } from './daemon/late-allow.ts';
 import { NotificationTracker, notifyOf } from './daemon/notification-tracker.ts';
@@ -209,15 +210,6 @@ function buildLateAllow(
   });
 }
 
-/** The session with the search domains of the cloud the machine is in. */
-function inCloud(hello: Hello, cloud: Cloud | undefined): Hello {
-  const { session } = hello;
-  const { policy } = session;
-  const searchDomains = [...new Set([...policy.searchDomains, ...cloudSearchDomains(cloud)])];
-  return { ...hello, session: { ...session, policy: { ...policy, searchDomains } } };
-}
-
-/** What records are made with. */
 function buildTraffic(parts: {
   readonly logger: AuditLogger;
   readonly knowledge: Knowledge;

@@ -223,6 +223,14 @@ int proof_tc(void);
 char *cgroup_mount(void);
 /* Text inside a JSON string; what can't stand there is left out. */
 void json_escape(char *out, size_t size, const char *in);
+/* An error for a person: what happened, to what, and what to do. */
+void say_error(int fd, const char *code, const char *message, const char *remedy);
+
+/* keeper.c: the start's exit code, or 0 after a teardown; `lock` is held until then. */
+int keeper(struct session *s, int lock);
+
+/* uid.c: 61184 to 65519, without a process or a line of the password file. */
+uid_t uid_unused(void);
 
 uint64_t counter_sum(uint32_t counter);
 

@@ -8,10 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,7 +17,9 @@
 
 #include <bpf/bpf.h>
 
+#include "begin.h"
 #include "check.h"
+#include "control.h"
 #include "dns.h"
 #include "frame.h"
 #include "loader.h"
@@ -27,9 +27,8 @@
 #include "stream.h"
 #include "traffic.h"
 
-#define SO_NETNS_COOKIE 71
-#define CLIENTS_MAX 16
 #define RESTART_PAUSE_MS 200
+#define STOOD_STILL_NS 2000000000ULL /* between two turns */
 
 static struct session *session;
 static struct config config_value;
@@ -39,13 +38,6 @@ static pid_t daemon_pid;
 static bool restarting;
 static unsigned char *input;
 static size_t input_size;
-static struct {
-	int fd;
-	uint32_t uid, pid;
-	char line[4096];
-	size_t size;
-	uint64_t since;
-} clients[CLIENTS_MAX];
 static char stdin_line[65536];
 static size_t stdin_size;
 static int exit_code;
@@ -80,14 +72,6 @@ static void send_frame(uint16_t type, uint16_t flags, uint32_t seq, const void *
 		/* fails closed: a daemon that can't be spoken to is ended and started again */
 		kill(daemon_pid, SIGKILL);
 	}
-}
-
-static void status_line(const void *p, size_t size)
-{
-	if (session->status_fd < 0)
-		return;
-	if (write(session->status_fd, p, size) < 0 || write(session->status_fd, "\n", 1) < 0)
-		return;
 }
 
 /* By descriptor, as daemon.c hands them over. */
@@ -140,7 +124,7 @@ static int start_daemon(void)
 	hello();
 	stream_resend(channel);
 	n = snprintf(line, sizeof(line), "{\"stage\":\"daemon\",\"pid\":%d}", daemon_pid);
-	status_line(line, (size_t)n);
+	status_line(session, line, (size_t)n);
 	return 0;
 }
 
@@ -184,20 +168,6 @@ static void owner_reply(uint32_t seq, const unsigned char *p, size_t size)
 	send_frame(FRAME_OWNER_REPLY, 0, seq, reply, sizeof(reply));
 }
 
-static void control_reply(const unsigned char *p, size_t size)
-{
-	uint32_t id;
-
-	if (size < 4)
-		return;
-	memcpy(&id, p, 4);
-	if (id < 1 || id > CLIENTS_MAX || clients[id - 1].fd < 0)
-		return;
-	if (send(clients[id - 1].fd, p + 4, size - 4, MSG_NOSIGNAL) < 0 ||
-	    send(clients[id - 1].fd, "\n", 1, MSG_NOSIGNAL) < 0)
-		return;
-}
-
 static void go_green(const unsigned char *p, size_t size)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -206,7 +176,7 @@ static void go_green(const unsigned char *p, size_t size)
 	/* the keeper before main: from now on it restarts instead of undoing, whenever we end */
 	syscall(SYS_pidfd_send_signal, session->keeper_fd, SIGUSR1, NULL, 0);
 	prctl(PR_SET_PDEATHSIG, 0);
-	status_line(p, size);
+	status_line(session, p, size);
 	if (null >= 0) {
 		dup2(null, 0);
 		dup2(null, 1);
@@ -321,7 +291,7 @@ static void handle_frame(const struct frame *f, const unsigned char *p)
 		send_traffic(f->seq);
 		break;
 	case FRAME_STAGE:
-		status_line(p, f->length);
+		status_line(session, p, f->length);
 		break;
 	case FRAME_HEARTBEAT:
 		heartbeat();
@@ -374,74 +344,6 @@ static void control_frame(uint32_t id, uint32_t uid, uint32_t pid, const char *l
 	memcpy(p + 8, &pid, 4);
 	memcpy(p + 12, line, size);
 	send_frame(FRAME_CONTROL, 0, 0, p, 12 + size);
-}
-
-static void take_client(int i, int fd, const struct ucred *peer)
-{
-	static uint64_t clock;
-
-	clients[i].fd = fd;
-	clients[i].uid = peer->uid;
-	clients[i].pid = (uint32_t)peer->pid;
-	clients[i].size = 0;
-	clients[i].since = ++clock;
-}
-
-static void accept_client(void)
-{
-	int oldest = 0;
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-	int fd = accept4(session->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0)
-		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
-	    (peer.uid != 0 && peer.uid != session->options.uid)) {
-		static const char no[] =
-			"{\"error\":\"only root and the user that started cargowall may ask\"}\n";
-
-		(void)!send(fd, no, sizeof(no) - 1, MSG_NOSIGNAL);
-		close(fd);
-		return;
-	}
-	for (int i = 0; i < CLIENTS_MAX; i++) {
-		if (clients[i].fd >= 0)
-			continue;
-		take_client(i, fd, &peer);
-		return;
-	}
-	/* full of silent ones: the oldest makes room */
-	for (int i = 1; i < CLIENTS_MAX; i++)
-		if (clients[i].since < clients[oldest].since)
-			oldest = i;
-	close(clients[oldest].fd);
-	take_client(oldest, fd, &peer);
-}
-
-static void read_client(int i)
-{
-	ssize_t n = recv(clients[i].fd, clients[i].line + clients[i].size,
-			 sizeof(clients[i].line) - clients[i].size, 0);
-	char *end;
-
-	if (n <= 0) {
-		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-			close(clients[i].fd);
-			clients[i].fd = -1;
-		}
-		return;
-	}
-	clients[i].size += (size_t)n;
-	end = memchr(clients[i].line, '\n', clients[i].size);
-	if (end) {
-		control_frame((uint32_t)i + 1, clients[i].uid, clients[i].pid, clients[i].line,
-			      (size_t)(end - clients[i].line));
-		clients[i].size = 0;
-	} else if (clients[i].size == sizeof(clients[i].line)) {
-		close(clients[i].fd);
-		clients[i].fd = -1;
-	}
 }
 
 /* main's further lines go to the daemon; its end before green undoes the start. */
@@ -497,94 +399,13 @@ static void reap(int signals)
 	}
 }
 
-static void config_fill(void)
-{
-	socklen_t size = sizeof(config_value.host_netns);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	memset(&config_value, 0, sizeof(config_value));
-	config_value.version = ABI_VERSION;
-	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &config_value.host_netns, &size);
-	close(fd);
-	config_value.host_pidns = (uint32_t)namespace_of("/proc/self/ns/pid");
-	config_value.host_cgroupns = (uint32_t)namespace_of("/proc/self/ns/cgroup");
-	config_value.daemon_cgroup = cgroup_id(session->daemon_cgroup);
-	config_value.loader_cgroup = cgroup_id(session->loader_cgroup);
-	heartbeat();
-	config_value.heartbeat_limit_ns = 10000000000ULL;
-	config_value.proxy4.b[10] = config_value.proxy4.b[11] = 0xff;
-	config_value.proxy4.b[12] = 127;
-	config_value.proxy4.b[15] = 1;
-	config_value.proxy6.b[15] = 1;
-	config_value.far4 = session->far4;
-	config_value.far6 = session->far6;
-	config_value.proxy_port = session->proxy_port;
-	config_value.canary_port = session->canary_port;
-}
-
-static void start_uncovered(const char *interface, int err)
-{
-	static bool told;
-	char line[512], name[64];
-	int n;
-
-	if (told)
-		return; /* one reason is enough */
-	told = true;
-	json_escape(name, sizeof(name), interface);
-	n = snprintf(
-		line, sizeof(line),
-		"{\"error\":{\"code\":\"unsupported\",\"message\":\"interface %s could not be covered: %s\","
-		"\"remedy\":\"cargowall needs TCX or the clsact hook (modules sch_ingress and cls_bpf)\"}}",
-		name, strerror(-err));
-	status_line(line, (size_t)n);
-}
-
-/* What the machine did not give, for main. */
-static int start_failed(const char *what, int err)
-{
-	char line[256];
-	int n = snprintf(line, sizeof(line),
-			 "{\"error\":{\"code\":\"start-failed\",\"message\":\"%s: %s\",\"remedy\":\"give the "
-			 "machine what the message names, or use another runner\"}}",
-			 what, strerror(-err));
-
-	status_line(line, (size_t)n);
-	return EXIT_FAILED;
-}
-
 static int first_start(void)
 {
-	const char *why = "";
-	uint32_t zero = 0;
-	char attached[960], line[1024];
-	int err = object_load(session, &why), n;
+	int code = begin(session, &config_value);
 
-	if (err) {
-		n = snprintf(line, sizeof(line),
-			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"the kernel refused %s: %s\","
-			     "\"remedy\":\"cargowall needs Linux 6.1 or later with BTF and cgroup2\"}}",
-			     why, strerror(-err));
-		status_line(line, (size_t)n);
-		return EXIT_UNSUPPORTED;
-	}
-	err = dns_attach(session);
-	if (err)
-		return start_failed("the proxy's sockets", err);
-	config_fill();
-	config_value.worker_cgroup = process_cgroup(session->options.worker);
-	bpf_map_update_elem(map_fds[M_CONFIG], &zero, &config_value, BPF_ANY);
-	processes_capture(session);
-	/* once more: what has changed since the keeper looked was not watched yet */
-	err = network_scan();
-	if (err)
-		return start_failed("the network's interfaces", err); /* on-unsupported has no say */
-	if (network_apply(start_uncovered))
-		return EXIT_UNSUPPORTED;
-	links_describe(attached, sizeof(attached));
-	n = snprintf(line, sizeof(line), "{\"stage\":\"attached\",%s}", attached);
-	status_line(line, (size_t)n);
-	return 0;
+	if (!code)
+		heartbeat();
+	return code;
 }
 
 static int restart(void)
@@ -655,11 +476,19 @@ static void tell_repeats(void)
 	repeats_tell();
 }
 
-/* A daemon that gives no sign of life is ended; its end starts a new one. */
+/*
+ * A daemon that gives no sign of life is ended; its end starts a new one. A loader that has itself stood
+ * still has not read the signs there were.
+ */
 static void end_hung_daemon(void)
 {
-	if (!session->green || channel < 0 ||
-	    now_ns(CLOCK_MONOTONIC) - heartbeat_ns < config_value.heartbeat_limit_ns)
+	static uint64_t last;
+	uint64_t now = now_ns(CLOCK_MONOTONIC), before = last;
+
+	last = now;
+	if (now - before >= STOOD_STILL_NS)
+		heartbeat();
+	if (!session->green || channel < 0 || now - heartbeat_ns < config_value.heartbeat_limit_ns)
 		return;
 	heartbeat();
 	kill(daemon_pid, SIGKILL);
@@ -676,7 +505,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 		network_changed();
 	}
 	if (p[4].revents)
-		accept_client();
+		control_accept(session->control_fd, session->options.uid);
 	if (p[5].revents) {
 		int fd = accept4(session->canary_fd, NULL, NULL, SOCK_CLOEXEC);
 
@@ -685,9 +514,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 	}
 	if (p[6].revents)
 		read_stdin();
-	for (int i = 0; i < CLIENTS_MAX; i++)
-		if (clients[i].fd >= 0 && p[7 + i].revents)
-			read_client(i);
+	control_heard(p + 7, control_frame);
 	tell_repeats();
 	if (channel >= 0 && stream_drain(channel))
 		kill(daemon_pid, SIGKILL);
@@ -702,7 +529,7 @@ const struct session *serve_session(void)
 
 int serve(struct session *s, bool restarted)
 {
-	struct pollfd p[7 + CLIENTS_MAX];
+	struct pollfd p[7 + CONTROL_CLIENTS_MAX];
 	int signals, watch, code, err;
 	sigset_t set;
 
@@ -710,17 +537,16 @@ int serve(struct session *s, bool restarted)
 	exit_code = -1;
 	free(input); /* a loader that has become the keeper starts one of its own */
 	input = malloc(INPUT_MAX);
-	for (int i = 0; i < CLIENTS_MAX; i++)
-		clients[i].fd = -1;
+	control_open();
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0)
-		return start_failed("the loader's signals", -errno);
+		return start_failed(session, "the loader's signals", -errno);
 	watch = network_watch();
 	if (watch < 0)
-		return start_failed("the network's changes", -errno);
+		return start_failed(session, "the network's changes", -errno);
 	code = restarted ? restart() : first_start();
 	if (code)
 		return code;
@@ -728,10 +554,10 @@ int serve(struct session *s, bool restarted)
 	stdin_size = s->early_size < sizeof(stdin_line) ? s->early_size : 0;
 	err = input ? stream_open(map_fds[M_EVENTS]) : -ENOMEM;
 	if (err)
-		return start_failed("the ring of events", err);
+		return start_failed(session, "the ring of events", err);
 	err = start_daemon();
 	if (err)
-		return start_failed("the daemon's process", err);
+		return start_failed(session, "the daemon's process", err);
 	if (restarted)
 		network_apply(notice_uncovered);
 	wall_is_coming_back = false;
@@ -745,8 +571,7 @@ int serve(struct session *s, bool restarted)
 		p[4] = (struct pollfd){s->control_fd, POLLIN, 0};
 		p[5] = (struct pollfd){s->canary_fd, POLLIN, 0};
 		p[6] = (struct pollfd){s->stdin_fd, POLLIN, 0};
-		for (int i = 0; i < CLIENTS_MAX; i++)
-			p[7 + i] = (struct pollfd){clients[i].fd, POLLIN, 0};
+		control_wait(p + 7);
 		/* 5 ms: allowed flows don't wake the reader; a full window waits for its ack */
 		p[2].events = stream_waiting() ? 0 : POLLIN;
 		if (poll(p, sizeof(p) / sizeof(p[0]), stream_waiting() ? 50 : 5) < 0 && errno != EINTR)
@@ -759,9 +584,7 @@ int serve(struct session *s, bool restarted)
 		close(channel);
 		channel = -1;
 	}
-	for (int i = 0; i < CLIENTS_MAX; i++)
-		if (clients[i].fd >= 0)
-			close(clients[i].fd);
+	control_close();
 	close(signals);
 	close(watch);
 	return exit_code;

@@ -32,7 +32,7 @@ function log(text) {
 async function admitOpenFlows() {
   const flows = JSON.parse((await ask(36)).toString());
   const writes = flows.map((flow) => {
-    const write = Buffer.alloc(8 + 40 + 24);
+    const write = Buffer.alloc(8 + 40 + 32);
     write[0] = 1;
     write[1] = 5;
     write.writeUInt16LE(40, 2);
@@ -47,7 +47,9 @@ async function admitOpenFlows() {
     write.writeUInt16LE(flow.scope, 48 + 22);
     return write;
   });
-  if (writes.length > 0) await ask(32, Buffer.concat(writes));
+  if (writes.length === 0) return;
+  const status = (await ask(32, Buffer.concat(writes))).readInt32LE(0);
+  if (status !== 0) throw new Error(`the open flows were not taken: ${status}`);
 }
 
 async function begin() {
