@@ -69,6 +69,31 @@ function leadersOf(holdings: readonly Holding[]): Map<string, Holding> {
   return leaders;
 }
 
+/** What is remembered of an address with many holdings, so that no answer walks all of them. */
+class Crowd {
+  /** Made when they are asked for. */
+  leading: Map<string, Holding> | undefined = undefined;
+  /** The latest set of those that are everybody's. */
+  latest: Holding | undefined = undefined;
+
+  note(holding: Holding, before: Holding | undefined): void {
+    if (isForAll(holding)) this.latest = holding;
+    const { leading } = this;
+    if (leading === undefined) return;
+    const key = groupOf(holding);
+    const lead = leading.get(key);
+    if (lead === undefined || holding.expiresAtMs >= lead.expiresAtMs) {
+      leading.delete(key);
+      leading.set(key, holding);
+    } else if (lead === before) this.leading = undefined;
+  }
+
+  forget(gone: Holding): void {
+    if (this.latest === gone) this.latest = undefined;
+    if (this.leading?.get(groupOf(gone)) === gone) this.leading = undefined;
+  }
+}
+
 /** All holdings of one address, and the entries the kernel has of it. */
 export class AddressState extends OneOrMany<Holding> {
   /** addressKey() of the address. */
@@ -78,9 +103,7 @@ export class AddressState extends OneOrMany<Holding> {
   unsure = false;
   /** Some holding was of all ports but some: entries depend on each other. */
   wide = false;
-  /** Of many holdings the leading ones; made when they are asked for. */
-  #leading: Map<string, Holding> | undefined = undefined;
-  #latest: Holding | undefined = undefined;
+  #crowd: Crowd | undefined = undefined;
 
   constructor(key: string) {
     super();
@@ -93,24 +116,16 @@ export class AddressState extends OneOrMany<Holding> {
 
   override set(holding: Holding): Holding | undefined {
     const before = super.set(holding);
-    if (isForAll(holding)) this.#latest = holding;
-    const leading = this.#leading;
-    if (leading === undefined) return before;
-    const key = groupOf(holding);
-    const lead = leading.get(key);
-    if (lead === undefined || holding.expiresAtMs >= lead.expiresAtMs) {
-      leading.delete(key);
-      leading.set(key, holding);
-    } else if (lead === before) this.#leading = undefined;
+    if (this.size <= FEW) return before;
+    this.#crowd ??= new Crowd();
+    this.#crowd.note(holding, before);
     return before;
   }
 
   override delete(like: Holding): void {
     const gone = this.get(like);
     super.delete(like);
-    if (gone === undefined) return;
-    if (this.#latest === gone) this.#latest = undefined;
-    if (this.#leading?.get(groupOf(gone)) === gone) this.#leading = undefined;
+    if (gone !== undefined) this.#crowd?.forget(gone);
   }
 
   /**
@@ -118,21 +133,22 @@ export class AddressState extends OneOrMany<Holding> {
    * pairs one speaks for all. An address may have tens of thousands of names.
    */
   leading(): readonly Holding[] {
-    if (this.size <= FEW) return this.values();
-    this.#leading ??= leadersOf(this.values());
-    return [...this.#leading.values()];
+    if (this.#crowd === undefined) return this.values();
+    this.#crowd.leading ??= leadersOf(this.values());
+    return [...this.#crowd.leading.values()];
   }
 
   /** Those of one name. */
   ofName(name: number): readonly Holding[] {
-    if (this.size <= FEW) return this.values().filter((holding) => holding.name === name);
+    if (this.#crowd === undefined) return this.values().filter((one) => one.name === name);
     return this.leading().flatMap((lead) => this.get({ ...lead, name }) ?? []);
   }
 
   /** The latest set of those that are everybody's and live. */
   latestForAll(nowMs: number): Holding | undefined {
     const isLive = ({ expiresAtMs }: Holding) => expiresAtMs > nowMs;
-    if (this.#latest !== undefined && isLive(this.#latest)) return this.#latest;
+    const latest = this.#crowd?.latest;
+    if (latest !== undefined && isLive(latest)) return latest;
     return this.values().findLast((holding) => isForAll(holding) && isLive(holding));
   }
 }
