@@ -88,10 +88,12 @@ static _Noreturn void child(const struct session *s, int channel, pid_t parent)
 			       "--max-semi-space-size=2",
 			       "--heap-growing-percent=15",
 			       "--max-old-space-size=160",
+			       "--v8-pool-size=1",
 			       "--disable-warning=ExperimentalWarning",
 			       BIN_DIR "/daemon/index.js",
 			       NULL};
-	static char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+	/* two threads at most allocate much: arenas for more would be memory nobody uses */
+	static char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "MALLOC_ARENA_MAX=2", NULL};
 	int null = open("/dev/null", O_RDWR), err;
 	const char *why = "";
 

@@ -3,12 +3,16 @@ import { openSync, readSync, writeSync } from 'node:fs';
 
 const PIECE = 256 * 1024;
 
+const encoder = new TextEncoder();
+
 /**
  * Appends whole lines; throws the system's error when not all of them could be written. What a full
  * disk cut short is ended before the next line, so that only it is unreadable.
  */
 export class AuditFile {
   readonly #fd: number;
+  /** Where lines become bytes: used again, for a batch's would be garbage by the megabyte. */
+  readonly #room = new Uint8Array(PIECE);
   #isTorn = false;
 
   constructor(fd: number) {
@@ -16,13 +20,19 @@ export class AuditFile {
   }
 
   append(lines: string): void {
-    const bytes = new TextEncoder().encode(this.#isTorn ? `\n${lines}` : lines);
-    let at = 0;
+    let rest = this.#isTorn ? `\n${lines}` : lines;
+    let hasWritten = false;
     try {
-      while (at < bytes.length) at += writeSync(this.#fd, bytes, at);
+      while (rest !== '') {
+        const { read, written } = encoder.encodeInto(rest, this.#room);
+        for (let at = 0; at < written; hasWritten = true) {
+          at += writeSync(this.#fd, this.#room, at, written - at);
+        }
+        rest = rest.slice(read);
+      }
       this.#isTorn = false;
     } catch (error) {
-      this.#isTorn ||= at > 0;
+      this.#isTorn ||= hasWritten;
       throw error;
     }
   }
