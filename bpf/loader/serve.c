@@ -335,6 +335,13 @@ static ssize_t read_daemon(void)
 	return n;
 }
 
+static void drain(void)
+{
+	if (channel >= 0 && stream_drain(channel))
+		kill(daemon_pid, SIGKILL);
+}
+
+/* What was attempted before somebody asks is told before. */
 static void control_frame(uint32_t id, uint32_t uid, uint32_t pid, const char *line, size_t size)
 {
 	unsigned char p[12 + sizeof(stdin_line)];
@@ -343,6 +350,8 @@ static void control_frame(uint32_t id, uint32_t uid, uint32_t pid, const char *l
 	memcpy(p + 4, &uid, 4);
 	memcpy(p + 8, &pid, 4);
 	memcpy(p + 12, line, size);
+	stream_hurry();
+	drain();
 	send_frame(FRAME_CONTROL, 0, 0, p, 12 + size);
 }
 
@@ -516,8 +525,7 @@ static void turn(struct pollfd *p, int signals, int watch)
 		read_stdin();
 	control_heard(p + 7, control_frame);
 	tell_repeats();
-	if (channel >= 0 && stream_drain(channel))
-		kill(daemon_pid, SIGKILL);
+	drain();
 	end_hung_daemon();
 	self_check();
 }
@@ -573,7 +581,7 @@ int serve(struct session *s, bool restarted)
 		p[6] = (struct pollfd){s->stdin_fd, POLLIN, 0};
 		control_wait(p + 7);
 		/* 5 ms: allowed flows don't wake the reader; a full window waits for its ack */
-		p[2].events = stream_waiting() ? 0 : POLLIN;
+		p[2].events = stream_waiting() || stream_gathers() ? 0 : POLLIN;
 		if (poll(p, sizeof(p) / sizeof(p[0]), stream_waiting() ? 50 : 5) < 0 && errno != EINTR)
 			return EXIT_FAILED;
 		turn(p, signals, watch);

@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../abi.h"
@@ -12,12 +13,14 @@
 
 #define RING_SIZE (4u << 20)
 #define BATCH_MAX 4096
+#define GATHER_NS 5000000ULL /* a batch of many costs little more than one of few */
 
 static unsigned long *consumer, *producer;
 static unsigned char *data;
 static unsigned long sent; /* position behind the batch in flight */
 static uint32_t batch;
-static bool in_flight;
+static bool in_flight, is_full;
+static uint64_t sent_ns;
 static unsigned char events[BATCH_MAX * sizeof(struct event)];
 
 int stream_open(int map_fd)
@@ -39,6 +42,24 @@ int stream_open(int map_fd)
 bool stream_waiting(void)
 {
 	return in_flight;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+bool stream_gathers(void)
+{
+	return !is_full && now_ns() - sent_ns < GATHER_NS;
+}
+
+void stream_hurry(void)
+{
+	sent_ns = 0;
 }
 
 static int send_from(int channel, uint16_t flags)
@@ -63,13 +84,15 @@ static int send_from(int channel, uint16_t flags)
 		return 0;
 	}
 	sent = at;
+	sent_ns = now_ns();
+	is_full = n == BATCH_MAX;
 	in_flight = true;
 	return frame_send(channel, FRAME_EVENTS, flags, ++batch, events, n * sizeof(struct event));
 }
 
 int stream_drain(int channel)
 {
-	return in_flight ? 0 : send_from(channel, 0);
+	return in_flight || stream_gathers() ? 0 : send_from(channel, 0);
 }
 
 void stream_written(uint32_t seq)

@@ -14,5 +14,8 @@ int stream_drain(int channel);
 void stream_written(uint32_t seq);
 void stream_resend(int channel);
 bool stream_waiting(void);
+/* Whether events gather for a batch of many: a few milliseconds, unless somebody hurries. */
+bool stream_gathers(void);
+void stream_hurry(void);
 
 #endif /* CARGOWALL_STREAM_H */
