@@ -8160,7 +8160,7 @@ var identity = __nccwpck_require__(1127);
 var map = __nccwpck_require__(7451);
 var seq = __nccwpck_require__(1706);
 var string = __nccwpck_require__(6464);
-var tags = __nccwpck_require__(18);
+var tags = __nccwpck_require__(7637);
 
 const sortMapEntriesByKey = (a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 class Schema {
@@ -8530,7 +8530,7 @@ exports.schema = schema;
 
 /***/ }),
 
-/***/ 18:
+/***/ 7637:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 
@@ -10775,12 +10775,16 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_process__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1708);
 /* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7975);
+/* harmony import */ var _core_audit_console_json_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(18);
 /* harmony import */ var _core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4879);
-/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6970);
+/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6187);
 /* harmony import */ var _core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(184);
 /* harmony import */ var _core_policy_parse_subject_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5635);
 /* harmony import */ var _core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6430);
+/* harmony import */ var _core_report_sanitise_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4211);
 /* harmony import */ var _edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5450);
+
+
 
 
 
@@ -10847,16 +10851,19 @@ function build(values, document) {
     return (0,_core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__/* .buildPolicy */ .v)(inputs, document, { actionsUrls: [], serverUrl: '' });
 }
 function print(text) {
-    node_process__WEBPACK_IMPORTED_MODULE_1__.stdout.write(`${text}\n`);
+    node_process__WEBPACK_IMPORTED_MODULE_1__.stdout.write(`${(0,_core_report_sanitise_js__WEBPACK_IMPORTED_MODULE_9__/* .consoleLine */ .W)(text)}\n`);
+}
+function printJson(value) {
+    node_process__WEBPACK_IMPORTED_MODULE_1__.stdout.write(`${(0,_core_audit_console_json_js__WEBPACK_IMPORTED_MODULE_10__/* .consoleJson */ .Q)(value)}\n`);
 }
 function complain(text) {
-    node_process__WEBPACK_IMPORTED_MODULE_1__.stderr.write(`${text}\n`);
+    node_process__WEBPACK_IMPORTED_MODULE_1__.stderr.write(`${(0,_core_report_sanitise_js__WEBPACK_IMPORTED_MODULE_9__/* .consoleLine */ .W)(text)}\n`);
 }
 function lint(values, document) {
     const built = build(values, document);
     const errors = 'errors' in built ? built.errors : [];
     if (values.json)
-        print(JSON.stringify({ errors, warnings: built.warnings }));
+        printJson({ errors, warnings: built.warnings });
     else {
         for (const problem of errors)
             print(`error: ${(0,_core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__/* .renderProblem */ .yM)(problem)}`);
@@ -10899,7 +10906,7 @@ function explainSubject(values, document, text) {
     const { subject, pair } = (0,_core_policy_parse_subject_js__WEBPACK_IMPORTED_MODULE_6__/* .parseSubject */ .C)(text);
     const explanation = (0,_core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__/* .explain */ .W)(built.policy, subject, pair, (address) => (0,_core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__/* .isGuarded */ .JN)(address, () => false));
     if (values.json)
-        print(JSON.stringify(explanation));
+        printJson(explanation);
     else
         printExplanation(explanation);
     return (0,_core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__/* .allowsAny */ .h)(explanation) ? 0 : 1;
@@ -10908,7 +10915,7 @@ async function run(args) {
     const { values, positionals } = readArguments(args);
     const [command, path, subject, ...rest] = positionals;
     if (values.help) {
-        print(USAGE);
+        node_process__WEBPACK_IMPORTED_MODULE_1__.stdout.write(`${USAGE}\n`);
         return 0;
     }
     if (command === 'lint' && path !== undefined && subject === undefined) {
@@ -10917,7 +10924,7 @@ async function run(args) {
     if (command === 'explain' && path !== undefined && subject !== undefined && rest.length === 0) {
         return explainSubject(values, await readDocument(path), subject);
     }
-    complain(USAGE);
+    node_process__WEBPACK_IMPORTED_MODULE_1__.stderr.write(`${USAGE}\n`);
     return 2;
 }
 function messageOf(error, args) {
@@ -10939,6 +10946,19 @@ catch (error) {
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
+
+/***/ }),
+
+/***/ 18:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Q: () => (/* binding */ consoleJson)
+/* harmony export */ });
+function consoleJson(value) {
+    return JSON.stringify(value).replaceAll('##[', '#\\u0023[');
+}
+
 
 /***/ }),
 
@@ -11391,7 +11411,7 @@ function runs(set) {
 
 /***/ }),
 
-/***/ 6970:
+/***/ 6187:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -11400,8 +11420,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   v: () => (/* binding */ buildPolicy)
 });
 
-// EXTERNAL MODULE: ./build/ts/core/net/pair-set.js
-var pair_set = __nccwpck_require__(9917);
 // EXTERNAL MODULE: ./build/ts/core/policy/host-pattern.js
 var host_pattern = __nccwpck_require__(7364);
 // EXTERNAL MODULE: ./build/ts/core/policy/parse-ports.js
@@ -11459,6 +11477,8 @@ function checkTarget(target, text, kind) {
             throw new policy_problem/* Fault */.vC(0, text, 'an address or a CIDR; names go with the hosts');
         return checkBroad(target, text, kind);
     }
+    if (kind.takes === 'names')
+        throw new policy_problem/* Fault */.vC(0, text, 'a host; an address that steps reach goes in allowed-cidrs');
     const notes = [];
     if (kind.takes === 'hosts') {
         const message = `${(0,host_pattern/* printTarget */.jV)(target)} is an address: taken as an address rule, better placed with the CIDRs`;
@@ -11495,19 +11515,23 @@ function parseUnspaced(text, kind) {
         throw error instanceof policy_problem/* Fault */.vC ? error.moved(portsAt) : error;
     }
 }
+const BLANK_HINTS = {
+    ports: 'ports stand right behind the colon; separate two entries with a comma or a new line',
+    entries: 'separate two entries with a comma or a new line',
+};
 function parseEntry(text, kind) {
     const blank = text.search(/\s/u);
     if (blank < 0)
         return parseUnspaced(text, kind);
     const head = text.slice(0, blank);
     try {
-        parseUnspaced(head, kind);
+        parseUnspaced(head.replace(/:$/u, ''), kind);
     }
     catch (error) {
         if (error instanceof policy_problem/* Fault */.vC && error.at < blank)
             throw error;
     }
-    throw new policy_problem/* Fault */.vC(blank, text.slice(blank), 'no blank inside an entry: separate two entries with a comma or a new line');
+    throw new policy_problem/* Fault */.vC(blank, text.slice(blank), `no blank inside an entry: ${BLANK_HINTS[head.endsWith(':') ? 'ports' : 'entries']}`);
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/parse-list.js
@@ -11520,14 +11544,13 @@ function splitList(text) {
     for (const [index, whole] of lines.entries()) {
         const hash = whole.indexOf('#');
         const line = hash < 0 ? whole : whole.slice(0, hash);
-        let at = 0;
+        let column = 1;
         for (const piece of line.split(',')) {
-            const start = at + (piece.length - piece.trimStart().length);
-            at += piece.length + 1;
             const entry = piece.trim();
-            if (entry === '')
-                continue;
-            items.push({ text: entry, line: index + 1, column: (0,policy_problem/* codePoints */.BH)(line, start) + 1 });
+            const blanks = piece.length - piece.trimStart().length;
+            if (entry !== '')
+                items.push({ text: entry, line: index + 1, column: column + blanks });
+            column += (0,policy_problem/* codePoints */.BH)(piece) + 1;
         }
     }
     return items;
@@ -11636,7 +11659,7 @@ function hostList(text, input, defaults, label) {
     if (trimmed === '') {
         return { items: constantRules(defaults, label).map(onHttps), errors: [], warnings: [] };
     }
-    const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'hosts' });
+    const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'names' });
     return { ...parsed, items: parsed.items.map((draft) => onHttps(labelled(draft, label))) };
 }
 function parseUrl(text) {
@@ -11653,13 +11676,12 @@ function portOf(url) {
 }
 function serviceUrlRule({ name, url: text }, server) {
     const url = parseUrl(text);
-    const isAddress = url !== undefined && /^[\d.]+$|:/u.test(url.hostname);
-    if (url === undefined)
+    if (url === undefined || /^[\d.]+$|:/u.test(url.hostname))
         return undefined;
     const suffixes = server === '' ? [SERVICE_SUFFIX] : [SERVICE_SUFFIX, server];
     if (!suffixes.some((suffix) => isAtOrBelow(url.hostname, suffix)))
         return undefined;
-    const entry = `${isAddress ? '' : '='}${url.hostname}:${portOf(url)}/tcp`;
+    const entry = `=${url.hostname}:${portOf(url)}/tcp`;
     return constantRules([entry], { type: 'github_service', reason: name })[0];
 }
 function serviceUrlRules(inputs) {
@@ -11672,7 +11694,7 @@ function serviceUrlRules(inputs) {
         if (rule !== undefined)
             items.push({ ...rule, where });
         else {
-            const message = `${service.url} is left out of the auto-allowed hosts: it is not GitHub's, an earlier step could have set it. Allow its host yourself if you need it`;
+            const message = `${service.url} is left out of the auto-allowed hosts: it is no name of GitHub's, an earlier step could have set it. Allow its host yourself if you need it`;
             warnings.push((0,policy_problem/* warningAt */.MK)(where, service.url, message));
         }
     }
@@ -11707,6 +11729,65 @@ function autoAllowedRules(inputs) {
         errors: [...github.errors, ...azure.errors],
         warnings: [...github.warnings, ...azure.warnings, ...urls.warnings],
     };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/contradictions.js
+
+function pairKeys({ port, protocol }) {
+    if (protocol === 'icmp')
+        return ['icmp'];
+    const protocols = protocol === 'both' ? ['tcp', 'udp'] : [protocol];
+    return protocols.map((one) => `${one} ${port}`);
+}
+function note(covered, rule) {
+    if (rule.ports === null) {
+        covered.all ??= rule;
+        return;
+    }
+    for (const item of rule.ports) {
+        if (item.protocol === 'icmp')
+            covered.icmp ??= rule;
+        else
+            covered.port ??= rule;
+        for (const key of pairKeys(item)) {
+            if (!covered.byPair.has(key))
+                covered.byPair.set(key, rule);
+        }
+    }
+}
+function overlapping(rule, other) {
+    if (rule.ports === null) {
+        const icmp = rule.action === 'deny' ? other.icmp : undefined;
+        return other.all ?? other.port ?? icmp;
+    }
+    for (const item of rule.ports) {
+        const isCovered = item.protocol !== 'icmp' || rule.action === 'allow';
+        const all = isCovered ? other.all : undefined;
+        const found = all ?? pairKeys(item).flatMap((key) => other.byPair.get(key) ?? [])[0];
+        if (found !== undefined)
+            return found;
+    }
+    return undefined;
+}
+function contradictions(rules) {
+    const byTarget = new Map();
+    const empty = () => ({
+        all: undefined,
+        port: undefined,
+        icmp: undefined,
+        byPair: new Map(),
+    });
+    return rules.flatMap((rule) => {
+        const known = byTarget.get(rule.text) ?? { allow: empty(), deny: empty() };
+        byTarget.set(rule.text, known);
+        const other = overlapping(rule, known[rule.action === 'allow' ? 'deny' : 'allow']);
+        note(known[rule.action], rule);
+        if (other === undefined)
+            return [];
+        const { source, line, column } = other.where;
+        const message = `${rule.text} is allowed and denied on the same port (see ${source} line ${line} column ${column}): the deny wins`;
+        return [(0,policy_problem/* warningAt */.MK)(rule.where, rule.text, message)];
+    });
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/lockdown.js
@@ -11785,7 +11866,9 @@ function distance(from, to) {
 function found(node) {
     if (node.kind === 'scalar')
         return node.text === '' ? 'null' : node.text;
-    return node.kind === 'map' ? '{…}' : '[…]';
+    if (node.kind === 'map')
+        return node.entries.length === 0 ? '{}' : '{…}';
+    return node.items.length === 0 ? '[]' : '[…]';
 }
 function keysExpected(key, known, others) {
     const meant = Object.hasOwn(others, key) ? others[key] : nearest(key, known);
@@ -11936,7 +12019,16 @@ function readPorts(reader, entry, shape) {
 
 
 const RULE_KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'];
-const OTHER_KEYS = { type: 'host or cidr', value: 'host or cidr' };
+const OTHER_KEYS = {
+    type: 'host or cidr',
+    value: 'host or cidr',
+    hostname: 'host',
+    domain: 'host',
+    name: 'host',
+    ip: 'cidr',
+    address: 'cidr',
+    protocol: 'ports: [{ port: 443, protocol: tcp }]',
+};
 function parseBareTarget(text, kind) {
     const blank = text.search(/\s/u);
     if (blank >= 0)
@@ -11971,6 +12063,13 @@ function checkPlainKeys(reader, keys) {
         reader.fail(steps.keyStart, 'steps', 'no rules per step: they are not supported yet');
     }
 }
+function warnPrivate(reader, keys, action) {
+    const at = keys.get('private');
+    if (at === undefined || (keys.has('host') && action === 'allow'))
+        return;
+    const message = 'private changes nothing here: it speaks of the answers of a host that is allowed';
+    reader.warn(at.keyStart, 'private', message);
+}
 function warnPort53(reader, target, ports, at) {
     const has53 = ports?.some((item) => item.port === 53) === true;
     if (has53 && target.kind !== 'prefix')
@@ -11990,6 +12089,8 @@ function parseRuleNode(reader, node, allowBroad) {
     const reasonEntry = keys.get('reason');
     const reason = reasonEntry && reader.string(reasonEntry.value, 'a text');
     const isPrivate = reader.boolean(keys.get('private')) ?? false;
+    if (isPrivate)
+        warnPrivate(reader, keys, action);
     if (read === undefined)
         return undefined;
     warnPort53(reader, read.target, ports, portsEntry?.value ?? node);
@@ -12158,6 +12259,14 @@ const parse_policy_OTHER_KEYS = {
     defaultAction: 'default',
     searchDomains: 'search-domains',
     sudoLockdown: 'sudo-lockdown',
+    allow: 'rules',
+    deny: 'rules',
+    'allowed-hosts': 'rules',
+    'blocked-hosts': 'rules',
+    'allowed-cidrs': 'rules',
+    'blocked-cidrs': 'rules',
+    'default-action': 'default',
+    mode: 'the input mode',
 };
 const EXPECTED_BLOCKS = { action: 'deny', takes: 'any', allowBroad: true };
 const EMPTY = {
@@ -12175,7 +12284,7 @@ function readVersion(reader, root, entry) {
     }
     const node = entry.value;
     if (node.kind !== 'scalar' || node.value !== 1)
-        reader.wrong(node, '1');
+        reader.wrong(node, 'the number 1');
 }
 function readRules(reader, entry, allowBroad) {
     const nodes = (entry && reader.list(entry.value, 'rules')) ?? [];
@@ -12228,6 +12337,8 @@ function parsePolicyFile(document) {
 var net_address = __nccwpck_require__(3986);
 // EXTERNAL MODULE: ./build/ts/core/net/cidr.js
 var cidr = __nccwpck_require__(4910);
+// EXTERNAL MODULE: ./build/ts/core/net/pair-set.js
+var pair_set = __nccwpck_require__(9917);
 ;// CONCATENATED MODULE: ./build/ts/core/policy/public-resolvers.js
 
 
@@ -12299,7 +12410,8 @@ function publicResolverWarnings(rules) {
         const resolver = resolverOpenedBy(rule);
         if (resolver === undefined)
             return [];
-        const message = `${rule.text} opens ${resolver}, which answers DNS over HTTPS: any name can be asked there, and data sent in it, unseen by this policy. Leave it out, or allow the hosts behind it by name`;
+        const what = rule.text === resolver ? resolver : `${rule.text} opens ${resolver}, which`;
+        const message = `${what} answers DNS over HTTPS: any name can be asked there, and data sent in it, unseen by this policy. Leave it out, or allow the hosts behind it by name`;
         return [(0,policy_problem/* warningAt */.MK)(rule.where, rule.text, message)];
     });
 }
@@ -12336,33 +12448,23 @@ function parseInputs(inputs) {
 function numbered(drafts) {
     return drafts.map((draft, index) => ({ id: index + 1, ...draft }));
 }
-function overlap(one, other) {
-    const pairs = (0,pair_set/* intersect */.y$)((0,pair_set/* pairsOf */.fq)(one.ports, one.action), (0,pair_set/* pairsOf */.fq)(other.ports, other.action));
-    return one.action !== other.action && !(0,pair_set/* isEmpty */.Im)(pairs);
-}
-function contradictions(rules) {
-    const byText = new Map();
-    const found = [];
-    for (const rule of rules) {
-        const same = byText.get(rule.text) ?? [];
-        const other = same.find((earlier) => overlap(earlier, rule));
-        if (other !== undefined) {
-            const { source, line, column } = other.where;
-            const message = `${rule.text} is allowed and denied on the same port (see ${source} line ${line} column ${column}): the deny wins`;
-            found.push((0,policy_problem/* warningAt */.MK)(rule.where, rule.text, message));
-        }
-        byText.set(rule.text, [...same, rule]);
-    }
-    return found;
-}
+const COMMANDS = 'input sudo-allow-commands';
 function parseCommands(text) {
-    const source = 'input sudo-allow-commands';
-    const read = splitList(text).map((item) => readAt(item.text, placesIn(source, item), parseLockdownCommand));
+    const read = splitList(text).map((item) => readAt(item.text, placesIn(COMMANDS, item), parseLockdownCommand));
     return {
         items: read.flatMap(({ value }) => value?.path ?? []),
         errors: read.flatMap(({ errors }) => errors),
         warnings: read.flatMap(({ warnings }) => warnings),
     };
+}
+function uselessCommands(commands, isLockedDown) {
+    const [first] = isLockedDown ? [] : commands;
+    if (first === undefined)
+        return [];
+    const message = 'sudo-allow-commands changes nothing without sudo-lockdown: true';
+    return [
+        (0,policy_problem/* warningAt */.MK)({ source: COMMANDS, line: first.line, column: first.column }, first.text, message),
+    ];
 }
 function buildPolicy(inputs, document, environment) {
     const lists = parseInputs(inputs);
@@ -12372,11 +12474,13 @@ function buildPolicy(inputs, document, environment) {
     const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
     const auto = autoAllowedRules({ ...inputs, ...environment });
     const all = [...lists, suffixes, expected, commands, auto, parsed];
+    const isLockedDown = inputs.sudoLockdown || parsed.file.lockdown.enabled;
     const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
     const warnings = [
         ...all.flatMap((part) => part.warnings),
         ...contradictions(user),
         ...publicResolverWarnings(user),
+        ...uselessCommands(splitList(inputs.sudoAllowCommands), isLockedDown),
     ];
     const errors = all.flatMap((part) => part.errors);
     if (errors.length > 0)
@@ -12392,7 +12496,7 @@ function buildPolicy(inputs, document, environment) {
     return {
         policy,
         lockdown: {
-            enabled: inputs.sudoLockdown || lockdown.enabled,
+            enabled: isLockedDown,
             commands: [...new Set([...commands.items, ...lockdown.commands])],
         },
         warnings,
@@ -12886,7 +12990,8 @@ function allowsAny(explanation) {
 /* harmony export */   Ew: () => (/* binding */ canonicalName),
 /* harmony export */   UW: () => (/* binding */ checkWhole),
 /* harmony export */   Z2: () => (/* binding */ canonicalLabel),
-/* harmony export */   u_: () => (/* binding */ splitLabels)
+/* harmony export */   u_: () => (/* binding */ splitLabels),
+/* harmony export */   wE: () => (/* binding */ checkCount)
 /* harmony export */ });
 /* harmony import */ var tr46__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1552);
 /* harmony import */ var _problem_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6430);
@@ -12899,7 +13004,19 @@ const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/u;
 const UTS46 = { checkJoiners: true, transitionalProcessing: false };
 const MAX_LABEL = 63;
 const MAX_NAME = 253;
+const MAX_LABELS = 127;
+const NAME_EXPECTED = `a name of at most ${MAX_NAME} characters`;
+const MAX_WRITTEN = 1000;
 const LABEL_EXPECTED = 'a label of 1 to 63 letters, digits, "-" and "_" that neither starts nor ends with "-"';
+const HABITS = [
+    [/^xn--/iu, '; what stands behind "xn--" is no valid name: write its own letters'],
+    [/^["']|["']$/u, '; an entry has no quotes'],
+    [/^-$/u, '; entries are lines, without "- "'],
+    [/\//u, '; an entry has no path'],
+    [/@/u, '; an entry has no user'],
+    [/;/u, '; ";" separates ports, a comma or a new line separates entries'],
+    [/^!/u, '; what is denied goes with the blocked'],
+];
 function splitLabels(text) {
     let at = 0;
     const labels = text.split(DOTS).map((label) => {
@@ -12909,21 +13026,37 @@ function splitLabels(text) {
     });
     return labels.length > 1 && labels.at(-1)?.text === '' ? labels.slice(0, -1) : labels;
 }
+function isPlain(text) {
+    const label = text.toLowerCase();
+    return label.length <= MAX_LABEL && LABEL.test(label) && !label.startsWith('xn--');
+}
+function labelFault({ at, text }) {
+    const [, hint = ''] = HABITS.find(([habit]) => habit.test(text)) ?? [];
+    return new _problem_js__WEBPACK_IMPORTED_MODULE_1__/* .Fault */ .vC(at, text, LABEL_EXPECTED + hint);
+}
 function canonicalLabel(raw) {
     if (raw.text === '')
         throw new _problem_js__WEBPACK_IMPORTED_MODULE_1__/* .Fault */ .vC(raw.at, '', 'a label between the dots');
+    if (raw.text.length > MAX_WRITTEN)
+        throw labelFault(raw);
+    if (isPlain(raw.text))
+        return raw.text.toLowerCase();
     const label = (0,tr46__WEBPACK_IMPORTED_MODULE_0__.toASCII)(raw.text, UTS46);
     if (label === null || !LABEL.test(label) || NOT_STD3.test((0,tr46__WEBPACK_IMPORTED_MODULE_0__.toUnicode)(raw.text, UTS46).domain)) {
-        throw new _problem_js__WEBPACK_IMPORTED_MODULE_1__/* .Fault */ .vC(raw.at, raw.text, LABEL_EXPECTED);
+        throw labelFault(raw);
     }
     if (label.length > MAX_LABEL)
-        throw new _problem_js__WEBPACK_IMPORTED_MODULE_1__/* .Fault */ .vC(raw.at, raw.text, LABEL_EXPECTED);
+        throw labelFault(raw);
     return label;
+}
+function checkCount(labels, text) {
+    if (labels.length > MAX_LABELS)
+        throw new _problem_js__WEBPACK_IMPORTED_MODULE_1__/* .Fault */ .vC(0, text, NAME_EXPECTED);
 }
 function checkWhole(labels, text) {
     const name = labels.join('.');
     if (name.length > MAX_NAME) {
-        throw new _problem_js__WEBPACK_IMPORTED_MODULE_1__/* .Fault */ .vC(0, text, `a name of at most ${MAX_NAME} characters`);
+        throw new _problem_js__WEBPACK_IMPORTED_MODULE_1__/* .Fault */ .vC(0, text, NAME_EXPECTED);
     }
     const literal = labels.filter((label) => !label.startsWith('*')).join('.');
     if (literal !== '' && (0,tr46__WEBPACK_IMPORTED_MODULE_0__.toASCII)(literal, { ...UTS46, checkBidi: true }) === null) {
@@ -12934,7 +13067,9 @@ function checkWhole(labels, text) {
     }
 }
 function canonicalName(text) {
-    const labels = splitLabels(text).map(canonicalLabel);
+    const raw = splitLabels(text);
+    checkCount(raw, text);
+    const labels = raw.map(canonicalLabel);
     checkWhole(labels, text);
     return labels.join('.');
 }
@@ -12985,6 +13120,7 @@ function parseHost(text) {
     }
     const shift = text.length - host.length;
     const raw = (0,_host_name_js__WEBPACK_IMPORTED_MODULE_0__/* .splitLabels */ .u_)(host).map((label) => ({ ...label, at: label.at + shift }));
+    (0,_host_name_js__WEBPACK_IMPORTED_MODULE_0__/* .checkCount */ .wE)(raw, text);
     const labels = raw.map((label, index) => patternLabel(label, raw[index - 1]));
     (0,_host_name_js__WEBPACK_IMPORTED_MODULE_0__/* .checkWhole */ .UW)(labels, text);
     if (labels.some(isWildcard))
@@ -13032,7 +13168,7 @@ function parsePort(text) {
     if (text === '')
         throw new _problem_js__WEBPACK_IMPORTED_MODULE_0__/* .Fault */ .vC(0, '', PORT_EXPECTED);
     if (/^\d+-\d+$/u.test(text)) {
-        throw new _problem_js__WEBPACK_IMPORTED_MODULE_0__/* .Fault */ .vC(0, text, 'single ports: ranges are not known, list them with ";"');
+        throw new _problem_js__WEBPACK_IMPORTED_MODULE_0__/* .Fault */ .vC(0, text, 'single ports: ranges are not known, list each port');
     }
     if (!/^[1-9]\d{0,4}$/u.test(text) || Number(text) > 65_535) {
         const service = /^[a-z][a-z0-9-]*$/iu.test(text) ? '; service names are not known' : '';
@@ -13163,10 +13299,11 @@ function addressFault(text, at = 0) {
     const zone = text.indexOf('%');
     if (zone >= 0)
         return new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(at + zone, text.slice(zone), 'an address without a zone id');
-    const kind = text.includes(':')
-        ? 'an IPv6 address (RFC 4291)'
-        : 'a plain dotted-decimal IPv4 address';
-    return new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(at, text, kind);
+    if (text.includes(':'))
+        return new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(at, text, 'an IPv6 address (RFC 4291)');
+    const isPort = /^\d{1,5}$/u.test(text);
+    const hint = isPort ? '; a further port of an entry stands behind ";"' : '';
+    return new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(at, text, `a plain dotted-decimal IPv4 address${hint}`);
 }
 function parseCidr(text, slash) {
     const head = text.slice(0, slash);
@@ -13278,6 +13415,43 @@ function codePoints(text, units = text.length) {
 
 /***/ }),
 
+/***/ 4211:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   W: () => (/* binding */ consoleLine)
+/* harmony export */ });
+/* unused harmony export sanitise */
+
+const MAX_LINE = 4000;
+const DOUBLE_COLON = /(?<![\w:.%-])[0-9a-f:]*::[0-9a-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:%-]|\.\S)|:(?=:)/giu;
+function capped(text, most) {
+    if (text.length <= most)
+        return text;
+    const points = [...text];
+    return points.length <= most ? text : `${points.slice(0, most).join('')}…`;
+}
+function oneLine(text, most) {
+    const line = text
+        .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
+        .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu, '')
+        .replaceAll('##[', '# #[');
+    return capped(line, most);
+}
+function sanitise(text, most = MAX_LINE) {
+    return oneLine(text, most).replace(DOUBLE_COLON, (found) => {
+        if (found === ':')
+            return ': ';
+        return parseAddress(found) === undefined ? found.replace(/:(?=:)/gu, ': ') : found;
+    });
+}
+function consoleLine(text) {
+    return oneLine(text, MAX_LINE).replace(/^\s*::/u, ': :');
+}
+
+
+/***/ }),
+
 /***/ 5450:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -13309,6 +13483,10 @@ var problem = __nccwpck_require__(6430);
 const MAX_POLICY_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;
 const MAX_NODES = 100_000;
+const EXPECTED = {
+    DUPLICATE_KEY: 'each key of a map once',
+    MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
+};
 async function readPolicyBytes(path) {
     const flags = external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK;
     const file = await (0,promises_namespaceObject.open)(path, flags).catch((error) => {
@@ -13368,9 +13546,11 @@ class Converter {
     #lines = new dist/* LineCounter */.HN();
     #problems = [];
     #nodes = 0;
+    #pairs;
     #resolve = () => undefined;
     constructor(text, source) {
         this.#text = text;
+        this.#pairs = [...text.matchAll(/[\ud800-\udbff][\udc00-\udfff]/g)].map(({ index }) => index + 1);
         this.#source = source;
     }
     convert(sha256) {
@@ -13383,7 +13563,12 @@ class Converter {
             stringKeys: false,
         });
         for (const error of [...document.errors, ...document.warnings]) {
-            this.#fail(error.pos[0], '', `valid YAML or JSON: ${error.message}`);
+            const [start] = error.pos;
+            const known = EXPECTED[error.code];
+            if (known === undefined)
+                this.#fail(start, '', `valid YAML or JSON: ${error.message}`);
+            else
+                this.#fail(start, /^[^\s:]*/u.exec(this.#text.slice(start))?.[0] ?? '', known);
         }
         this.#resolve = (node) => ((0,dist/* isAlias */.Vj)(node) ? node.resolve(document) : node);
         const isWhole = this.#problems.length === 0 && document.contents !== null;
@@ -13394,8 +13579,20 @@ class Converter {
         const { line, col } = this.#lines.linePos(offset);
         if (line < 1 || col < 1)
             return { line: 1, column: 1 };
-        const start = offset - (col - 1);
-        return { line, column: (0,problem/* codePoints */.BH)(this.#text.slice(start, offset)) + 1 };
+        const pairs = this.#pairsBefore(offset) - this.#pairsBefore(offset - (col - 1));
+        return { line, column: col - pairs };
+    }
+    #pairsBefore(offset) {
+        let low = 0;
+        let high = this.#pairs.length;
+        while (low < high) {
+            const middle = (low + high) >> 1;
+            if ((this.#pairs[middle] ?? 0) < offset)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low;
     }
     #fail(offset, found, expected) {
         const place = { source: this.#source, ...this.#position(offset) };
@@ -13426,7 +13623,10 @@ class Converter {
             const items = node.items.flatMap((item) => this.#node(item, depth + 1) ?? []);
             return { kind: 'list', ...placed, end: blockEnd(node, items.at(-1), placed.end), items };
         }
-        this.#fail(start, '', 'a map, a list or a scalar');
+        const expected = (0,dist/* isAlias */.Vj)(given)
+            ? 'quotes around a value that starts with "*": without them it is a YAML alias'
+            : 'a map, a list or a scalar';
+        this.#fail(start, this.#text.slice(start, end).trimEnd(), expected);
         return undefined;
     }
     #entry(pair, depth) {

@@ -971,9 +971,11 @@ const SIZE = {
     cgroup_key: 8,
     cgroup_value: 8,
     flow_key: 40,
-    flow_value: 24,
+    flow_value: 32,
     owner_key: 20,
     owner_value: 80,
+    traffic_key: 48,
+    traffic_value: 8,
     config: 128,
     policy_config: 40
 };
@@ -1088,7 +1090,8 @@ const OFFSET = {
         name: 16,
         verdict: 20,
         by: 21,
-        scope: 22
+        scope: 22,
+        socket: 24
     },
     owner_key: {
         src: 0,
@@ -1109,6 +1112,21 @@ const OFFSET = {
         origin: 60,
         pad: 61,
         comm: 64
+    },
+    traffic_key: {
+        dst: 0,
+        rule: 16,
+        name: 20,
+        port: 24,
+        proto: 26,
+        origin: 27,
+        by: 28,
+        verdict: 29,
+        pad: 30,
+        comm: 32
+    },
+    traffic_value: {
+        bytes: 0
     },
     config: {
         version: 0,
@@ -1148,6 +1166,7 @@ const SCOPE = {
     RUNNER: 1,
     DAEMON: 2,
     PLATFORM: 3,
+    LEASE: 4,
     STEP_FIRST: 16
 };
 const ORIGIN = {
@@ -1205,6 +1224,8 @@ const COUNTER = {
     STEERED: 9,
     TC_SEEN: 10,
     DNS_UNOWNED: 11,
+    BYTES_UNTOLD: 12,
+    DNS_DROPPED: 13,
     SIZE: 16
 };
 const WRITABLE_MAP = {
@@ -1383,586 +1404,13 @@ function cloudSearchDomains(cloud) {
     return cloud === undefined ? [] : SUFFIXES[cloud];
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/net/cidr.js
-
-const IPV4_BITS = 96;
-const MAPPED = parseAddress('::ffff:0.0.0.0') ?? new Uint8Array(16);
-function maskAddress(address, length) {
-    return address.map((byte, index) => {
-        const bits = Math.min(8, Math.max(0, length - index * 8));
-        return byte & (0xff << (8 - bits)) & 0xff;
-    });
-}
-function isPrefixOfMapped(prefix) {
-    return prefix.length < IPV4_BITS && matches(prefix, MAPPED);
-}
-function matches(prefix, address) {
-    const masked = maskAddress(address, prefix.length);
-    return masked.every((byte, index) => byte === prefix.address[index]);
-}
-function isIPv4Prefix(prefix) {
-    return prefix.length >= IPV4_BITS && isIPv4(prefix.address);
-}
-function contains(prefix, address) {
-    return matches(prefix, address) && isIPv4Prefix(prefix) === isIPv4(address);
-}
-function covers(outer, inner) {
-    return outer.length <= inner.length && contains(outer, inner.address);
-}
-function prefixOf(address) {
-    return { address, length: 128 };
-}
-function parsePrefixParts(addressText, lengthText) {
-    const address = parseAddress(addressText);
-    if (address === undefined)
-        return { kind: 'address' };
-    const dotted = !addressText.includes(':');
-    const limit = dotted ? 32 : 128;
-    if (!/^(0|[1-9]\d{0,2})$/.test(lengthText) || Number(lengthText) > limit) {
-        return { kind: 'length', limit };
-    }
-    const length = dotted ? IPV4_BITS + Number(lengthText) : Number(lengthText);
-    const masked = maskAddress(address, length);
-    if (masked.some((byte, index) => byte !== address[index])) {
-        const corrected = length >= IPV4_BITS && isIPv4(masked)
-            ? `${address_printAddress(masked)}/${length - IPV4_BITS}`
-            : `${address_printAddress(masked)}/${length}`;
-        return { kind: 'host-bits', corrected };
-    }
-    return { address, length };
-}
-function parsePrefix(text) {
-    const slash = text.indexOf('/');
-    if (slash < 0) {
-        const address = parseAddress(text);
-        return address && prefixOf(address);
-    }
-    const parsed = parsePrefixParts(text.slice(0, slash), text.slice(slash + 1));
-    return 'kind' in parsed ? undefined : parsed;
-}
-function printPrefix(prefix) {
-    const text = printAddress(prefix.address);
-    if (prefix.length === 128)
-        return text;
-    return `${text}/${isIPv4Prefix(prefix) ? prefix.length - IPV4_BITS : prefix.length}`;
-}
-function withoutMapped(prefix) {
-    if (!isPrefixOfMapped(prefix))
-        return [prefix];
-    const parts = [];
-    for (let bit = prefix.length; bit < IPV4_BITS; bit++) {
-        const address = maskAddress(MAPPED, bit + 1);
-        address[bit >> 3] = (address[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7));
-        parts.push({ address, length: bit + 1 });
-    }
-    return parts;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/net/pair-set.js
-const NO_PORTS = { kind: 'some', ports: [] };
-const ALL_PORTS = { kind: 'allBut', ports: [] };
-const LAST_PORT = 65535;
-function emptyPairs() {
-    return { tcp: NO_PORTS, udp: NO_PORTS, icmp: false };
-}
-function everyPort() {
-    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: false };
-}
-function everyPair() {
-    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: true };
-}
-function some(ports) {
-    return { kind: 'some', ports: [...new Set(ports)].sort((a, b) => a - b) };
-}
-function allBut(ports) {
-    return { kind: 'allBut', ports: [...new Set(ports)].sort((a, b) => a - b) };
-}
-function complement(set) {
-    return { kind: set.kind === 'some' ? 'allBut' : 'some', ports: set.ports };
-}
-function hasPort(set, port) {
-    return set.ports.includes(port) === (set.kind === 'some');
-}
-function intersectPorts(a, b) {
-    if (a.kind === 'some')
-        return some(a.ports.filter((port) => hasPort(b, port)));
-    if (b.kind === 'some')
-        return some(b.ports.filter((port) => hasPort(a, port)));
-    return allBut([...a.ports, ...b.ports]);
-}
-function unionPorts(a, b) {
-    return complement(intersectPorts(complement(a), complement(b)));
-}
-function union(a, b) {
-    return {
-        tcp: unionPorts(a.tcp, b.tcp),
-        udp: unionPorts(a.udp, b.udp),
-        icmp: a.icmp || b.icmp,
-    };
-}
-function intersect(a, b) {
-    return {
-        tcp: intersectPorts(a.tcp, b.tcp),
-        udp: intersectPorts(a.udp, b.udp),
-        icmp: a.icmp && b.icmp,
-    };
-}
-function subtract(a, b) {
-    return intersect(a, { tcp: complement(b.tcp), udp: complement(b.udp), icmp: !b.icmp });
-}
-function isEmptyPorts(set) {
-    return set.kind === 'some' ? set.ports.length === 0 : set.ports.length === LAST_PORT;
-}
-function isEmpty(set) {
-    return isEmptyPorts(set.tcp) && isEmptyPorts(set.udp) && !set.icmp;
-}
-function has(set, protocol, port) {
-    return protocol === 'icmp' ? set.icmp : hasPort(set[protocol], port);
-}
-function pairsOf(ports, action) {
-    if (ports === null)
-        return action === 'deny' ? everyPair() : everyPort();
-    const of = (protocol) => ports.filter((item) => item.protocol === protocol || item.protocol === 'both');
-    const portsOf = (protocol) => some(of(protocol)
-        .map((item) => item.port)
-        .filter((port) => port > 0));
-    return {
-        tcp: portsOf('tcp'),
-        udp: portsOf('udp'),
-        icmp: ports.some((item) => item.protocol === 'icmp'),
-    };
-}
-function rangesOf(set) {
-    const ranges = [];
-    for (const protocol of ['tcp', 'udp']) {
-        for (const [from, to] of runs(set[protocol]))
-            ranges.push({ protocol, from, to });
-    }
-    if (set.icmp)
-        ranges.push({ protocol: 'icmp', from: 0, to: 0 });
-    return ranges;
-}
-function runs(set) {
-    const found = [];
-    if (set.kind === 'allBut') {
-        let from = 1;
-        for (const port of [...set.ports, LAST_PORT + 1]) {
-            if (port > from)
-                found.push([from, port - 1]);
-            from = port + 1;
-        }
-        return found;
-    }
-    for (const port of set.ports) {
-        const last = found.at(-1);
-        if (last !== undefined && last[1] === port - 1)
-            last[1] = port;
-        else
-            found.push([port, port]);
-    }
-    return found;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
-
-
-
-const indexes = new WeakMap();
-function compareRules(a, b) {
-    const byLength = b.prefix.length - a.prefix.length;
-    const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
-    return byLength || byAction || a.rule.id - b.rule.id;
-}
-function indexOf(policy) {
-    const known = indexes.get(policy);
-    if (known !== undefined)
-        return known;
-    const all = policy.rules.flatMap((rule) => {
-        const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
-        return prefix === undefined ? [] : [{ rule, prefix }];
-    });
-    all.sort(compareRules);
-    const byLength = new Map();
-    for (const one of all) {
-        const { length, address } = one.prefix;
-        const same = byLength.get(length) ?? new Map();
-        const key = addressKey(address);
-        same.set(key, [...(same.get(key) ?? []), one]);
-        byLength.set(length, same);
-    }
-    const index = { all, byLength: [...byLength] };
-    indexes.set(policy, index);
-    return index;
-}
-function addressRules(policy) {
-    return indexOf(policy).all;
-}
-function rulesContaining(policy, address, group) {
-    const found = [];
-    for (const [length, prefixes] of indexOf(policy).byLength) {
-        for (const one of prefixes.get(addressKey(maskAddress(address, length))) ?? []) {
-            const isOfGroup = (one.rule.autoAllowedType === undefined) === (group === 'user');
-            if (isOfGroup && contains(one.prefix, address))
-                found.push(one);
-        }
-    }
-    return found;
-}
-function decideAddress(policy, address, protocol, port, group = 'user') {
-    return rulesContaining(policy, address, group).find(({ rule }) => has(pairsOf(rule.ports, rule.action), protocol, port));
-}
-
-// EXTERNAL MODULE: ./node_modules/tr46/index.js
-var tr46 = __nccwpck_require__(552);
-;// CONCATENATED MODULE: ./build/ts/core/policy/problem.js
-class problem_Fault extends Error {
-    at;
-    found;
-    expected;
-    constructor(at, found, expected) {
-        super(expected);
-        this.at = at;
-        this.found = found;
-        this.expected = expected;
-    }
-    moved(offset) {
-        return new problem_Fault(this.at + offset, this.found, this.expected);
-    }
-}
-function errorAt(place, found, expected) {
-    const what = found === '' ? 'found nothing' : `found ${JSON.stringify(found)}`;
-    const { source, line, column } = place;
-    return { source, line, column, found, expected, message: `${what}, expected ${expected}` };
-}
-function warningAt(place, found, message) {
-    const { source, line, column } = place;
-    return { source, line, column, found, expected: '', message };
-}
-function renderProblem(problem) {
-    const { source, line, column, message } = problem;
-    return `${source} line ${line} column ${column}: ${message}`;
-}
-function codePoints(text, units = text.length) {
-    return [...text.slice(0, units)].length;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/host-name.js
-
-
-const DOTS = /[.\u3002\uff0e\uff61]/u;
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/u;
-const NOT_STD3 = /[\u2260\u226e\u226f]/u;
-const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/u;
-const UTS46 = { checkJoiners: true, transitionalProcessing: false };
-const MAX_LABEL = 63;
-const MAX_NAME = 253;
-const LABEL_EXPECTED = 'a label of 1 to 63 letters, digits, "-" and "_" that neither starts nor ends with "-"';
-function host_name_splitLabels(text) {
-    let at = 0;
-    const labels = text.split(DOTS).map((label) => {
-        const raw = { text: label, at };
-        at += label.length + 1;
-        return raw;
-    });
-    return labels.length > 1 && labels.at(-1)?.text === '' ? labels.slice(0, -1) : labels;
-}
-function host_name_canonicalLabel(raw) {
-    if (raw.text === '')
-        throw new Fault(raw.at, '', 'a label between the dots');
-    const label = toASCII(raw.text, UTS46);
-    if (label === null || !LABEL.test(label) || NOT_STD3.test(toUnicode(raw.text, UTS46).domain)) {
-        throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
-    }
-    if (label.length > MAX_LABEL)
-        throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
-    return label;
-}
-function host_name_checkWhole(labels, text) {
-    const name = labels.join('.');
-    if (name.length > MAX_NAME) {
-        throw new Fault(0, text, `a name of at most ${MAX_NAME} characters`);
-    }
-    const literal = labels.filter((label) => !label.startsWith('*')).join('.');
-    if (literal !== '' && toASCII(literal, { ...UTS46, checkBidi: true }) === null) {
-        throw new Fault(0, text, 'a name that keeps to one writing direction (RFC 5893)');
-    }
-    if (NUMERIC.test(labels.at(-1) ?? '')) {
-        throw new Fault(0, text, 'a plain dotted-decimal IPv4 address, or a name that ends in no number');
-    }
-}
-function canonicalName(text) {
-    const labels = host_name_splitLabels(text).map(host_name_canonicalLabel);
-    host_name_checkWhole(labels, text);
-    return labels.join('.');
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/host-pattern.js
-
-
-function isWildcard(label) {
-    return label === '*' || label === '**';
-}
-function patternLabel(raw, before) {
-    if (!isWildcard(raw.text)) {
-        if (raw.text.includes('*')) {
-            throw new Fault(raw.at, raw.text, 'a whole label, "*" or "**"; part of a label has no wildcard');
-        }
-        return canonicalLabel(raw);
-    }
-    if (raw.text === '**' && before?.text === '**') {
-        throw new Fault(raw.at, raw.text, 'one "**" only: it already stands for one or more labels');
-    }
-    return raw.text;
-}
-function parseHost(text) {
-    const exact = text.startsWith('=');
-    const host = exact ? text.slice(1) : text;
-    if (exact && host.includes('*')) {
-        throw new Fault(0, text, 'a name behind "=": a pattern is exact already');
-    }
-    if (host === '')
-        throw new Fault(exact ? 1 : 0, '', 'a name');
-    if (/^[.\u3002\uff0e\uff61]/u.test(host)) {
-        const rest = host.slice(1);
-        const hint = rest === '' ? 'a name' : `a name; for every name below it write "**.${rest}"`;
-        throw new Fault(0, text, hint);
-    }
-    const shift = text.length - host.length;
-    const raw = splitLabels(host).map((label) => ({ ...label, at: label.at + shift }));
-    const labels = raw.map((label, index) => patternLabel(label, raw[index - 1]));
-    checkWhole(labels, text);
-    if (labels.some(isWildcard))
-        return { kind: 'pattern', labels };
-    return { kind: 'name', name: labels.join('.'), exact };
-}
-function matchesPattern(pattern, name) {
-    let reach = Array.from({ length: name.length + 1 }, (_, index) => index === 0);
-    for (const label of pattern) {
-        const next = Array(name.length + 1).fill(false);
-        for (let j = 1; j <= name.length; j++) {
-            const before = reach[j - 1] ?? false;
-            if (label === '**')
-                next[j] = before || (next[j - 1] ?? false);
-            else
-                next[j] = before && (label === '*' || label === name[j - 1]);
-        }
-        reach = next;
-    }
-    return reach[name.length] ?? false;
-}
-function printTarget(target) {
-    if (target.kind === 'prefix')
-        return target.text;
-    if (target.kind === 'pattern')
-        return target.labels.join('.');
-    return target.exact ? `=${target.name}` : target.name;
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/decide-name.js
-
-
-const CLUSTER_SUFFIX = 'cluster.local';
-const DOT = 0x2e;
-const decide_name_indexes = new WeakMap();
-function patternsBySuffix(policy) {
-    const patterns = new Map();
-    for (const rule of policy.rules) {
-        if (rule.target.kind !== 'pattern')
-            continue;
-        const { labels } = rule.target;
-        const suffix = labels.slice(labels.findLastIndex(isWildcard) + 1).join('.');
-        const same = patterns.get(suffix);
-        if (same === undefined)
-            patterns.set(suffix, [rule]);
-        else
-            same.push(rule);
-    }
-    return patterns;
-}
-function decide_name_indexOf(policy) {
-    const known = decide_name_indexes.get(policy);
-    if (known !== undefined)
-        return known;
-    const names = new Map();
-    for (const rule of policy.rules) {
-        if (rule.target.kind !== 'name')
-            continue;
-        const same = names.get(rule.target.name);
-        if (same === undefined)
-            names.set(rule.target.name, [rule]);
-        else
-            same.push(rule);
-    }
-    const index = { names, patterns: patternsBySuffix(policy) };
-    decide_name_indexes.set(policy, index);
-    return index;
-}
-function formsOf(name, searchDomains) {
-    const fits = (suffix) => isBelow(name, suffix);
-    const [longest] = searchDomains.filter(fits).toSorted((a, b) => b.length - a.length);
-    const suffixes = longest === undefined ? [] : [longest];
-    if (fits(CLUSTER_SUFFIX)) {
-        const namespace = name.split('.').at(-4) ?? '';
-        const services = `svc.${CLUSTER_SUFFIX}`;
-        suffixes.push(...[CLUSTER_SUFFIX, services, `${namespace}.${services}`].filter(fits));
-    }
-    if (suffixes.length === 0)
-        return [name];
-    return [...new Set([name, ...suffixes.map((suffix) => name.slice(0, -suffix.length - 1))])];
-}
-function isBelow(name, suffix) {
-    const dot = name.length - suffix.length - 1;
-    return dot > 0 && name.charCodeAt(dot) === DOT && name.endsWith(suffix);
-}
-function nameRank(rule, form) {
-    const { target } = rule;
-    if (target.kind !== 'name')
-        return [];
-    const literals = target.name.split('.').length;
-    const kind = target.exact ? 4 : target.name === form ? 3 : 0;
-    return [literals, kind, 0, rule.action === 'deny' ? 1 : 0];
-}
-function patternRank(rule) {
-    if (rule.target.kind !== 'pattern')
-        return [];
-    const { labels } = rule.target;
-    const literals = labels.filter((label) => !isWildcard(label)).length;
-    return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
-}
-function rankOf({ rule, form }) {
-    return rule.target.kind === 'pattern' ? patternRank(rule) : nameRank(rule, form);
-}
-function addMatchesAt(found, index, form, start) {
-    const suffix = start === 0 ? form : form.slice(start);
-    for (const rule of index.names.get(suffix) ?? []) {
-        const isExact = rule.target.kind === 'name' && rule.target.exact;
-        if (start === 0 || !isExact)
-            found.push({ rule, form });
-    }
-    const patterns = index.patterns.get(suffix);
-    if (patterns === undefined)
-        return;
-    const labels = form.split('.');
-    for (const rule of patterns) {
-        const { target } = rule;
-        if (target.kind === 'pattern' && matchesPattern(target.labels, labels)) {
-            found.push({ rule, form });
-        }
-    }
-}
-function addMatches(found, policy, form) {
-    const index = decide_name_indexOf(policy);
-    let start = 0;
-    do {
-        addMatchesAt(found, index, form, start);
-        start = form.indexOf('.', start) + 1;
-    } while (start > 0);
-    addMatchesAt(found, index, form, form.length);
-}
-function byText(a, b) {
-    if (a === b)
-        return 0;
-    return a < b ? -1 : 1;
-}
-function compareMatches(a, b) {
-    const rank = rankOf(b);
-    for (const [index, value] of rankOf(a).entries()) {
-        const difference = (rank[index] ?? 0) - value;
-        if (difference !== 0)
-            return difference;
-    }
-    const isPrivate = Number(b.rule.private) - Number(a.rule.private);
-    return isPrivate || byText(a.rule.text, b.rule.text) || a.rule.id - b.rule.id;
-}
-function groupOf(rule) {
-    if (rule.runnerHost === true)
-        return 'runner';
-    return rule.autoAllowedType === undefined ? 'user' : 'auto';
-}
-function cellsOf(rules) {
-    const cells = [];
-    let open = everyPair();
-    for (const rule of rules) {
-        const own = pairsOf(rule.ports, rule.action);
-        const pairs = intersect(own, open);
-        if (isEmpty(pairs))
-            continue;
-        cells.push({ rule, pairs });
-        open = subtract(open, own);
-    }
-    return cells;
-}
-function pairsWith(cells, action) {
-    return cells
-        .filter((cell) => cell.rule.action === action)
-        .reduce((sum, cell) => union(sum, cell.pairs), emptyPairs());
-}
-function rulesMatching(policy, name) {
-    const matches = [];
-    for (const form of formsOf(name, policy.searchDomains))
-        addMatches(matches, policy, form);
-    const [first] = matches;
-    if (first === undefined || matches.length === 1)
-        return first === undefined ? [] : [first.rule];
-    return [...new Set(matches.sort(compareMatches).map(({ rule }) => rule))];
-}
-function cellsFor(matching, asker) {
-    return cellsOf(inGroups(matching, asker.runner));
-}
-function inGroups(matching, isRunner) {
-    const groups = isRunner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
-    return groups.flatMap((group) => matching.filter((rule) => groupOf(rule) === group));
-}
-function decideName(policy, name, asker) {
-    const rules = inGroups(rulesMatching(policy, name), asker.runner);
-    const cells = cellsOf(rules);
-    const allow = pairsWith(cells, 'allow');
-    const deny = pairsWith(cells, 'deny');
-    const byPair = (protocol, port) => {
-        const cell = cells.find(({ pairs }) => has(pairs, protocol, port));
-        return { verdict: cell?.rule.action ?? policy.default, rule: cell?.rule ?? null };
-    };
-    return { allow, deny, rest: subtract(everyPair(), union(allow, deny)), byPair, rules, cells };
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/policy/expected.js
-
-
-
-const asPolicies = new WeakMap();
-function expectedPolicy(policy) {
-    const known = asPolicies.get(policy);
-    if (known !== undefined)
-        return known;
-    const { searchDomains, expectedBlocks: rules } = policy;
-    const made = { default: 'allow', rules, searchDomains, expectedBlocks: [] };
-    asPolicies.set(policy, made);
-    return made;
-}
-function isExpectedName(policy, name) {
-    if (policy.expectedBlocks.length === 0)
-        return false;
-    return decideName(expectedPolicy(policy), name, { runner: false }).rules.length > 0;
-}
-function isExpectedFlow(policy, flow) {
-    if (policy.expectedBlocks.length === 0)
-        return false;
-    const expected = expectedPolicy(policy);
-    const { name, address, port } = flow;
-    const protocol = protocolOf(flow.protocol);
-    const ofName = name === undefined ? undefined : decideName(expected, name, { runner: false });
-    if (protocol !== undefined) {
-        if (ofName !== undefined && ofName.byPair(protocol, port).rule !== null)
-            return true;
-        return address !== undefined && decideAddress(expected, address, protocol, port) !== undefined;
-    }
-    if (ofName?.rules.some((rule) => rule.ports === null) === true)
-        return true;
-    const ofAddress = address === undefined ? [] : rulesContaining(expected, address, 'user');
-    return ofAddress.some(({ rule }) => rule.ports === null);
+;// CONCATENATED MODULE: ./build/ts/core/audit/console-json.js
+function consoleJson(value) {
+    return JSON.stringify(value).replaceAll('##[', '#\\u0023[');
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/audit/jsonl.js
+
 const CONTRACT_ORDER = [
     'timestamp',
     'event_type',
@@ -1986,11 +1434,14 @@ const KINDS = new Set([
     'protocol_blocked',
     'dns_blocked',
     'existing_connection',
+    'traffic',
+    'large_upload',
     'session_started',
     'session_ended',
     'tamper',
     'daemon_restarted',
     'dns_upstream_down',
+    'dns_unusual',
 ]);
 function isEmptyValue(value) {
     return value === undefined || value === '' || value === 0;
@@ -2000,14 +1451,15 @@ function encodeRecord(record) {
     const line = {};
     for (const name of CONTRACT_ORDER) {
         const value = fields[name];
-        if (typeof value === 'boolean' || !isEmptyValue(value))
+        if (!isEmptyValue(value))
             line[name] = value;
     }
     for (const name in fields) {
-        if (!CONTRACT.has(name) && !isEmptyValue(fields[name]))
-            line[name] = fields[name];
+        const value = fields[name];
+        if (!isEmptyValue(value) && !CONTRACT.has(name))
+            line[name] = value;
     }
-    return `${JSON.stringify(line)}\n`;
+    return `${consoleJson(line)}\n`;
 }
 function decodeLog(text) {
     const records = [];
@@ -2047,6 +1499,12 @@ function isRecord(value) {
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/audit-logger.js
 
+function kindOf(record) {
+    return 'reason' in record && record.reason === 'proof' ? 'proof' : record.event_type;
+}
+function weightOf(record) {
+    return record.event_type === 'dns_blocked' ? (record.count ?? 1) : 1;
+}
 class AuditLogger {
     #sink;
     #totals = new Map();
@@ -2070,22 +1528,31 @@ class AuditLogger {
         return Object.fromEntries(this.#totals);
     }
     count(record) {
-        const isProof = 'reason' in record && record.reason === 'proof';
-        const kind = isProof ? 'proof' : record.event_type;
-        this.#totals.set(kind, (this.#totals.get(kind) ?? 0) + 1);
+        this.#add(kindOf(record), weightOf(record));
+    }
+    #add(kind, count) {
+        this.#totals.set(kind, (this.#totals.get(kind) ?? 0) + count);
     }
     logEvents(records) {
-        if (records.length === 0)
+        const kinds = new Map();
+        let lines = '';
+        for (const record of records) {
+            lines += encodeRecord(record);
+            const kind = kindOf(record);
+            kinds.set(kind, (kinds.get(kind) ?? 0) + weightOf(record));
+        }
+        if (lines === '')
             return;
         try {
             if (this.#closed)
                 throw new Error('the log is closed');
-            this.#sink.append(records.map(encodeRecord).join(''));
-            for (const record of records)
-                this.count(record);
+            this.#sink.append(lines);
+            for (const [kind, count] of kinds)
+                this.#add(kind, count);
         }
         catch {
-            this.#lost += records.length;
+            for (const count of kinds.values())
+                this.#lost += count;
         }
     }
     logEvent(record) {
@@ -2150,11 +1617,13 @@ function targetText({ text, ports }) {
 function whoseOf(rule) {
     if (rule.runnerHost === true)
         return 'the runner';
-    return rule.target.kind === 'prefix' && rule.where.source === 'auto-allowed'
-        ? 'the runner and the platform'
-        : 'every step';
+    return rule.target.kind === 'prefix' ? 'the runner and the platform' : 'every step';
 }
-function describeAutoAllowed(policy) {
+function describeAutoAllowed(policy, upstreams) {
+    const targets = upstreams.map(({ address, port }) => address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
+    return [{ type: 'dns', whose: 'the daemon', targets }, ...describeRules(policy)];
+}
+function describeRules(policy) {
     const groups = new Map();
     for (const rule of policy.rules) {
         const type = rule.autoAllowedType;
@@ -2188,7 +1657,7 @@ function sessionStarted(session, timestamp, clockOffsetNs, cloud) {
             : { policy_file: configFile.path, policy_sha256: configFile.sha256 }),
         upstreams: upstreams.map(({ address, port }) => `${address} port ${port}`),
         ...(cloud === undefined ? {} : { cloud }),
-        auto_allowed: describeAutoAllowed(policy),
+        auto_allowed: describeAutoAllowed(policy, upstreams),
         clock_offset_ns: clockOffsetNs.toString(),
         repository: job.repository,
         workflow: job.workflow,
@@ -2226,24 +1695,29 @@ function losses(sources) {
         grants_evicted: grantsEvicted,
         dns_overloaded: dns.overloaded,
         dns_unowned: dns.unowned + (kernel[COUNTER.DNS_UNOWNED] ?? 0),
+        dns_dropped: kernel[COUNTER.DNS_DROPPED] ?? 0,
         dns_servfail: dns.servfail,
         late_attempts: lateAllow.dropped,
         late_names: lateAllow.skipped,
         notifications: unsent(notifications),
+        bytes_untold: kernel[COUNTER.BYTES_UNTOLD] ?? 0,
+        traffic_unvisited: sources.traffic.unvisited,
     };
 }
-function sessionEnded(timestamp, mode, sources) {
-    const { logger, proxy, kernel } = sources;
+function sessionEnded(timestamp, mode, sources, bytesOut) {
+    const { logger, proxy, questions, kernel } = sources;
     const totals = {
         ...logger.totals(),
         dns_questions: proxy.counters.queries,
         dns_answered: proxy.counters.answered,
         dns_refused: proxy.counters.refused,
+        dns_unusual_names: questions.unusualNames,
         frames_judged: kernel[COUNTER.TC_SEEN] ?? 0,
         frames_denied: kernel[COUNTER.TC_DENIED] ?? 0,
         packets_denied: kernel[COUNTER.EGRESS_DENIED] ?? 0,
         calls_denied: kernel[COUNTER.CONNECT_DENIED] ?? 0,
         calls_steered: kernel[COUNTER.STEERED] ?? 0,
+        bytes_out: bytesOut,
     };
     const lost = losses(sources);
     const accounts = proxy.runnerAccounts();
@@ -2278,7 +1752,8 @@ function recordStrange({ peer }, { logger, timestamp }) {
 }
 async function answerControl(request, options) {
     const { client, line } = request;
-    const { loader, logger, pipeline, proxy, lateAllow, notifications, mode, pid } = options;
+    const { loader, logger, pipeline, questions, proxy, lateAllow, notifications, traffic } = options;
+    const { mode, pid } = options;
     const command = commandOf(line);
     if (command !== 'status' && command !== 'seal') {
         recordStrange(request, options);
@@ -2288,11 +1763,13 @@ async function answerControl(request, options) {
         return;
     }
     pipeline.flush();
+    questions.flush();
     if (command === 'seal' && notifications !== undefined) {
         await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
     }
     const kernel = await loader.counters();
-    const sources = { logger, pipeline, proxy, lateAllow, notifications, kernel };
+    const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
+    const sources = { logger, kernel, ...parts };
     if (command === 'status') {
         loader.reply(client, {
             running: true,
@@ -2303,7 +1780,10 @@ async function answerControl(request, options) {
         });
         return;
     }
-    const record = sessionEnded(options.timestamp(), mode, sources);
+    const sent = await traffic.read();
+    logger.logEvents(sent);
+    const bytesOut = sent.reduce((sum, { bytes_out }) => sum + bytes_out, 0);
+    const record = sessionEnded(options.timestamp(), mode, sources, bytesOut);
     logger.logEvent(record);
     const { totals, lost } = record;
     loader.reply(client, {
@@ -2382,10 +1862,11 @@ class DnsDecodeError extends Error {
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/name.js
 
-const name_MAX_NAME = 255;
+const MAX_NAME = 255;
 const POINTER = 0xc0;
 const HEADER_SIZE = 12;
-const name_DOT = 0x2e;
+const MAX_POINTERS = 64;
+const DOT = 0x2e;
 const BACKSLASH = 0x5c;
 function addLabel(codes, bytes, start, end) {
     for (let at = start; at < end; at++) {
@@ -2394,7 +1875,7 @@ function addLabel(codes, bytes, start, end) {
             codes.push(byte);
         else if (byte >= 0x41 && byte <= 0x5a)
             codes.push(byte + 0x20);
-        else if (byte > 0x20 && byte < 0x7f && byte !== name_DOT && byte !== BACKSLASH)
+        else if (byte > 0x20 && byte < 0x7f && byte !== DOT && byte !== BACKSLASH)
             codes.push(byte);
         else {
             const digits = String(byte).padStart(3, '0');
@@ -2415,7 +1896,7 @@ function pointerTarget(bytes, at, limit) {
 function checkLabel(bytes, at, length, size) {
     if (length > 63)
         throw new DnsDecodeError('name', 'a label type is not known');
-    if (size > name_MAX_NAME)
+    if (size > MAX_NAME)
         throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
     if (at + 1 + length > bytes.length)
         throw new DnsDecodeError('name', 'a label is cut off');
@@ -2426,6 +1907,7 @@ function readName(bytes, offset) {
     let limit = offset;
     let next;
     let size = 1;
+    let pointers = 0;
     for (;;) {
         const length = bytes[at];
         if (length === undefined)
@@ -2433,6 +1915,8 @@ function readName(bytes, offset) {
         if (length === 0)
             break;
         if (length >= POINTER) {
+            if (++pointers > MAX_POINTERS)
+                throw new DnsDecodeError('name', 'a name has too many pointers');
             limit = pointerTarget(bytes, at, limit);
             next ??= at + 2;
             at = limit;
@@ -2441,7 +1925,7 @@ function readName(bytes, offset) {
         size += length + 1;
         checkLabel(bytes, at, length, size);
         if (codes.length > 0)
-            codes.push(name_DOT);
+            codes.push(DOT);
         addLabel(codes, bytes, at + 1, at + 1 + length);
         at += 1 + length;
     }
@@ -2454,7 +1938,7 @@ function endLabel(bytes, start, end) {
     }
     bytes[start] = length;
 }
-const scratch = new Uint8Array(2 * name_MAX_NAME);
+const scratch = new Uint8Array(2 * MAX_NAME);
 function encodeName(name) {
     if (name === '' || name === '.')
         return Uint8Array.of(0);
@@ -2462,7 +1946,7 @@ function encodeName(name) {
     let end = 1;
     for (let at = 0; at < name.length; at++) {
         const code = name.charCodeAt(at);
-        if (code === name_DOT) {
+        if (code === DOT) {
             endLabel(scratch, label, end);
             label = end++;
         }
@@ -2472,16 +1956,16 @@ function encodeName(name) {
         }
         else
             scratch[end++] = code;
-        if (end > name_MAX_NAME)
+        if (end > MAX_NAME)
             throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
     }
     endLabel(scratch, label, end);
     scratch[end++] = 0;
-    if (end > name_MAX_NAME)
+    if (end > MAX_NAME)
         throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
     return scratch.slice(0, end);
 }
-function name_isBelow(name, suffix) {
+function isBelow(name, suffix) {
     return name.length > suffix.length + 1 && name.endsWith(`.${suffix}`);
 }
 
@@ -2637,6 +2121,111 @@ function withId(message, id) {
     return copy;
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/net/pair-set.js
+const NO_PORTS = { kind: 'some', ports: [] };
+const ALL_PORTS = { kind: 'allBut', ports: [] };
+const LAST_PORT = 65535;
+function emptyPairs() {
+    return { tcp: NO_PORTS, udp: NO_PORTS, icmp: false };
+}
+function everyPort() {
+    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: false };
+}
+function everyPair() {
+    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: true };
+}
+function some(ports) {
+    return { kind: 'some', ports: [...new Set(ports)].sort((a, b) => a - b) };
+}
+function allBut(ports) {
+    return { kind: 'allBut', ports: [...new Set(ports)].sort((a, b) => a - b) };
+}
+function complement(set) {
+    return { kind: set.kind === 'some' ? 'allBut' : 'some', ports: set.ports };
+}
+function hasPort(set, port) {
+    return set.ports.includes(port) === (set.kind === 'some');
+}
+function intersectPorts(a, b) {
+    if (a.kind === 'some')
+        return some(a.ports.filter((port) => hasPort(b, port)));
+    if (b.kind === 'some')
+        return some(b.ports.filter((port) => hasPort(a, port)));
+    return allBut([...a.ports, ...b.ports]);
+}
+function unionPorts(a, b) {
+    return complement(intersectPorts(complement(a), complement(b)));
+}
+function union(a, b) {
+    return {
+        tcp: unionPorts(a.tcp, b.tcp),
+        udp: unionPorts(a.udp, b.udp),
+        icmp: a.icmp || b.icmp,
+    };
+}
+function intersect(a, b) {
+    return {
+        tcp: intersectPorts(a.tcp, b.tcp),
+        udp: intersectPorts(a.udp, b.udp),
+        icmp: a.icmp && b.icmp,
+    };
+}
+function subtract(a, b) {
+    return intersect(a, { tcp: complement(b.tcp), udp: complement(b.udp), icmp: !b.icmp });
+}
+function isEmptyPorts(set) {
+    return set.kind === 'some' ? set.ports.length === 0 : set.ports.length === LAST_PORT;
+}
+function isEmpty(set) {
+    return isEmptyPorts(set.tcp) && isEmptyPorts(set.udp) && !set.icmp;
+}
+function has(set, protocol, port) {
+    return protocol === 'icmp' ? set.icmp : hasPort(set[protocol], port);
+}
+function pairsOf(ports, action) {
+    if (ports === null)
+        return action === 'deny' ? everyPair() : everyPort();
+    const of = (protocol) => ports.filter((item) => item.protocol === protocol || item.protocol === 'both');
+    const portsOf = (protocol) => some(of(protocol)
+        .map((item) => item.port)
+        .filter((port) => port > 0));
+    return {
+        tcp: portsOf('tcp'),
+        udp: portsOf('udp'),
+        icmp: ports.some((item) => item.protocol === 'icmp'),
+    };
+}
+function rangesOf(set) {
+    const ranges = [];
+    for (const protocol of ['tcp', 'udp']) {
+        for (const [from, to] of runs(set[protocol]))
+            ranges.push({ protocol, from, to });
+    }
+    if (set.icmp)
+        ranges.push({ protocol: 'icmp', from: 0, to: 0 });
+    return ranges;
+}
+function runs(set) {
+    const found = [];
+    if (set.kind === 'allBut') {
+        let from = 1;
+        for (const port of [...set.ports, LAST_PORT + 1]) {
+            if (port > from)
+                found.push([from, port - 1]);
+            from = port + 1;
+        }
+        return found;
+    }
+    for (const port of set.ports) {
+        const last = found.at(-1);
+        if (last !== undefined && last[1] === port - 1)
+            last[1] = port;
+        else
+            found.push([port, port]);
+    }
+    return found;
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/dns/grant-entries.js
 
 const HOLE = { expiresAtMs: 0, rule: 0, name: 0 };
@@ -2721,45 +2310,67 @@ function grantDelete(key) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/one-or-many.js
+class Several {
+    byKey = new Map();
+    latest = '';
+}
 class OneOrMany {
-    #one = undefined;
-    #many = undefined;
+    #held = undefined;
     get size() {
-        return this.#many?.size ?? (this.#one === undefined ? 0 : 1);
+        if (this.#held === undefined)
+            return 0;
+        return this.#held instanceof Several ? this.#held.byKey.size : 1;
     }
     get(like) {
-        if (this.#many !== undefined)
-            return this.#many.get(this.keyOf(like));
-        const one = this.#one;
-        return one !== undefined && this.keyOf(one) === this.keyOf(like) ? one : undefined;
+        const held = this.#held;
+        if (held === undefined)
+            return undefined;
+        const key = this.keyOf(like);
+        if (held instanceof Several)
+            return held.byKey.get(key);
+        return this.keyOf(held) === key ? held : undefined;
     }
     set(value) {
         const before = this.get(value);
-        if (this.#many === undefined && (this.#one === undefined || before !== undefined)) {
-            this.#one = value;
-            return before;
-        }
-        this.#many ??= new Map(this.#one && [[this.keyOf(this.#one), this.#one]]);
-        this.#one = undefined;
-        const key = this.keyOf(value);
-        this.#many.delete(key);
-        this.#many.set(key, value);
+        const held = this.#held;
+        if (held === undefined || held === before)
+            this.#held = value;
+        else
+            add(this.#several(held), this.keyOf(value), value);
         return before;
     }
+    #several(held) {
+        if (held instanceof Several)
+            return held;
+        const several = new Several();
+        add(several, this.keyOf(held), held);
+        this.#held = several;
+        return several;
+    }
     delete(like) {
-        if (this.#many !== undefined)
-            this.#many.delete(this.keyOf(like));
+        if (this.#held instanceof Several)
+            this.#held.byKey.delete(this.keyOf(like));
         else if (this.get(like) !== undefined)
-            this.#one = undefined;
+            this.#held = undefined;
     }
     values() {
-        if (this.#many !== undefined)
-            return [...this.#many.values()];
-        return this.#one === undefined ? [] : [this.#one];
+        if (this.#held === undefined)
+            return [];
+        return this.#held instanceof Several ? [...this.#held.byKey.values()] : [this.#held];
+    }
+    latest() {
+        const held = this.#held;
+        return held instanceof Several ? held.byKey.get(held.latest) : held;
     }
     oldest() {
-        return this.#many === undefined ? this.#one : this.#many.values().next().value;
+        return this.#held instanceof Several ? this.#held.byKey.values().next().value : this.#held;
     }
+}
+function add(several, key, value) {
+    if (key !== several.latest)
+        several.byKey.delete(key);
+    several.byKey.set(key, value);
+    several.latest = key;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/address-grants.js
@@ -2781,17 +2392,94 @@ class WrittenEntries extends OneOrMany {
         return `${table}|${protocol}|${port}`;
     }
 }
+const FEW = 8;
+function groupOf({ table, segment }) {
+    return `${table}|${segment.key}`;
+}
+function isForAll({ table }) {
+    return table === 'user' || table === 'auto';
+}
+function leadersOf(holdings) {
+    const leaders = new Map();
+    for (const holding of holdings) {
+        const key = groupOf(holding);
+        const lead = leaders.get(key);
+        if (lead !== undefined && lead.expiresAtMs > holding.expiresAtMs)
+            continue;
+        leaders.delete(key);
+        leaders.set(key, holding);
+    }
+    return leaders;
+}
+class Crowd {
+    leading = undefined;
+    latest = undefined;
+    note(holding, before) {
+        if (isForAll(holding))
+            this.latest = holding;
+        const { leading } = this;
+        if (leading === undefined)
+            return;
+        const key = groupOf(holding);
+        const lead = leading.get(key);
+        if (lead === undefined || holding.expiresAtMs >= lead.expiresAtMs) {
+            leading.delete(key);
+            leading.set(key, holding);
+        }
+        else if (lead === before)
+            this.leading = undefined;
+    }
+    forget(gone) {
+        if (this.latest === gone)
+            this.latest = undefined;
+        if (this.leading?.get(groupOf(gone)) === gone)
+            this.leading = undefined;
+    }
+}
 class AddressState extends OneOrMany {
     key;
     written = new WrittenEntries();
     unsure = false;
     wide = false;
+    #crowd = undefined;
     constructor(key) {
         super();
         this.key = key;
     }
     keyOf({ name, table, segment }) {
         return `${name}|${table}|${segment.key}`;
+    }
+    set(holding) {
+        const before = super.set(holding);
+        if (this.size <= FEW)
+            return before;
+        this.#crowd ??= new Crowd();
+        this.#crowd.note(holding, before);
+        return before;
+    }
+    delete(like) {
+        const gone = this.get(like);
+        super.delete(like);
+        if (gone !== undefined)
+            this.#crowd?.forget(gone);
+    }
+    leading() {
+        if (this.#crowd === undefined)
+            return this.values();
+        this.#crowd.leading ??= leadersOf(this.values());
+        return [...this.#crowd.leading.values()];
+    }
+    ofName(name) {
+        if (this.#crowd === undefined)
+            return this.values().filter((one) => one.name === name);
+        return this.leading().flatMap((lead) => this.get({ ...lead, name }) ?? []);
+    }
+    latestForAll(nowMs) {
+        const isLive = ({ expiresAtMs }) => expiresAtMs > nowMs;
+        const latest = this.#crowd?.latest;
+        if (latest !== undefined && isLive(latest))
+            return latest;
+        return this.values().findLast((holding) => isForAll(holding) && isLive(holding));
     }
 }
 function hold(state, wanted) {
@@ -2814,7 +2502,7 @@ function claimOf({ segment, name, expiresAtMs }) {
 }
 function wantedEntries(state, nowMs) {
     const claims = new Map();
-    for (const holding of state.values()) {
+    for (const holding of state.leading()) {
         if (holding.expiresAtMs <= nowMs)
             continue;
         const mine = claims.get(holding.table) ?? [];
@@ -2875,17 +2563,54 @@ function settle(state, nowMs) {
     return { writes, opens };
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/dns/evict.js
+;// CONCATENATED MODULE: ./build/ts/core/recently-used.js
 const SHARE = 16;
-function evictOldest(map, limit, onEvicted) {
-    if (map.size <= limit)
-        return;
-    const kept = limit - Math.floor(limit / SHARE);
-    for (const [key, value] of map) {
-        if (map.size <= kept)
-            return;
-        map.delete(key);
-        onEvicted(value);
+class RecentlyUsed {
+    #values = new Map();
+    #limit;
+    #onForgotten;
+    #uses = 0;
+    constructor(limit, onForgotten = () => undefined) {
+        this.#limit = limit;
+        this.#onForgotten = onForgotten;
+    }
+    get size() {
+        return this.#values.size;
+    }
+    get(key) {
+        return this.#values.get(key);
+    }
+    use(key) {
+        const value = this.#values.get(key);
+        if (value !== undefined)
+            value.used = ++this.#uses;
+        return value;
+    }
+    set(key, value) {
+        value.used = ++this.#uses;
+        this.#values.set(key, value);
+        if (this.#values.size > this.#limit)
+            this.#makeRoom();
+    }
+    delete(key) {
+        this.#values.delete(key);
+    }
+    entries() {
+        return this.#values.entries();
+    }
+    latestFirst() {
+        return [...this.#values.values()].sort((one, other) => other.used - one.used);
+    }
+    #makeRoom() {
+        const going = this.#values.size - (this.#limit - Math.floor(this.#limit / SHARE));
+        const uses = Float64Array.from(this.#values.values(), ({ used }) => used).sort();
+        const last = uses[going - 1] ?? 0;
+        for (const [key, value] of this.#values) {
+            if (value.used > last)
+                continue;
+            this.#values.delete(key);
+            this.#onForgotten(value);
+        }
     }
 }
 
@@ -2894,31 +2619,28 @@ function evictOldest(map, limit, onEvicted) {
 const MAX_NAMES = 65_536;
 const NONE = [];
 class GrantedNames {
-    #byText = new Map();
+    #byText;
     #byId = new Map();
-    #maxNames;
     #last;
     constructor(last = 0, maxNames = MAX_NAMES) {
         this.#last = last;
-        this.#maxNames = maxNames;
+        this.#byText = new RecentlyUsed(maxNames, ({ id }) => this.#byId.delete(id));
     }
     of(text) {
-        const known = this.#byText.get(text);
-        const name = known ?? { id: ++this.#last, text, held: NONE };
-        if (known === undefined)
-            this.#byId.set(name.id, name);
-        else
-            this.#byText.delete(text);
+        const known = this.#byText.use(text);
+        if (known !== undefined)
+            return known;
+        const name = { id: ++this.#last, text, held: NONE, used: 0 };
+        this.#byId.set(name.id, name);
         this.#byText.set(text, name);
-        evictOldest(this.#byText, this.#maxNames, ({ id }) => this.#byId.delete(id));
         return name;
     }
     get(id) {
         return this.#byId.get(id);
     }
     holding() {
-        const holding = [...this.#byText.values()].filter(({ held }) => held.length > 0);
-        return holding.map(({ text }) => text).reverse();
+        const holding = this.#byText.latestFirst().filter(({ held }) => held.length > 0);
+        return holding.map(({ text }) => text);
     }
 }
 
@@ -3050,40 +2772,28 @@ class Grants {
             name.held = name.held.filter((one) => one !== state);
     }
     live(table, address, protocol, port, nowMs) {
-        const holdings = this.#addresses.get(addressKey(address))?.values() ?? [];
+        const holdings = this.#addresses.get(addressKey(address))?.leading() ?? [];
         const found = holdings.findLast((holding) => holding.table === table &&
             holding.expiresAtMs > nowMs &&
             has(holding.segment.pairs, protocol, port));
         return found && { name: this.nameOf(found.name), rule: found.segment.rule };
     }
     latestName(address, nowMs) {
-        const isForAll = ({ table }) => table !== 'runner' && table !== 'daemon';
-        return this.#live(address, nowMs, isForAll)[0];
+        const latest = this.#addresses.get(addressKey(address))?.latestForAll(nowMs);
+        return latest && this.nameOf(latest.name);
     }
     grantedNames() {
         return this.#names.holding();
-    }
-    #live(address, nowMs, wanted) {
-        const state = this.#addresses.get(addressKey(address));
-        const names = new Set();
-        for (const holding of state?.values().toReversed() ?? []) {
-            if (holding.table === 'denial' || holding.expiresAtMs <= nowMs || !wanted(holding))
-                continue;
-            const name = this.nameOf(holding.name);
-            if (name !== undefined)
-                names.add(name);
-        }
-        return [...names];
     }
 }
 function opens({ table }) {
     return table !== 'denial';
 }
 function isHeldBy(state, name) {
-    return state.values().some((holding) => holding.name === name && opens(holding));
+    return state.ofName(name).some(opens);
 }
 function letGo(state, name) {
-    const gone = state.values().filter((one) => one.name === name && opens(one));
+    const gone = state.ofName(name).filter(opens);
     for (const holding of gone)
         state.delete(holding);
     return gone.map((replaced) => ({ state, holding: undefined, replaced }));
@@ -3355,6 +3065,36 @@ function decodeResponse(bytes) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/dns/recent-replies.js
+const MAX_REPLIES = 1024;
+const MAX_QUESTION = 512;
+const MAX_REPLY = 1232;
+const ID_SIZE = 2;
+function keyOf(question, isRunner) {
+    const bytes = Reflect.apply(String.fromCharCode, null, question.subarray(ID_SIZE));
+    return isRunner ? `runner ${bytes}` : bytes;
+}
+class RecentReplies {
+    #replies = new Map();
+    get(question, isRunner, nowMs) {
+        if (question.length > MAX_QUESTION)
+            return undefined;
+        const recent = this.#replies.get(keyOf(question, isRunner));
+        if (recent === undefined || recent.untilMs <= nowMs || !recent.isLatest())
+            return undefined;
+        const reply = recent.reply.slice();
+        reply.set(question.subarray(0, ID_SIZE));
+        return reply;
+    }
+    keep(question, isRunner, recent) {
+        if (question.length > MAX_QUESTION || recent.reply.length > MAX_REPLY)
+            return;
+        if (this.#replies.size >= MAX_REPLIES)
+            this.#replies.clear();
+        this.#replies.set(keyOf(question, isRunner), recent);
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/dns/resolutions.js
 
 
@@ -3363,16 +3103,18 @@ const MAX_ADDRESSES = 65_536;
 const MAX_NAMES_OF_AN_ADDRESS = 8;
 const DAY_MS = 24 * 60 * 60 * 1000;
 class SeenNames extends OneOrMany {
+    used = 0;
     keyOf({ name }) {
         return name;
     }
 }
 class Resolutions {
-    #addresses = new Map();
-    #maxAddresses;
+    #addresses;
     #evicted = 0;
     constructor(maxAddresses = MAX_ADDRESSES) {
-        this.#maxAddresses = maxAddresses;
+        this.#addresses = new RecentlyUsed(maxAddresses, () => {
+            this.#evicted++;
+        });
     }
     get evicted() {
         return this.#evicted;
@@ -3383,19 +3125,15 @@ class Resolutions {
     note({ name, addresses, atMs, runnerOnly }) {
         for (const address of addresses) {
             const key = addressKey(address);
-            const known = this.#addresses.get(key);
+            const known = this.#addresses.use(key);
             const names = known ?? new SeenNames();
             names.set({ name, atMs: Math.floor(atMs), runnerOnly });
             const oldest = names.size > MAX_NAMES_OF_AN_ADDRESS ? names.oldest() : undefined;
             if (oldest !== undefined)
                 names.delete(oldest);
-            if (known !== undefined)
-                this.#addresses.delete(key);
-            this.#addresses.set(key, names);
+            if (known === undefined)
+                this.#addresses.set(key, names);
         }
-        evictOldest(this.#addresses, this.#maxAddresses, () => {
-            this.#evicted++;
-        });
     }
     namesFor(address, nowMs, forRunner = false) {
         const names = this.#addresses.get(addressKey(address))?.values() ?? [];
@@ -3404,8 +3142,11 @@ class Resolutions {
             .map(({ name }) => name)
             .reverse();
     }
+    isLatest(name, addresses) {
+        return addresses.every((one) => this.#addresses.get(addressKey(one))?.latest()?.name === name);
+    }
     sweep(nowMs) {
-        for (const [key, names] of this.#addresses) {
+        for (const [key, names] of this.#addresses.entries()) {
             for (const seen of names.values())
                 if (nowMs - seen.atMs > DAY_MS)
                     names.delete(seen);
@@ -3644,13 +3385,17 @@ function canaryGrant(name, nowMs, lifetimeMs) {
 const MAX_ENTRIES = 8192;
 const MAX_SECONDS = 24 * 60 * 60;
 const MAX_WEIGHT = 1024;
-function weightOf(response) {
+function heldResponse(response, receivedAtMs) {
+    const expiresAtMs = receivedAtMs + cacheSeconds(response) * 1000;
+    return { response, receivedAtMs, expiresAtMs };
+}
+function answer_cache_weightOf(response) {
     return response.answers.reduce((sum, { data }) => {
         return sum + 32 + (data.kind === 'raw' ? data.rdata.length : 16);
     }, 0);
 }
 function cacheSeconds(response) {
-    if (response.truncated || weightOf(response) > MAX_WEIGHT)
+    if (response.truncated || answer_cache_weightOf(response) > MAX_WEIGHT)
         return 0;
     const isNegative = response.answers.length === 0 || response.rcode === RCODE.NXDOMAIN;
     if (response.rcode !== RCODE.NOERROR && response.rcode !== RCODE.NXDOMAIN)
@@ -3660,33 +3405,25 @@ function cacheSeconds(response) {
     return response.answers.reduce((least, record) => Math.min(least, record.ttl), MAX_SECONDS);
 }
 class AnswerCache {
-    #entries = new Map();
-    #maxEntries;
+    #entries;
     constructor(maxEntries = MAX_ENTRIES) {
-        this.#maxEntries = maxEntries;
+        this.#entries = new RecentlyUsed(maxEntries);
     }
     get size() {
         return this.#entries.size;
     }
     get(name, type, nowMs) {
         const key = `${type} ${name}`;
-        const entry = this.#entries.get(key);
-        if (entry === undefined)
-            return undefined;
+        const entry = this.#entries.use(key);
+        if (entry === undefined || entry.expiresAtMs > nowMs)
+            return entry;
         this.#entries.delete(key);
-        if (entry.expiresAtMs <= nowMs)
-            return undefined;
-        this.#entries.set(key, entry);
-        return entry;
+        return undefined;
     }
     set(name, type, held) {
-        const seconds = cacheSeconds(held.response);
-        if (seconds === 0)
-            return;
-        const key = `${type} ${name}`;
-        this.#entries.delete(key);
-        this.#entries.set(key, { ...held, expiresAtMs: held.receivedAtMs + seconds * 1000 });
-        evictOldest(this.#entries, this.#maxEntries, () => undefined);
+        if (held.expiresAtMs > held.receivedAtMs) {
+            this.#entries.set(`${type} ${name}`, { ...held, used: 0 });
+        }
     }
 }
 
@@ -3729,7 +3466,7 @@ class Lookups {
     async #askAfresh(name, type, key) {
         try {
             const response = await this.#upstreams.ask(name, type);
-            const held = { response, receivedAtMs: this.#clock.nowMs() };
+            const held = heldResponse(response, this.#clock.nowMs());
             this.#cache.set(name, type, held);
             return held;
         }
@@ -3793,7 +3530,7 @@ function decideProof(name, nonce) {
     return name === `${nonce}.invalid`.toLowerCase() ? refuse('proof') : undefined;
 }
 function localAddresses(name, gate) {
-    if (name === 'localhost' || name_isBelow(name, 'localhost'))
+    if (name === 'localhost' || isBelow(name, 'localhost'))
         return [LOCALHOST_V4, LOCALHOST_V6];
     return gate.localNames.get(name);
 }
@@ -3806,7 +3543,7 @@ function refuse(reason, rule = 0) {
 function decideByPolicy(asked, gate) {
     const { opinion, isRunner, learned } = asked;
     const { name } = asked.question;
-    const isSynthetic = name_isBelow(name, SYNTHETIC_SUFFIX);
+    const isSynthetic = isBelow(name, SYNTHETIC_SUFFIX);
     if (isRunner && opinion.allow.some((item) => item.kind === 'runner')) {
         return { kind: 'answer', because: 'runner' };
     }
@@ -3819,7 +3556,7 @@ function decideByPolicy(asked, gate) {
         return { kind: 'answer', because: 'learned' };
     if (gate.defaultAllow)
         return { kind: 'answer', because: 'default' };
-    if (gate.searchDomains.some((suffix) => name_isBelow(name, suffix))) {
+    if (gate.searchDomains.some((suffix) => isBelow(name, suffix))) {
         return { kind: 'answer', because: 'search-domain' };
     }
     return isSynthetic ? { kind: 'nxdomain' } : refuse('not allowed');
@@ -3890,7 +3627,7 @@ const V6_REMOVED = [
     [[0xfe, 0x80], 10],
 ];
 const V4_AT = 12;
-const guard_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 const COMPATIBLE = Array(12).fill(0);
 const NAT64 = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 const NAT64_LOCAL = [0, 0x64, 0xff, 0x9b, 0, 1];
@@ -3936,7 +3673,7 @@ function carriedInLocalNat64(address) {
     return [at(6, 7, 9, 10), at(7, 9, 10, 11), at(9, 10, 11, 12), last];
 }
 function isMapped(address) {
-    return startsWith(address, guard_MAPPED);
+    return startsWith(address, MAPPED);
 }
 function isGuarded(address, own) {
     if (own(address))
@@ -4067,12 +3804,19 @@ function emptiedReason(question, finals) {
 
 const learned_MAX_NAMES = 16_384;
 const MAX_ORIGINS = 8;
+class Lessons extends RecentlyUsed {
+    used = 0;
+    constructor() {
+        super(MAX_ORIGINS);
+    }
+}
 class LearnedNames {
-    #names = new Map();
-    #maxNames;
+    #names;
     #forgotten = 0;
     constructor(maxNames = learned_MAX_NAMES) {
-        this.#maxNames = maxNames;
+        this.#names = new RecentlyUsed(maxNames, () => {
+            this.#forgotten++;
+        });
     }
     get forgotten() {
         return this.#forgotten;
@@ -4081,30 +3825,27 @@ class LearnedNames {
         return this.#names.size;
     }
     learn(lesson) {
-        const lessons = this.#names.get(lesson.name) ?? new Map();
+        const known = this.#names.use(lesson.name);
+        const lessons = known ?? new Lessons();
         const before = lessons.get(lesson.origin);
-        lessons.delete(lesson.origin);
         lessons.set(lesson.origin, {
             segments: lesson.segments,
             expiresAtMs: Math.max(lesson.expiresAtMs, before?.expiresAtMs ?? 0),
+            used: 0,
         });
-        evictOldest(lessons, MAX_ORIGINS, () => undefined);
-        this.#names.delete(lesson.name);
-        this.#names.set(lesson.name, lessons);
-        evictOldest(this.#names, this.#maxNames, () => {
-            this.#forgotten++;
-        });
+        if (known === undefined)
+            this.#names.set(lesson.name, lessons);
     }
     segmentsOf(name, denied, nowMs) {
         const lessons = this.#names.get(name);
         if (lessons === undefined)
             return [];
-        const live = [...lessons.values()].filter((lesson) => lesson.expiresAtMs > nowMs);
+        const live = lessons.latestFirst().filter((lesson) => lesson.expiresAtMs > nowMs);
         return withoutPairs(live.flatMap((lesson) => lesson.segments), denied);
     }
     sweep(nowMs) {
-        for (const [name, lessons] of this.#names) {
-            for (const [origin, lesson] of lessons) {
+        for (const [name, lessons] of this.#names.entries()) {
+            for (const [origin, lesson] of lessons.entries()) {
                 if (lesson.expiresAtMs <= nowMs)
                     lessons.delete(origin);
             }
@@ -4114,17 +3855,361 @@ class LearnedNames {
     }
 }
 
+// EXTERNAL MODULE: ./node_modules/tr46/index.js
+var tr46 = __nccwpck_require__(552);
+;// CONCATENATED MODULE: ./build/ts/core/policy/problem.js
+class problem_Fault extends Error {
+    at;
+    found;
+    expected;
+    constructor(at, found, expected) {
+        super(expected);
+        this.at = at;
+        this.found = found;
+        this.expected = expected;
+    }
+    moved(offset) {
+        return new problem_Fault(this.at + offset, this.found, this.expected);
+    }
+}
+function errorAt(place, found, expected) {
+    const what = found === '' ? 'found nothing' : `found ${JSON.stringify(found)}`;
+    const { source, line, column } = place;
+    return { source, line, column, found, expected, message: `${what}, expected ${expected}` };
+}
+function warningAt(place, found, message) {
+    const { source, line, column } = place;
+    return { source, line, column, found, expected: '', message };
+}
+function renderProblem(problem) {
+    const { source, line, column, message } = problem;
+    return `${source} line ${line} column ${column}: ${message}`;
+}
+function codePoints(text, units = text.length) {
+    return [...text.slice(0, units)].length;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/host-name.js
+
+
+const DOTS = /[.\u3002\uff0e\uff61]/u;
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/u;
+const NOT_STD3 = /[\u2260\u226e\u226f]/u;
+const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/u;
+const UTS46 = { checkJoiners: true, transitionalProcessing: false };
+const MAX_LABEL = 63;
+const host_name_MAX_NAME = 253;
+const MAX_LABELS = 127;
+const NAME_EXPECTED = (/* unused pure expression or super */ null && (`a name of at most ${host_name_MAX_NAME} characters`));
+const MAX_WRITTEN = 1000;
+const LABEL_EXPECTED = 'a label of 1 to 63 letters, digits, "-" and "_" that neither starts nor ends with "-"';
+const HABITS = (/* unused pure expression or super */ null && ([
+    [/^xn--/iu, '; what stands behind "xn--" is no valid name: write its own letters'],
+    [/^["']|["']$/u, '; an entry has no quotes'],
+    [/^-$/u, '; entries are lines, without "- "'],
+    [/\//u, '; an entry has no path'],
+    [/@/u, '; an entry has no user'],
+    [/;/u, '; ";" separates ports, a comma or a new line separates entries'],
+    [/^!/u, '; what is denied goes with the blocked'],
+]));
+function host_name_splitLabels(text) {
+    let at = 0;
+    const labels = text.split(DOTS).map((label) => {
+        const raw = { text: label, at };
+        at += label.length + 1;
+        return raw;
+    });
+    return labels.length > 1 && labels.at(-1)?.text === '' ? labels.slice(0, -1) : labels;
+}
+function isPlain(text) {
+    const label = text.toLowerCase();
+    return label.length <= MAX_LABEL && LABEL.test(label) && !label.startsWith('xn--');
+}
+function labelFault({ at, text }) {
+    const [, hint = ''] = HABITS.find(([habit]) => habit.test(text)) ?? [];
+    return new Fault(at, text, LABEL_EXPECTED + hint);
+}
+function host_name_canonicalLabel(raw) {
+    if (raw.text === '')
+        throw new Fault(raw.at, '', 'a label between the dots');
+    if (raw.text.length > MAX_WRITTEN)
+        throw labelFault(raw);
+    if (isPlain(raw.text))
+        return raw.text.toLowerCase();
+    const label = toASCII(raw.text, UTS46);
+    if (label === null || !LABEL.test(label) || NOT_STD3.test(toUnicode(raw.text, UTS46).domain)) {
+        throw labelFault(raw);
+    }
+    if (label.length > MAX_LABEL)
+        throw labelFault(raw);
+    return label;
+}
+function host_name_checkCount(labels, text) {
+    if (labels.length > MAX_LABELS)
+        throw new Fault(0, text, NAME_EXPECTED);
+}
+function host_name_checkWhole(labels, text) {
+    const name = labels.join('.');
+    if (name.length > host_name_MAX_NAME) {
+        throw new Fault(0, text, NAME_EXPECTED);
+    }
+    const literal = labels.filter((label) => !label.startsWith('*')).join('.');
+    if (literal !== '' && toASCII(literal, { ...UTS46, checkBidi: true }) === null) {
+        throw new Fault(0, text, 'a name that keeps to one writing direction (RFC 5893)');
+    }
+    if (NUMERIC.test(labels.at(-1) ?? '')) {
+        throw new Fault(0, text, 'a plain dotted-decimal IPv4 address, or a name that ends in no number');
+    }
+}
+function canonicalName(text) {
+    const raw = host_name_splitLabels(text);
+    host_name_checkCount(raw, text);
+    const labels = raw.map(host_name_canonicalLabel);
+    host_name_checkWhole(labels, text);
+    return labels.join('.');
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/host-pattern.js
+
+
+function isWildcard(label) {
+    return label === '*' || label === '**';
+}
+function patternLabel(raw, before) {
+    if (!isWildcard(raw.text)) {
+        if (raw.text.includes('*')) {
+            throw new Fault(raw.at, raw.text, 'a whole label, "*" or "**"; part of a label has no wildcard');
+        }
+        return canonicalLabel(raw);
+    }
+    if (raw.text === '**' && before?.text === '**') {
+        throw new Fault(raw.at, raw.text, 'one "**" only: it already stands for one or more labels');
+    }
+    return raw.text;
+}
+function parseHost(text) {
+    const exact = text.startsWith('=');
+    const host = exact ? text.slice(1) : text;
+    if (exact && host.includes('*')) {
+        throw new Fault(0, text, 'a name behind "=": a pattern is exact already');
+    }
+    if (host === '')
+        throw new Fault(exact ? 1 : 0, '', 'a name');
+    if (/^[.\u3002\uff0e\uff61]/u.test(host)) {
+        const rest = host.slice(1);
+        const hint = rest === '' ? 'a name' : `a name; for every name below it write "**.${rest}"`;
+        throw new Fault(0, text, hint);
+    }
+    const shift = text.length - host.length;
+    const raw = splitLabels(host).map((label) => ({ ...label, at: label.at + shift }));
+    checkCount(raw, text);
+    const labels = raw.map((label, index) => patternLabel(label, raw[index - 1]));
+    checkWhole(labels, text);
+    if (labels.some(isWildcard))
+        return { kind: 'pattern', labels };
+    return { kind: 'name', name: labels.join('.'), exact };
+}
+function matchesPattern(pattern, name) {
+    let reach = Array.from({ length: name.length + 1 }, (_, index) => index === 0);
+    for (const label of pattern) {
+        const next = Array(name.length + 1).fill(false);
+        for (let j = 1; j <= name.length; j++) {
+            const before = reach[j - 1] ?? false;
+            if (label === '**')
+                next[j] = before || (next[j - 1] ?? false);
+            else
+                next[j] = before && (label === '*' || label === name[j - 1]);
+        }
+        reach = next;
+    }
+    return reach[name.length] ?? false;
+}
+function printTarget(target) {
+    if (target.kind === 'prefix')
+        return target.text;
+    if (target.kind === 'pattern')
+        return target.labels.join('.');
+    return target.exact ? `=${target.name}` : target.name;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/decide-name.js
+
+
+const CLUSTER_SUFFIX = 'cluster.local';
+const decide_name_DOT = 0x2e;
+const indexes = new WeakMap();
+function patternsBySuffix(policy) {
+    const patterns = new Map();
+    for (const rule of policy.rules) {
+        if (rule.target.kind !== 'pattern')
+            continue;
+        const { labels } = rule.target;
+        const suffix = labels.slice(labels.findLastIndex(isWildcard) + 1).join('.');
+        const same = patterns.get(suffix);
+        if (same === undefined)
+            patterns.set(suffix, [rule]);
+        else
+            same.push(rule);
+    }
+    return patterns;
+}
+function indexOf(policy) {
+    const known = indexes.get(policy);
+    if (known !== undefined)
+        return known;
+    const names = new Map();
+    for (const rule of policy.rules) {
+        if (rule.target.kind !== 'name')
+            continue;
+        const same = names.get(rule.target.name);
+        if (same === undefined)
+            names.set(rule.target.name, [rule]);
+        else
+            same.push(rule);
+    }
+    const index = { names, patterns: patternsBySuffix(policy) };
+    indexes.set(policy, index);
+    return index;
+}
+function formsOf(name, searchDomains) {
+    const fits = (suffix) => decide_name_isBelow(name, suffix);
+    const [longest] = searchDomains.filter(fits).toSorted((a, b) => b.length - a.length);
+    const suffixes = longest === undefined ? [] : [longest];
+    if (fits(CLUSTER_SUFFIX)) {
+        const namespace = name.split('.').at(-4) ?? '';
+        const services = `svc.${CLUSTER_SUFFIX}`;
+        suffixes.push(...[CLUSTER_SUFFIX, services, `${namespace}.${services}`].filter(fits));
+    }
+    if (suffixes.length === 0)
+        return [name];
+    return [...new Set([name, ...suffixes.map((suffix) => name.slice(0, -suffix.length - 1))])];
+}
+function decide_name_isBelow(name, suffix) {
+    const dot = name.length - suffix.length - 1;
+    return dot > 0 && name.charCodeAt(dot) === decide_name_DOT && name.endsWith(suffix);
+}
+function nameRank(rule, form) {
+    const { target } = rule;
+    if (target.kind !== 'name')
+        return [];
+    const literals = target.name.split('.').length;
+    const kind = target.exact ? 4 : target.name === form ? 3 : 0;
+    return [literals, kind, 0, rule.action === 'deny' ? 1 : 0];
+}
+function patternRank(rule) {
+    if (rule.target.kind !== 'pattern')
+        return [];
+    const { labels } = rule.target;
+    const literals = labels.filter((label) => !isWildcard(label)).length;
+    return [literals, labels.includes('**') ? 1 : 2, labels.length, rule.action === 'deny' ? 1 : 0];
+}
+function rankOf({ rule, form }) {
+    return rule.target.kind === 'pattern' ? patternRank(rule) : nameRank(rule, form);
+}
+function addMatchesAt(found, index, form, start) {
+    const suffix = start === 0 ? form : form.slice(start);
+    for (const rule of index.names.get(suffix) ?? []) {
+        const isExact = rule.target.kind === 'name' && rule.target.exact;
+        if (start === 0 || !isExact)
+            found.push({ rule, form });
+    }
+    const patterns = index.patterns.get(suffix);
+    if (patterns === undefined)
+        return;
+    const labels = form.split('.');
+    for (const rule of patterns) {
+        const { target } = rule;
+        if (target.kind === 'pattern' && matchesPattern(target.labels, labels)) {
+            found.push({ rule, form });
+        }
+    }
+}
+function addMatches(found, policy, form) {
+    const index = indexOf(policy);
+    let start = 0;
+    do {
+        addMatchesAt(found, index, form, start);
+        start = form.indexOf('.', start) + 1;
+    } while (start > 0);
+    addMatchesAt(found, index, form, form.length);
+}
+function byText(a, b) {
+    if (a === b)
+        return 0;
+    return a < b ? -1 : 1;
+}
+function compareMatches(a, b) {
+    const rank = rankOf(b);
+    for (const [index, value] of rankOf(a).entries()) {
+        const difference = (rank[index] ?? 0) - value;
+        if (difference !== 0)
+            return difference;
+    }
+    const isPrivate = Number(b.rule.private) - Number(a.rule.private);
+    return isPrivate || byText(a.rule.text, b.rule.text) || a.rule.id - b.rule.id;
+}
+function decide_name_groupOf(rule) {
+    if (rule.runnerHost === true)
+        return 'runner';
+    return rule.autoAllowedType === undefined ? 'user' : 'auto';
+}
+function cellsOf(rules) {
+    const cells = [];
+    let open = everyPair();
+    for (const rule of rules) {
+        const own = pairsOf(rule.ports, rule.action);
+        const pairs = intersect(own, open);
+        if (isEmpty(pairs))
+            continue;
+        cells.push({ rule, pairs });
+        open = subtract(open, own);
+    }
+    return cells;
+}
+function pairsWith(cells, action) {
+    return cells
+        .filter((cell) => cell.rule.action === action)
+        .reduce((sum, cell) => union(sum, cell.pairs), emptyPairs());
+}
+function rulesMatching(policy, name) {
+    const matches = [];
+    for (const form of formsOf(name, policy.searchDomains))
+        addMatches(matches, policy, form);
+    const [first] = matches;
+    if (first === undefined || matches.length === 1)
+        return first === undefined ? [] : [first.rule];
+    return [...new Set(matches.sort(compareMatches).map(({ rule }) => rule))];
+}
+function cellsFor(matching, asker) {
+    return cellsOf(inGroups(matching, asker.runner));
+}
+function inGroups(matching, isRunner) {
+    const groups = isRunner ? ['runner', 'user', 'auto'] : ['user', 'auto'];
+    return groups.flatMap((group) => matching.filter((rule) => decide_name_groupOf(rule) === group));
+}
+function decideName(policy, name, asker) {
+    const rules = inGroups(rulesMatching(policy, name), asker.runner);
+    const cells = cellsOf(rules);
+    const allow = pairsWith(cells, 'allow');
+    const deny = pairsWith(cells, 'deny');
+    const byPair = (protocol, port) => {
+        const cell = cells.find(({ pairs }) => has(pairs, protocol, port));
+        return { verdict: cell?.rule.action ?? policy.default, rule: cell?.rule ?? null };
+    };
+    return { allow, deny, rest: subtract(everyPair(), union(allow, deny)), byPair, rules, cells };
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/dns/opinion.js
 
 
 
-function kindOf(rule) {
+function opinion_kindOf(rule) {
     if (rule.runnerHost === true)
         return 'runner';
     return rule.autoAllowedType === undefined ? 'user' : 'auto';
 }
 function toSegment({ rule, pairs }) {
-    return segment({ kind: kindOf(rule), pairs, rule: rule.id, private: rule.private });
+    return segment({ kind: opinion_kindOf(rule), pairs, rule: rule.id, private: rule.private });
 }
 function opinionOfRules(rules) {
     const everyone = cellsFor(rules, { runner: false });
@@ -4238,13 +4323,12 @@ class NameJudge {
         const { keeper, clock, onGranted } = this.#options;
         const { name } = known.question;
         const nowMs = clock.nowMs();
-        if (judged.grants.length > 0) {
-            await keeper.open({ name, grants: judged.grants, expiresAtMs: judged.expiresAtMs, nowMs });
-        }
+        const { grants, expiresAtMs } = judged;
+        const opens = grants.length > 0 && (await keeper.open({ name, grants, expiresAtMs, nowMs }));
         for (const lesson of judged.learned)
             this.learned.learn(lesson);
         this.noteAnswer(known, judged.addresses);
-        const granted = judged.grants.filter((item) => item.grants.length > 0);
+        const granted = opens ? grants.filter((item) => item.grants.length > 0) : [];
         if (granted.length > 0) {
             onGranted({ name, addresses: granted.map((item) => item.address), atMs: nowMs });
         }
@@ -4487,7 +4571,9 @@ class Upstreams {
 
 
 
+
 const MAX_AT_WORK = 2048;
+const ROOM_OF_RUNNER = 256;
 class SteeredDnsProxy {
     counters = zeroCounters();
     grants;
@@ -4497,6 +4583,7 @@ class SteeredDnsProxy {
     #upstreams;
     #lookups;
     #judge;
+    #recent = new RecentReplies();
     #atWork = 0;
     constructor(options) {
         const { clock, servers, upstream, onUpstreamDown: onDown } = options;
@@ -4508,12 +4595,21 @@ class SteeredDnsProxy {
         const { resolutions } = this;
         this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions });
     }
+    again(message, isRunner) {
+        const reply = this.#recent.get(message, isRunner, this.#options.clock.nowMs());
+        if (reply === undefined)
+            return undefined;
+        this.counters.queries++;
+        this.counters.cacheHits++;
+        this.counters.answered++;
+        return reply;
+    }
     async handle(message, client) {
         this.counters.queries++;
         const header = this.#header(message);
         if (header === undefined)
             return undefined;
-        if (this.#atWork >= MAX_AT_WORK) {
+        if (this.#atWork >= MAX_AT_WORK + (client.isRunner === true ? ROOM_OF_RUNNER : 0)) {
             this.counters.overloaded++;
             return encodeHeaderAnswer(header.id, header.flags, RCODE.SERVFAIL);
         }
@@ -4581,6 +4677,8 @@ class SteeredDnsProxy {
         }
         if (decision.kind === 'canary')
             return this.#answerCanary(work);
+        if (decision.kind === 'answer')
+            this.#options.onAnswered?.(work.known, work.client);
         const isProof = decision.kind === 'refuse' && decision.reason === 'proof';
         if (this.#options.mode() !== 'enforce' && !isProof)
             return this.#forward(work, decision);
@@ -4630,18 +4728,35 @@ class SteeredDnsProxy {
         const { known } = work;
         const { clock } = this.#options;
         const { name, type } = known.question;
-        const { response, receivedAtMs } = await this.#lookups.ask(name, type);
-        const age = Math.floor((clock.nowMs() - receivedAtMs) / 1000);
-        const judged = this.#judge.judge(known, response, age);
+        const held = await this.#lookups.ask(name, type);
+        const age = Math.floor((clock.nowMs() - held.receivedAtMs) / 1000);
+        const judged = this.#judge.judge(known, held.response, age);
         if (judged.kind === 'servfail') {
             this.counters.servfail++;
             return answer(work, RCODE.SERVFAIL);
         }
         await this.#judge.admit(known, judged);
+        this.counters.answered++;
+        const reply = answer(work, judged.rcode, judged.records, { age });
         if (judged.emptied !== undefined)
             await this.#blocked(work, judged.emptied, 0);
-        this.counters.answered++;
-        return answer(work, judged.rcode, judged.records, { age });
+        else
+            this.#keep(work, reply, held, judged);
+        return reply;
+    }
+    #keep(work, reply, held, judged) {
+        const { message, client, query } = work;
+        if (client.isRunner === undefined)
+            return;
+        const nowMs = this.#options.clock.nowMs();
+        const ageMs = (nowMs - held.receivedAtMs) % 1000;
+        const grantMs = wholeSecond(judged.expiresAtMs) - judged.expiresAtMs;
+        const leftMs = Math.min(1000 - ageMs, grantMs, held.expiresAtMs - nowMs);
+        if (leftMs <= 0)
+            return;
+        const { addresses } = judged;
+        const isLatest = () => this.resolutions.isLatest(query.question.name, addresses);
+        this.#recent.keep(message, client.isRunner, { reply, untilMs: nowMs + leftMs, isLatest });
     }
     async #forward(work, decision) {
         if (decision.kind === 'refuse')
@@ -4756,6 +4871,9 @@ function typeOf(event) {
         ? 'connection_blocked'
         : 'protocol_blocked';
 }
+function deciderName(by) {
+    return DECIDERS.get(by) ?? 'unknown';
+}
 function reasonOf(event) {
     if (event.by === DECIDED_BY.PROOF)
         return 'proof';
@@ -4822,78 +4940,42 @@ function attribute(event, knowledge) {
         ...(event.midStream ? MID_STREAM : NOTHING),
         count: event.count > 1 ? event.count : 0,
         reason: reasonOf(event) ?? '',
-        decided_by: DECIDERS.get(event.by) ?? 'unknown',
+        decided_by: deciderName(event.by),
         layer: LAYERS.get(event.layer) ?? 'unknown',
-    };
-}
-
-;// CONCATENATED MODULE: ./build/ts/daemon/dns-record.js
-
-
-
-const dns_record_MAX_NAME = 255;
-function dnsBlockedRecord(blocked, policy, timestamp) {
-    const { asker, client, name, type, rule, reason, wouldDeny } = blocked;
-    return {
-        timestamp,
-        event_type: 'dns_blocked',
-        src_ip: client.address,
-        dst_hostname: name.slice(0, dns_record_MAX_NAME),
-        protocol: client.proto.toUpperCase(),
-        process: asker?.comm ?? '',
-        pid: asker?.pid ?? 0,
-        matched_rule: policy.rules[rule - 1]?.text ?? '',
-        would_deny: wouldDeny,
-        blocked: !wouldDeny,
-        origin: asker === undefined ? 'unknown' : originName(asker.origin),
-        ...(asker === undefined ? {} : { uid: asker.uid }),
-        cgroup: asker?.cgroup ?? '',
-        ...(isExpectedName(policy, name) ? { expected: true } : {}),
-        query_type: typeName(type),
-        reason,
-        layer: 'dns',
     };
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/audit/coalesce.js
 
+
 const MAX_FLOWS = 16_384;
 const IDLE_MS = 300_000;
-function keyOf(event, record) {
+function coalesce_keyOf(event, record) {
     const { src_ip, dst_ip, blocked, would_deny } = record;
-    const { protocol, srcPort, dstPort, ethertype } = event;
-    return [protocol, src_ip, srcPort, dst_ip, dstPort, ethertype, blocked, would_deny].join(' ');
+    const { protocol, srcPort, dstPort, ethertype, pid, cgroup } = event;
+    const who = [pid, cgroup, blocked, would_deny];
+    return [protocol, src_ip, srcPort, dst_ip, dstPort, ethertype, ...who].join(' ');
 }
 class Coalescer {
-    #flows = new Map();
+    #flows = new RecentlyUsed(MAX_FLOWS, (seen) => this.#letGo(seen));
     #done = [];
     isFirst(event, record, nowMs) {
         const isPacket = event.layer === LAYER.EGRESS || event.layer === LAYER.TC;
         if (event.allowed || !isPacket)
             return true;
-        const key = keyOf(event, record);
-        const seen = this.#flows.get(key);
-        this.#flows.delete(key);
+        const key = coalesce_keyOf(event, record);
+        const seen = this.#flows.use(key);
         if (seen === undefined || nowMs - seen.lastMs > IDLE_MS) {
             if (seen !== undefined)
                 this.#letGo(seen);
-            this.#flows.set(key, { record, lastMs: nowMs, count: 0, last: record.timestamp });
-            this.#makeRoom();
+            const fresh = { record, lastMs: nowMs, count: 0, last: record.timestamp, used: 0 };
+            this.#flows.set(key, fresh);
             return true;
         }
         seen.lastMs = nowMs;
         seen.count += event.count;
         seen.last = record.timestamp;
-        this.#flows.set(key, seen);
         return false;
-    }
-    #makeRoom() {
-        for (const [key, oldest] of this.#flows) {
-            if (this.#flows.size <= MAX_FLOWS)
-                break;
-            this.#flows.delete(key);
-            this.#letGo(oldest);
-        }
     }
     #letGo({ record, count, last }) {
         if (count === 0)
@@ -4901,7 +4983,7 @@ class Coalescer {
         this.#done.push({ ...record, timestamp: last, count, mid_stream: true });
     }
     flush(nowMs) {
-        for (const [key, seen] of this.#flows) {
+        for (const [key, seen] of this.#flows.entries()) {
             this.#letGo(seen);
             seen.count = 0;
             if (nowMs - seen.lastMs > IDLE_MS)
@@ -4914,11 +4996,13 @@ class Coalescer {
 ;// CONCATENATED MODULE: ./build/ts/core/flow/blocked-event.js
 
 const AT = OFFSET.blocked_event;
+const NO_ADDRESS = new Uint8Array(16);
 function decodeBlockedEvent(bytes) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const version = view.getUint8(AT.ip_version);
     if (version !== 0 && version !== 4 && version !== 6)
         return undefined;
+    const address = (at) => (version === 6 ? bytes.slice(at, at + 16) : NO_ADDRESS);
     return {
         ipVersion: version === 6 ? 6 : 4,
         allowed: view.getUint8(AT.allowed),
@@ -4928,8 +5012,8 @@ function decodeBlockedEvent(bytes) {
         dstIp: view.getUint32(AT.dst_ip, true),
         srcPort: view.getUint16(AT.src_port, true),
         dstPort: view.getUint16(AT.dst_port, true),
-        srcIp6: bytes.slice(AT.src_ip6, AT.src_ip6 + 16),
-        dstIp6: bytes.slice(AT.dst_ip6, AT.dst_ip6 + 16),
+        srcIp6: address(AT.src_ip6),
+        dstIp6: address(AT.dst_ip6),
         timestamp: view.getBigUint64(AT.timestamp, true),
         pid: view.getUint32(AT.pid, true),
         pad2: view.getUint32(AT.pad2, true),
@@ -4946,17 +5030,13 @@ const ABI_VERSION = 1;
 const decode_NOT_IP = 255;
 const decode_TCP = 6;
 const decode_UDP = 17;
-function decodeEvents(bytes) {
-    const events = [];
-    let undecodable = bytes.length % SIZE.event === 0 ? 0 : 1;
-    for (let at = 0; at + SIZE.event <= bytes.length; at += SIZE.event) {
-        const event = decodeEvent(bytes.subarray(at, at + SIZE.event));
-        if (event === undefined)
-            undecodable++;
-        else
-            events.push(event);
+function* decodeEvents(bytes) {
+    let at = 0;
+    for (; at + SIZE.event <= bytes.length; at += SIZE.event) {
+        yield decodeEvent(bytes.subarray(at, at + SIZE.event));
     }
-    return { events, undecodable };
+    if (at < bytes.length)
+        yield undefined;
 }
 function decodeEvent(bytes) {
     const flow = decodeBlockedEvent(bytes);
@@ -5015,12 +5095,19 @@ class FlowPipeline {
         return this.#undecodable;
     }
     processBlockedEvents(bytes, resent) {
-        const { logger, knowledge, known, onEvent, onRefused, nowMs } = this.#options;
-        const { events, undecodable } = decodeEvents(bytes);
-        this.#undecodable += undecodable;
-        const records = [];
+        const { logger, onRefused } = this.#options;
         const refused = [];
-        for (const event of events) {
+        logger.logEvents(this.#records(bytes, resent, refused));
+        for (const [event, record] of refused)
+            onRefused(event, record);
+    }
+    *#records(bytes, resent, refused) {
+        const { knowledge, known, onEvent, nowMs } = this.#options;
+        for (const event of decodeEvents(bytes)) {
+            if (event === undefined) {
+                this.#undecodable++;
+                continue;
+            }
             onEvent(event);
             const record = attribute(event, knowledge);
             if (resent && known.has(recordKey(record)))
@@ -5028,11 +5115,8 @@ class FlowPipeline {
             if (!event.allowed)
                 refused.push([event, record]);
             if (this.#coalescer.isFirst(event, record, nowMs()))
-                records.push(record);
+                yield record;
         }
-        logger.logEvents(records);
-        for (const [event, record] of refused)
-            onRefused(event, record);
     }
     flush() {
         this.#options.logger.logEvents(this.#coalescer.flush(this.#options.nowMs()));
@@ -5049,6 +5133,188 @@ function gateSettings(session) {
     ]));
     const { searchDomains } = policy;
     return { defaultAllow: policy.default === 'allow', searchDomains, localNames, nonce };
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/in-cloud.js
+
+function inCloud(hello, cloud) {
+    const { session } = hello;
+    const { policy } = session;
+    const searchDomains = [...new Set([...policy.searchDomains, ...cloudSearchDomains(cloud)])];
+    return { ...hello, session: { ...session, policy: { ...policy, searchDomains } } };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/net/cidr.js
+
+const IPV4_BITS = 96;
+const cidr_MAPPED = parseAddress('::ffff:0.0.0.0') ?? new Uint8Array(16);
+function maskAddress(address, length) {
+    return address.map((byte, index) => {
+        const bits = Math.min(8, Math.max(0, length - index * 8));
+        return byte & (0xff << (8 - bits)) & 0xff;
+    });
+}
+function isPrefixOfMapped(prefix) {
+    return prefix.length < IPV4_BITS && matches(prefix, cidr_MAPPED);
+}
+function matches(prefix, address) {
+    const masked = maskAddress(address, prefix.length);
+    return masked.every((byte, index) => byte === prefix.address[index]);
+}
+function isIPv4Prefix(prefix) {
+    return prefix.length >= IPV4_BITS && isIPv4(prefix.address);
+}
+function contains(prefix, address) {
+    return matches(prefix, address) && isIPv4Prefix(prefix) === isIPv4(address);
+}
+function covers(outer, inner) {
+    return outer.length <= inner.length && contains(outer, inner.address);
+}
+function prefixOf(address) {
+    return { address, length: 128 };
+}
+function parsePrefixParts(addressText, lengthText) {
+    const address = parseAddress(addressText);
+    if (address === undefined)
+        return { kind: 'address' };
+    const dotted = !addressText.includes(':');
+    const limit = dotted ? 32 : 128;
+    if (!/^(0|[1-9]\d{0,2})$/.test(lengthText) || Number(lengthText) > limit) {
+        return { kind: 'length', limit };
+    }
+    const length = dotted ? IPV4_BITS + Number(lengthText) : Number(lengthText);
+    const masked = maskAddress(address, length);
+    if (masked.some((byte, index) => byte !== address[index])) {
+        const corrected = length >= IPV4_BITS && isIPv4(masked)
+            ? `${address_printAddress(masked)}/${length - IPV4_BITS}`
+            : `${address_printAddress(masked)}/${length}`;
+        return { kind: 'host-bits', corrected };
+    }
+    return { address, length };
+}
+function parsePrefix(text) {
+    const slash = text.indexOf('/');
+    if (slash < 0) {
+        const address = parseAddress(text);
+        return address && prefixOf(address);
+    }
+    const parsed = parsePrefixParts(text.slice(0, slash), text.slice(slash + 1));
+    return 'kind' in parsed ? undefined : parsed;
+}
+function printPrefix(prefix) {
+    const text = printAddress(prefix.address);
+    if (prefix.length === 128)
+        return text;
+    return `${text}/${isIPv4Prefix(prefix) ? prefix.length - IPV4_BITS : prefix.length}`;
+}
+function withoutMapped(prefix) {
+    if (!isPrefixOfMapped(prefix))
+        return [prefix];
+    const parts = [];
+    for (let bit = prefix.length; bit < IPV4_BITS; bit++) {
+        const address = maskAddress(cidr_MAPPED, bit + 1);
+        address[bit >> 3] = (address[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7));
+        parts.push({ address, length: bit + 1 });
+    }
+    return parts;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
+
+
+
+const decide_address_indexes = new WeakMap();
+function compareRules(a, b) {
+    const byLength = b.prefix.length - a.prefix.length;
+    const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
+    return byLength || byAction || a.rule.id - b.rule.id;
+}
+function decide_address_indexOf(policy) {
+    const known = decide_address_indexes.get(policy);
+    if (known !== undefined)
+        return known;
+    const all = policy.rules.flatMap((rule) => {
+        const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
+        return prefix === undefined ? [] : [{ rule, prefix }];
+    });
+    all.sort(compareRules);
+    const byLength = new Map();
+    for (const one of all) {
+        const { length, address } = one.prefix;
+        const same = byLength.get(length) ?? new Map();
+        const key = addressKey(address);
+        same.set(key, [...(same.get(key) ?? []), one]);
+        byLength.set(length, same);
+    }
+    const index = { all, byLength: [...byLength] };
+    decide_address_indexes.set(policy, index);
+    return index;
+}
+function addressRules(policy) {
+    return decide_address_indexOf(policy).all;
+}
+function rulesContaining(policy, address, group) {
+    const found = [];
+    for (const [length, prefixes] of decide_address_indexOf(policy).byLength) {
+        for (const one of prefixes.get(addressKey(maskAddress(address, length))) ?? []) {
+            const isOfGroup = (one.rule.autoAllowedType === undefined) === (group === 'user');
+            if (isOfGroup && contains(one.prefix, address))
+                found.push(one);
+        }
+    }
+    return found;
+}
+function decideAddress(policy, address, protocol, port, group = 'user') {
+    return rulesContaining(policy, address, group).find(({ rule }) => has(pairsOf(rule.ports, rule.action), protocol, port));
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/expected.js
+
+
+
+const asPolicies = new WeakMap();
+function expectedPolicy(policy) {
+    const known = asPolicies.get(policy);
+    if (known !== undefined)
+        return known;
+    const { searchDomains, expectedBlocks: rules } = policy;
+    const made = { default: 'allow', rules, searchDomains, expectedBlocks: [] };
+    asPolicies.set(policy, made);
+    return made;
+}
+function isExpectedName(policy, name) {
+    if (policy.expectedBlocks.length === 0)
+        return false;
+    return decideName(expectedPolicy(policy), name, { runner: false }).rules.length > 0;
+}
+function isExpectedFlow(policy, flow) {
+    if (policy.expectedBlocks.length === 0)
+        return false;
+    const expected = expectedPolicy(policy);
+    const { name, address, port } = flow;
+    const protocol = protocolOf(flow.protocol);
+    const ofName = name === undefined ? undefined : decideName(expected, name, { runner: false });
+    if (protocol !== undefined) {
+        if (ofName !== undefined && ofName.byPair(protocol, port).rule !== null)
+            return true;
+        return address !== undefined && decideAddress(expected, address, protocol, port) !== undefined;
+    }
+    if (ofName?.rules.some((rule) => rule.ports === null) === true)
+        return true;
+    const ofAddress = address === undefined ? [] : rulesContaining(expected, address, 'user');
+    return ofAddress.some(({ rule }) => rule.ports === null);
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/knowledge.js
+
+function knowledgeOf(policy, proxy, clockOffsetNs, nowMs) {
+    return {
+        clockOffsetNs,
+        ruleOf: (id) => policy.rules[id - 1],
+        nameOfGrant: (id) => proxy.grants.nameOf(id),
+        isExpected: (flow) => isExpectedFlow(policy, flow),
+        namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/audit/recent-blocks.js
@@ -5164,11 +5430,12 @@ function policyWrite(policy) {
     view.setBigUint64(at.flow_idle_ns, BigInt(policy.flowIdleMs) * 1000000n, true);
     return { map: WRITABLE_MAP.POLICY, op: 'update', key: new Uint8Array(4), value };
 }
-function platformWrite(cgroup) {
+function platformWrite({ id, isLeaseOnly }) {
     const key = new Uint8Array(SIZE.cgroup_key);
-    new DataView(key.buffer).setBigUint64(OFFSET.cgroup_key.id, cgroup, true);
+    new DataView(key.buffer).setBigUint64(OFFSET.cgroup_key.id, id, true);
     const value = new Uint8Array(SIZE.cgroup_value);
-    new DataView(value.buffer).setUint32(OFFSET.cgroup_value.scope, SCOPE.PLATFORM, true);
+    const scope = isLeaseOnly ? SCOPE.LEASE : SCOPE.PLATFORM;
+    new DataView(value.buffer).setUint32(OFFSET.cgroup_value.scope, scope, true);
     return { map: WRITABLE_MAP.CGROUPS, op: 'update', key, value };
 }
 function resolverWrite(address) {
@@ -5219,6 +5486,7 @@ const KERNEL = {
     scopeRunner: 1,
     scopeDaemon: 2,
     scopePlatform: 3,
+    scopeLease: 4,
     verdictDeny: 0,
     verdictAllow: 1,
     keySize: 28,
@@ -5294,10 +5562,9 @@ function scopesOf({ rule }) {
     if (rule.autoAllowedType === undefined) {
         return [{ scope: KERNEL.scopeEveryone, kind: KERNEL.kindUser }];
     }
-    return [KERNEL.scopeRunner, KERNEL.scopePlatform].map((scope) => ({
-        scope,
-        kind: KERNEL.kindAuto,
-    }));
+    const { scopeRunner, scopePlatform, scopeLease, kindAuto } = KERNEL;
+    const lease = rule.autoAllowedType === 'dhcp' ? [scopeLease] : [];
+    return [scopeRunner, scopePlatform, ...lease].map((scope) => ({ scope, kind: kindAuto }));
 }
 function entriesOf(address) {
     const { rule, prefix } = address;
@@ -5539,35 +5806,142 @@ class NotificationTracker {
     }
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/audit/traffic.js
+
+
+
+
+const LARGE_UPLOAD_BYTES = 100_000_000;
+const traffic_MAX_PROCESS = 16;
+const traffic_MAX_NAME = 255;
+const traffic_MAX_OTHER_NAMES = 7;
+function isOwn({ origin, by }) {
+    return by === DECIDED_BY.PROOF || (origin === ORIGIN.DAEMON && by === DECIDED_BY.DAEMON);
+}
+function namesOf(total, knowledge) {
+    const seen = knowledge.namesFor(total.dst, total.origin === ORIGIN.RUNNER);
+    const granted = total.name === 0
+        ? undefined
+        : (knowledge.nameOfGrant(total.name) ?? knowledge.nameInLog(address_printAddress(total.dst)));
+    const isGuess = total.name !== 0 || !total.allowed;
+    const name = granted ?? (isGuess ? seen[0] : undefined);
+    const others = seen.filter((one) => one !== name).slice(0, traffic_MAX_OTHER_NAMES);
+    return {
+        ...(name === undefined ? {} : { dst_hostname: name.slice(0, traffic_MAX_NAME) }),
+        ...(others.length === 0 ? {} : { dst_hostnames: others }),
+    };
+}
+function recordOf(total, knowledge, timestamp) {
+    const rule = total.rule === 0 ? undefined : knowledge.ruleOf(total.rule);
+    return {
+        timestamp,
+        event_type: 'traffic',
+        dst_ip: address_printAddress(total.dst),
+        ...namesOf(total, knowledge),
+        dst_port: total.port,
+        protocol: protocolName(total.protocol),
+        process: total.comm.slice(0, traffic_MAX_PROCESS),
+        matched_rule: rule?.text ?? '',
+        auto_allowed_type: rule?.autoAllowedType ?? '',
+        would_deny: !total.allowed,
+        blocked: false,
+        origin: originName(total.origin),
+        decided_by: deciderName(total.by),
+        bytes_out: total.bytes,
+    };
+}
+function trafficRecords(totals, knowledge, timestamp) {
+    return totals
+        .filter((total) => !isOwn(total))
+        .toSorted((one, other) => other.bytes - one.bytes)
+        .map((total) => recordOf(total, knowledge, timestamp));
+}
+function hostOf({ dst_hostname = '', dst_ip }) {
+    return dst_hostname === '' ? dst_ip : dst_hostname;
+}
+function isJobs(origin) {
+    return origin === 'job' || origin === 'container' || origin === 'unknown';
+}
+function largeUploads(records, timestamp, threshold = LARGE_UPLOAD_BYTES) {
+    const hosts = new Map();
+    for (const record of records) {
+        if (!isJobs(record.origin))
+            continue;
+        const host = hostOf(record);
+        const bytes_out = (hosts.get(host)?.bytes_out ?? 0) + record.bytes_out;
+        hosts.set(host, {
+            timestamp,
+            event_type: 'large_upload',
+            would_deny: false,
+            blocked: false,
+            dst_ip: record.dst_hostname === undefined ? record.dst_ip : '',
+            dst_hostname: record.dst_hostname ?? '',
+            reason: `the job has sent more than ${threshold / 1_000_000} MB to this host`,
+            bytes_out,
+        });
+    }
+    return [...hosts.values()].filter(({ bytes_out }) => bytes_out > threshold);
+}
+
 ;// CONCATENATED MODULE: ./build/ts/daemon/past.js
 
 
+
 const KEPT = 16_384;
-const NO_PAST = { known: new Set(), restarts: 0, clockOffsetNs: undefined };
-function readPast(read, logger) {
-    const known = new Set();
-    let restarts = 0;
-    let clockOffsetNs;
-    const take = (record) => {
-        logger.count(record);
-        if (record.event_type === 'session_started')
-            clockOffsetNs = BigInt(record.clock_offset_ns);
-        else if (record.event_type === 'daemon_restarted')
-            restarts++;
-        else if ('dst_ip' in record || 'pid' in record)
-            known.add(recordKey(record));
-        for (const oldest of known) {
-            if (known.size <= KEPT)
-                break;
-            known.delete(oldest);
+const NO_PAST = {
+    known: new Set(),
+    restarts: 0,
+    clockOffsetNs: undefined,
+    uploads: new Set(),
+    names: new Map(),
+};
+class Reading {
+    known = new Set();
+    uploads = new Set();
+    names = new Map();
+    restarts = 0;
+    clockOffsetNs;
+    take(record) {
+        switch (record.event_type) {
+            case 'session_started':
+                this.clockOffsetNs = BigInt(record.clock_offset_ns);
+                return;
+            case 'daemon_restarted':
+                this.restarts++;
+                return;
+            case 'large_upload':
+                this.uploads.add(hostOf(record));
+                return;
+            case 'traffic':
+            case 'dns_unusual':
+                return;
+            default:
+                if ('dst_ip' in record || 'pid' in record)
+                    this.#takeEvent(record);
         }
-    };
+    }
+    #takeEvent(record) {
+        const { event_type, dst_ip = '', dst_hostname } = record;
+        if (event_type === 'connection_allowed' && dst_hostname !== undefined) {
+            this.names.set(dst_ip, dst_hostname);
+            if (this.names.size >= 2 * KEPT)
+                this.names = new Map([...this.names].slice(-KEPT));
+        }
+        this.known.add(recordKey(record));
+        if (this.known.size >= 2 * KEPT)
+            this.known = new Set([...this.known].slice(-KEPT));
+    }
+}
+function readPast(read, logger) {
+    const reading = new Reading();
     read((line) => {
         const record = decodeRecord(line);
-        if (record !== undefined)
-            take(record);
+        if (record === undefined)
+            return;
+        logger.count(record);
+        reading.take(record);
     });
-    return { known, restarts, clockOffsetNs };
+    return reading;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/proof.js
@@ -5612,6 +5986,435 @@ function parseProofLine(line) {
         return { kind: 'passed' };
     const why = 'why' in value && typeof value.why === 'string' ? value.why : 'no reason given';
     return { kind: 'failed', why };
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/askers.js
+class Askers {
+    #options;
+    #asking = new Map();
+    constructor(options) {
+        this.#options = options;
+    }
+    of(client) {
+        const key = `${client.proto} ${client.port} ${client.address}`;
+        const asking = this.#asking.get(key);
+        if (asking !== undefined)
+            return asking;
+        const asked = this.#ask(key, client);
+        this.#asking.set(key, asked);
+        return asked;
+    }
+    async #ask(key, client) {
+        const { lookUp, clock } = this.#options;
+        await new Promise((resolve) => clock.soon(resolve));
+        this.#asking.delete(key);
+        return lookUp(client);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/audit/refused-names.js
+const TOLD_A_SECOND = 64;
+const NAMED_A_SECOND = 64;
+const TOLD_BY_ALL = 256;
+const NAMED_BY_ALL = 256;
+const TOLD_ALWAYS = 16;
+const MAX_ASKERS = 4096;
+const MAX_HELD = 8192;
+const SECOND_MS = 1000;
+function sourceOf({ src_ip: source = '' }) {
+    return source.startsWith('127.') ? '127' : source;
+}
+function askerOf(record) {
+    const { pid = 0, origin } = record;
+    if (pid === 0)
+        return `? ${sourceOf(record)}`;
+    return origin === 'container' ? `${pid} ${sourceOf(record)}` : `${pid}`;
+}
+function refused_names_kindOf(record) {
+    const { protocol, matched_rule: rule, would_deny, expected, reason } = record;
+    return [protocol, rule, would_deny, expected, reason].join('\0');
+}
+function refused_names_recordOf({ record, isNamed, count, last }) {
+    if (count === 1)
+        return record;
+    const { dst_hostname: _name, query_type: _type, ...nameless } = record;
+    return { ...(isNamed ? record : nameless), count, last_seen: last };
+}
+class RefusedNames {
+    #shares = new Map();
+    #held = new Map();
+    #sinceMs = Number.NEGATIVE_INFINITY;
+    #second = 0;
+    #told = 0;
+    #named = 0;
+    note(record, nowMs) {
+        const before = this.#beginSecond(nowMs);
+        const asker = askerOf(record);
+        const share = this.#shareOf(asker, nowMs);
+        if (this.#isTold(share))
+            return [...before, record];
+        this.#hold(record, asker, share);
+        return before;
+    }
+    take() {
+        const records = [...this.#held.values()].map(refused_names_recordOf);
+        this.#held.clear();
+        return records;
+    }
+    #beginSecond(nowMs) {
+        if (nowMs - this.#sinceMs < SECOND_MS)
+            return this.#held.size < MAX_HELD ? [] : this.take();
+        this.#sinceMs = nowMs;
+        this.#second++;
+        this.#told = 0;
+        this.#named = 0;
+        return this.take();
+    }
+    #shareOf(asker, nowMs) {
+        const second = this.#second;
+        const known = this.#shares.get(asker);
+        const share = known ?? { second, told: 0, named: 0, always: TOLD_ALWAYS, atMs: nowMs };
+        if (share.second !== second) {
+            share.always = Math.min(TOLD_ALWAYS, share.always + (nowMs - share.atMs) / SECOND_MS);
+            Object.assign(share, { second, told: 0, named: 0, atMs: nowMs });
+        }
+        this.#shares.delete(asker);
+        this.#shares.set(asker, share);
+        const [oldest] = this.#shares.size > MAX_ASKERS ? this.#shares.keys() : [];
+        if (oldest !== undefined)
+            this.#shares.delete(oldest);
+        return share;
+    }
+    #isTold(share) {
+        if (share.told >= TOLD_A_SECOND)
+            return false;
+        if (this.#told < TOLD_BY_ALL)
+            this.#told++;
+        else if (share.always >= 1)
+            share.always--;
+        else
+            return false;
+        share.told++;
+        return true;
+    }
+    #hold(record, asker, share) {
+        const kind = `${asker}\0${refused_names_kindOf(record)}`;
+        const named = `${kind}\0${record.query_type}\0${record.dst_hostname}`;
+        const isNamed = this.#held.has(named) || this.#takeName(share);
+        const key = isNamed ? named : kind;
+        const held = this.#held.get(key);
+        if (held === undefined) {
+            this.#held.set(key, { record, isNamed, count: 1, last: record.timestamp });
+        }
+        else {
+            held.count++;
+            held.last = record.timestamp;
+        }
+    }
+    #takeName(share) {
+        if (share.named >= NAMED_A_SECOND || this.#named >= NAMED_BY_ALL)
+            return false;
+        share.named++;
+        this.#named++;
+        return true;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/dns-record.js
+
+
+
+const dns_record_MAX_NAME = 255;
+function dnsBlockedRecord(blocked, policy, timestamp) {
+    const { asker, client, name, type, rule, reason, wouldDeny } = blocked;
+    return {
+        timestamp,
+        event_type: 'dns_blocked',
+        src_ip: client.address,
+        dst_hostname: name.slice(0, dns_record_MAX_NAME),
+        protocol: client.proto.toUpperCase(),
+        process: asker?.comm ?? '',
+        pid: asker?.pid ?? 0,
+        matched_rule: policy.rules[rule - 1]?.text ?? '',
+        would_deny: wouldDeny,
+        blocked: !wouldDeny,
+        origin: asker === undefined ? 'unknown' : originName(asker.origin),
+        ...(asker === undefined ? {} : { uid: asker.uid }),
+        cgroup: asker?.cgroup ?? '',
+        ...(isExpectedName(policy, name) ? { expected: true } : {}),
+        query_type: typeName(type),
+        reason,
+        layer: 'dns',
+    };
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/refused-questions.js
+
+
+class RefusedQuestions {
+    #options;
+    #names = new RefusedNames();
+    constructor(options) {
+        this.#options = options;
+    }
+    note(blocked) {
+        const { policy, logger, timestamp, nowMs } = this.#options;
+        const record = dnsBlockedRecord(blocked, policy, timestamp());
+        logger.logEvents(this.#names.note(record, nowMs()));
+    }
+    flush() {
+        this.#options.logger.logEvents(this.#names.take());
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/dns/label-shape.js
+const MIN_LENGTH = 10;
+const ALTERNATING = 0.25;
+const VOWELS = 0.25;
+const LONG_NUMBER = 16;
+const BITS_OF_DIGIT = Math.log2(10);
+const BITS_OF_HEX = 4;
+const BITS_OF_ALL = Math.log2(36);
+const label_shape_NONE = 0;
+const DIGIT = 1;
+const HEX = 2;
+const VOWEL_HEX = 3;
+const VOWEL = 4;
+const OTHER = 5;
+const label_shape_KINDS = Uint8Array.from({ length: 128 }, (_, code) => {
+    const character = String.fromCharCode(code);
+    if (/\d/u.test(character))
+        return DIGIT;
+    if (/[bcdf]/u.test(character))
+        return HEX;
+    if (/[ae]/u.test(character))
+        return VOWEL_HEX;
+    if (/[iouy]/u.test(character))
+        return VOWEL;
+    return /[a-z]/u.test(character) ? OTHER : label_shape_NONE;
+});
+const kinds = new Uint32Array(OTHER + 1);
+function countsOf(text) {
+    kinds.fill(0);
+    let changes = 0;
+    let before = label_shape_NONE;
+    for (let at = 0; at < text.length; at++) {
+        const kind = label_shape_KINDS[text.charCodeAt(at)] ?? label_shape_NONE;
+        kinds[kind] = (kinds[kind] ?? 0) + 1;
+        if (before !== kind && before * kind !== 0 && (before === DIGIT || kind === DIGIT))
+            changes++;
+        before = kind;
+    }
+    return { kinds, changes };
+}
+function bitsOf({ kinds: ofKind, changes }) {
+    const of = (kind) => ofKind[kind] ?? 0;
+    const digits = of(DIGIT);
+    const vowels = of(VOWEL_HEX) + of(VOWEL);
+    const beyondHex = of(VOWEL) + of(OTHER);
+    const letters = of(HEX) + of(VOWEL_HEX) + beyondHex;
+    const length = digits + letters;
+    const isData = changes >= length * ALTERNATING ||
+        (letters >= MIN_LENGTH && vowels <= letters * VOWELS) ||
+        (digits >= LONG_NUMBER && letters < digits);
+    if (length < MIN_LENGTH || !isData)
+        return 0;
+    if (letters === 0)
+        return length * BITS_OF_DIGIT;
+    return length * (beyondHex === 0 ? BITS_OF_HEX : BITS_OF_ALL);
+}
+function longestLabel(text) {
+    let longest = 0;
+    let start = 0;
+    for (let end = text.indexOf('.'); end >= 0; end = text.indexOf('.', start)) {
+        longest = Math.max(longest, end - start);
+        start = end + 1;
+    }
+    return Math.max(longest, text.length - start);
+}
+function shapeOf(text) {
+    return { longest: longestLabel(text), bits: bitsOf(countsOf(text)) };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/dns/unusual-names.js
+
+const MANY_NAMES = 400;
+const MUCH_DATA = 8192;
+const MAX_FINDINGS = 2;
+const NEXT_FINDING = 100;
+const MAX_PARENTS = 256;
+const FILTER = 1 << 14;
+function fixedEnd({ target }) {
+    if (target.kind === 'prefix')
+        return undefined;
+    if (target.kind === 'name')
+        return target.exact ? undefined : target.name;
+    return target.labels
+        .slice(target.labels.findLastIndex((label) => label.startsWith('*')) + 1)
+        .join('.');
+}
+function distinct(set) {
+    return Math.round(-FILTER * Math.log(1 - Math.min(set, FILTER - 1) / FILTER));
+}
+function bitsSetBy(names) {
+    return FILTER * (1 - Math.exp(-names / FILTER));
+}
+class NamesBelow {
+    #rules;
+    #seed;
+    #ends = new Map();
+    #parents = new Map();
+    constructor(policy, seed) {
+        this.#rules = policy.rules;
+        this.#seed = seed;
+    }
+    get told() {
+        return [...this.#parents.values()]
+            .filter(({ findings }) => findings > 0)
+            .reduce((sum, { set }) => sum + distinct(set), 0);
+    }
+    note(name, id) {
+        const end = this.#endOf(id);
+        if (end === undefined || name === end)
+            return undefined;
+        const parent = this.#parentOf(id);
+        if (parent === undefined || !this.#isNew(parent, name))
+            return undefined;
+        if (parent.findings >= MAX_FINDINGS)
+            return undefined;
+        const isBelow = end !== '' && name.endsWith(end);
+        const { longest, bits } = shapeOf(isBelow ? name.slice(0, -end.length - 1) : name);
+        parent.bits += bits;
+        parent.longest = Math.max(parent.longest, longest);
+        return this.#findingOf(parent, name);
+    }
+    #endOf(id) {
+        if (this.#ends.has(id))
+            return this.#ends.get(id);
+        const rule = this.#rules[id - 1];
+        const end = rule === undefined ? undefined : fixedEnd(rule);
+        this.#ends.set(id, end);
+        return end;
+    }
+    #parentOf(id) {
+        const known = this.#parents.get(id);
+        const rule = this.#rules[id - 1];
+        if (known !== undefined || rule === undefined)
+            return known;
+        if (this.#parents.size >= MAX_PARENTS)
+            return undefined;
+        const seen = new Uint8Array(FILTER / 8);
+        const parent = { rule, seen, set: 0, bits: 0, longest: 0, findings: 0 };
+        this.#parents.set(id, parent);
+        return parent;
+    }
+    #isNew(parent, name) {
+        let hash = this.#seed;
+        for (let at = 0; at < name.length; at++) {
+            hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+        }
+        hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+        const bit = (hash ^ (hash >>> 13)) & (FILTER - 1);
+        const byte = parent.seen[bit >> 3] ?? 0;
+        const mask = 1 << (bit & 7);
+        if ((byte & mask) !== 0)
+            return false;
+        parent.seen[bit >> 3] = byte | mask;
+        parent.set++;
+        return true;
+    }
+    #findingOf(parent, example) {
+        const { rule, set, bits, longest, findings } = parent;
+        const times = NEXT_FINDING ** findings;
+        if (set < bitsSetBy(MANY_NAMES * times) && bits < MUCH_DATA * times)
+            return undefined;
+        parent.findings++;
+        return {
+            rule,
+            names: distinct(set),
+            bytes: Math.round(bits / 8),
+            longestLabel: longest,
+            example,
+        };
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/unusual-questions.js
+
+const unusual_questions_MAX_NAME = 255;
+function unusual_questions_reasonOf({ rule, names, bytes, longestLabel, example }) {
+    const target = rule.target.kind === 'name' ? `=${rule.target.name}` : 'names';
+    const data = bytes === 0 ? '' : ` and may have carried ${bytes} bytes`;
+    return (`${names} names that ${rule.text} allows were asked for, as a tunnel would: their labels have ` +
+        `up to ${longestLabel} characters${data}; if nobody needs them, allow ${target} alone; ` +
+        `the last one was ${example.slice(0, unusual_questions_MAX_NAME)}`);
+}
+function dnsUnusual(found, asker, timestamp) {
+    const { rule, names, bytes, longestLabel, example } = found;
+    return {
+        timestamp,
+        event_type: 'dns_unusual',
+        ...(asker === undefined ? {} : { process: asker.comm, pid: asker.pid }),
+        matched_rule: rule.text,
+        would_deny: false,
+        blocked: false,
+        reason: unusual_questions_reasonOf(found),
+        names,
+        bytes,
+        longest_label: longestLabel,
+        example: example.slice(0, unusual_questions_MAX_NAME),
+    };
+}
+class UnusualQuestions {
+    #options;
+    #below;
+    constructor(options) {
+        this.#options = options;
+        this.#below = new NamesBelow(options.policy, options.seed);
+    }
+    get names() {
+        return this.#below.told;
+    }
+    note({ question, isRunner, opinion }, client) {
+        if (isRunner)
+            return;
+        const allowed = opinion.allow.find(({ kind }) => kind === 'user');
+        if (allowed === undefined)
+            return;
+        const found = this.#below.note(question.name, allowed.rule);
+        if (found !== undefined)
+            void this.#tell(found, client);
+    }
+    async #tell(found, client) {
+        const { logger, timestamp, asker } = this.#options;
+        const now = timestamp();
+        logger.logEvent(dnsUnusual(found, await asker(client), now));
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/questions.js
+
+
+
+class Questions {
+    #askers;
+    #refused;
+    #unusual;
+    constructor(options) {
+        const { policy, logger, timestamp, clock, seed } = options;
+        this.#askers = new Askers(options);
+        this.#refused = new RefusedQuestions({ policy, logger, timestamp, nowMs: clock.nowMs });
+        this.#unusual = new UnusualQuestions({ policy, logger, timestamp, asker: this.asker, seed });
+    }
+    asker = (client) => this.#askers.of(client);
+    blocked = (blocked) => this.#refused.note(blocked);
+    answered = (known, client) => this.#unusual.note(known, client);
+    get unusualNames() {
+        return this.#unusual.names;
+    }
+    flush() {
+        this.#refused.flush();
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/flow/open-flow.js
@@ -5924,6 +6727,74 @@ async function resumeSession(options) {
     await proxy.preresolve(literalNames(session.policy));
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/flow/traffic.js
+
+
+const KEY = OFFSET.traffic_key;
+const ROW = SIZE.traffic_key + SIZE.traffic_value;
+const STATUS = 4;
+function decodeTraffic(payload) {
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+    const count = Math.floor((payload.length - STATUS) / ROW);
+    const totals = Array.from({ length: count }, (_, index) => decodeTotal(payload.subarray(STATUS + index * ROW, STATUS + (index + 1) * ROW)));
+    return { status: view.getInt32(0, true), totals };
+}
+function decodeTotal(row) {
+    const view = new DataView(row.buffer, row.byteOffset, row.length);
+    return {
+        dst: row.slice(KEY.dst, KEY.dst + SIZE.address),
+        port: view.getUint16(KEY.port, true),
+        protocol: view.getUint8(KEY.proto),
+        rule: view.getUint32(KEY.rule, true),
+        name: view.getUint32(KEY.name, true),
+        origin: view.getUint8(KEY.origin),
+        by: view.getUint8(KEY.by),
+        allowed: view.getUint8(KEY.verdict) !== 0,
+        comm: decodeComm(row.subarray(KEY.comm, SIZE.traffic_key)),
+        bytes: Number(view.getBigUint64(SIZE.traffic_key + OFFSET.traffic_value.bytes, true)),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/traffic-watch.js
+
+
+class TrafficWatch {
+    #options;
+    #told;
+    #unvisited = 0;
+    #asking = false;
+    constructor(options) {
+        this.#options = options;
+        this.#told = new Set(options.told);
+    }
+    get unvisited() {
+        return this.#unvisited;
+    }
+    async look() {
+        if (this.#asking)
+            return;
+        this.#asking = true;
+        try {
+            await this.read();
+        }
+        finally {
+            this.#asking = false;
+        }
+    }
+    async read() {
+        const { loader, logger, knowledge, timestamp } = this.#options;
+        const { status, totals } = decodeTraffic(await loader.traffic());
+        if (status !== 0)
+            this.#unvisited++;
+        const records = trafficRecords(totals, knowledge, timestamp());
+        const large = largeUploads(records, timestamp()).filter((one) => !this.#told.has(hostOf(one)));
+        for (const one of large)
+            this.#told.add(hostOf(one));
+        logger.logEvents(large);
+        return records;
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/report/destination.js
 const destination_NONE = 'no single destination';
 function destinationText(host, address, port) {
@@ -5936,17 +6807,31 @@ function destinationText(host, address, port) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/report/sanitise.js
-function oneLine(text) {
-    return text
+
+const MAX_LINE = 4000;
+const DOUBLE_COLON = /(?<![\w:.%-])[0-9a-f:]*::[0-9a-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:%-]|\.\S)|:(?=:)/giu;
+function capped(text, most) {
+    if (text.length <= most)
+        return text;
+    const points = [...text];
+    return points.length <= most ? text : `${points.slice(0, most).join('')}…`;
+}
+function oneLine(text, most) {
+    const line = text
         .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
         .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu, '')
         .replaceAll('##[', '# #[');
+    return capped(line, most);
 }
-function sanitise(text) {
-    return oneLine(text).replace(/:(?=:)/gu, ': ');
+function sanitise(text, most = MAX_LINE) {
+    return oneLine(text, most).replace(DOUBLE_COLON, (found) => {
+        if (found === ':')
+            return ': ';
+        return parseAddress(found) === undefined ? found.replace(/:(?=:)/gu, ': ') : found;
+    });
 }
 function consoleLine(text) {
-    return oneLine(text).replace(/^\s*::/u, ': :');
+    return oneLine(text, MAX_LINE).replace(/^\s*::/u, ': :');
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/report/block-message.js
@@ -6002,22 +6887,29 @@ const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 ;// CONCATENATED MODULE: ./build/ts/edge/host/audit-file.js
 
 const PIECE = 256 * 1024;
+const encoder = new TextEncoder();
 class AuditFile {
     #fd;
+    #room = new Uint8Array(PIECE);
     #isTorn = false;
     constructor(fd) {
         this.#fd = fd;
     }
     append(lines) {
-        const bytes = new TextEncoder().encode(this.#isTorn ? `\n${lines}` : lines);
-        let at = 0;
+        let rest = this.#isTorn ? `\n${lines}` : lines;
+        let hasWritten = false;
         try {
-            while (at < bytes.length)
-                at += (0,external_node_fs_namespaceObject.writeSync)(this.#fd, bytes, at);
+            while (rest !== '') {
+                const { read, written } = encoder.encodeInto(rest, this.#room);
+                for (let at = 0; at < written; hasWritten = true) {
+                    at += (0,external_node_fs_namespaceObject.writeSync)(this.#fd, this.#room, at, written - at);
+                }
+                rest = rest.slice(read);
+            }
             this.#isTorn = false;
         }
         catch (error) {
-            this.#isTorn ||= at > 0;
+            this.#isTorn ||= hasWritten;
             throw error;
         }
     }
@@ -6061,24 +6953,44 @@ function withoutZone(text) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/host/dns-stream.js
+const LENGTH_SIZE = 2;
 class DnsStream {
-    #held = new Uint8Array(0);
+    #pieces = [];
+    #size = 0;
+    #needed = LENGTH_SIZE;
     take(bytes) {
-        const all = new Uint8Array(this.#held.length + bytes.length);
-        all.set(this.#held);
-        all.set(bytes, this.#held.length);
+        this.#pieces.push(bytes.slice());
+        this.#size += bytes.length;
+        if (this.#size < this.#needed)
+            return [];
+        const all = this.#joined();
         const messages = [];
         let at = 0;
-        while (at + 2 <= all.length) {
-            const size = ((all[at] ?? 0) << 8) | (all[at + 1] ?? 0);
-            if (at + 2 + size > all.length)
+        while (at + LENGTH_SIZE <= all.length) {
+            const end = at + LENGTH_SIZE + lengthAt(all, at);
+            if (end > all.length)
                 break;
-            messages.push(all.slice(at + 2, at + 2 + size));
-            at += 2 + size;
+            messages.push(all.slice(at + LENGTH_SIZE, end));
+            at = end;
         }
-        this.#held = all.slice(at);
+        const rest = all.slice(at);
+        this.#pieces = [rest];
+        this.#size = rest.length;
+        this.#needed = rest.length < LENGTH_SIZE ? LENGTH_SIZE : LENGTH_SIZE + lengthAt(rest, 0);
         return messages;
     }
+    #joined() {
+        const all = new Uint8Array(this.#size);
+        let at = 0;
+        for (const piece of this.#pieces) {
+            all.set(piece, at);
+            at += piece.length;
+        }
+        return all;
+    }
+}
+function lengthAt(bytes, at) {
+    return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 }
 function framed(message) {
     const frame = new Uint8Array(message.length + 2);
@@ -6107,6 +7019,11 @@ function serve(socket, options) {
     const stream = new DnsStream();
     const client = { address: withoutZone(address), port, proto: 'tcp' };
     let atWork = 0;
+    let isHeard = false;
+    const endWhenAnswered = () => {
+        if (isHeard && atWork === 0)
+            socket.end();
+    };
     const answerOne = async (message) => {
         atWork++;
         if (atWork >= dns_tcp_MAX_AT_WORK)
@@ -6121,6 +7038,7 @@ function serve(socket, options) {
             socket.destroy();
         else if (atWork < dns_tcp_MAX_AT_WORK)
             socket.resume();
+        endWhenAnswered();
     };
     let whole = setTimeout(() => socket.destroy(), MESSAGE_MS);
     socket.on('data', (bytes) => {
@@ -6130,11 +7048,15 @@ function serve(socket, options) {
             answerOne(message).catch(options.onError);
         }
     });
+    socket.on('end', () => {
+        isHeard = true;
+        endWhenAnswered();
+    });
     socket.on('close', () => clearTimeout(whole));
 }
 function adoptDnsTcp(options) {
     const clients = new Set();
-    const server = (0,external_node_net_namespaceObject.createServer)({ noDelay: true }, (socket) => {
+    const server = (0,external_node_net_namespaceObject.createServer)({ noDelay: true, allowHalfOpen: true }, (socket) => {
         clients.add(socket);
         socket.setTimeout(dns_tcp_IDLE_MS, () => socket.destroy());
         socket.on('error', () => undefined);
@@ -6167,16 +7089,20 @@ const external_node_dgram_namespaceObject = __WEBPACK_EXTERNAL_createRequire(imp
 function noLookup(address, _options, done) {
     done(null, address, (0,external_node_net_namespaceObject.isIPv6)(address) ? 6 : 4);
 }
+function ignore() { }
 function adoptDnsUdp(options) {
-    const { fd, runner: isRunner, handle, onError } = options;
+    const { fd, runner: isRunner, handle, again, onError } = options;
     const type = (0,external_node_net_namespaceObject.isIPv6)(options.address) ? 'udp6' : 'udp4';
     const socket = (0,external_node_dgram_namespaceObject.createSocket)({ type, lookup: noLookup });
     socket.on('message', (message, { address, port }) => {
-        const client = { address: withoutZone(address), port, proto: 'udp', isRunner };
         const send = (reply) => {
             if (reply !== undefined)
-                socket.send(reply, port, address, () => undefined);
+                socket.send(reply, port, address, ignore);
         };
+        const reply = again(message, isRunner);
+        if (reply !== undefined)
+            return send(reply);
+        const client = { address: withoutZone(address), port, proto: 'udp', isRunner };
         handle(message, client).then(send).catch(onError);
     });
     return new Promise((resolve, reject) => {
@@ -6234,6 +7160,7 @@ function chooseCgroup(input, hosted, mount) {
 
 const DMI = '/sys/class/dmi/id';
 const AGENTS = ['walinuxagent', 'systemd-networkd', 'cloud-init'];
+const LEASE_ONLY = ['NetworkManager', 'networking', 'dhcpcd'];
 function readSmall(path) {
     try {
         return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8').trim();
@@ -6252,14 +7179,16 @@ function readCloudFacts(provider, read = readSmall) {
 function platformCgroups(mount = cgroupMount()) {
     if (mount === undefined)
         return [];
-    return AGENTS.flatMap((name) => {
+    const found = (isLeaseOnly) => (name) => {
         try {
-            return [(0,external_node_fs_namespaceObject.statSync)(`${mount}/system.slice/${name}.service`, { bigint: true }).ino];
+            const { ino } = (0,external_node_fs_namespaceObject.statSync)(`${mount}/system.slice/${name}.service`, { bigint: true });
+            return [{ id: ino, isLeaseOnly }];
         }
         catch {
             return [];
         }
-    });
+    };
+    return [...AGENTS.flatMap(found(false)), ...LEASE_ONLY.flatMap(found(true))];
 }
 
 ;// CONCATENATED MODULE: external "node:crypto"
@@ -6558,6 +7487,7 @@ const FRAME = {
     COUNTERS: 7,
     NOTICE: 8,
     CLOSED: 9,
+    TRAFFIC: 10,
     APPLY: 32,
     FLIP: 33,
     EVENTS_WRITTEN: 34,
@@ -6571,6 +7501,7 @@ const FRAME = {
     PIN: 42,
     GREEN: 43,
     CLOSE_FLOWS: 44,
+    GET_TRAFFIC: 45,
 };
 class FrameError extends Error {
     constructor(message) {
@@ -6823,6 +7754,9 @@ class LoaderChannel {
     async counters() {
         return decodeCounters(await this.#ask(FRAME.GET_COUNTERS, loader_channel_NO_BYTES));
     }
+    traffic() {
+        return this.#ask(FRAME.GET_TRAFFIC, loader_channel_NO_BYTES);
+    }
     proveTc() {
         return this.#askAck('the proof of the wall', FRAME.PROVE_TC, loader_channel_NO_BYTES);
     }
@@ -6844,6 +7778,8 @@ class LoaderChannel {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon.js
+
+
 
 
 
@@ -6903,7 +7839,10 @@ const channel = new LoaderChannel(LOADER_FD, {
     onNotice: (notice) => {
         served?.logger.logEvent(tamper(served.timestamp(), noticeText(notice)));
     },
-    onEnd: () => process.exit(1),
+    onEnd: () => {
+        served?.questions.flush();
+        process.exit(1);
+    },
 });
 function noticeText(notice) {
     if (typeof notice === 'object' && notice !== null && 'what' in notice)
@@ -6921,7 +7860,7 @@ function fail(error) {
     });
     setImmediate(() => process.exit(1));
 }
-async function askerOf(client) {
+async function daemon_askerOf(client) {
     const address = parseAddress(client.address);
     if (address === undefined)
         return undefined;
@@ -6930,9 +7869,10 @@ async function askerOf(client) {
 }
 async function listen(hello, proxy) {
     const handle = (message, client) => proxy.handle(message, client);
+    const again = (message, isRunner) => proxy.again(message, isRunner);
     await Promise.all(hello.sockets.map((socket) => {
         const adopt = socket.proto === 'tcp' ? adoptDnsTcp : adoptDnsUdp;
-        return adopt({ ...socket, handle, onError: fail });
+        return adopt({ ...socket, handle, again, onError: fail });
     }));
 }
 function readLog(hello, logger) {
@@ -6942,7 +7882,7 @@ function readLog(hello, logger) {
 }
 function buildProxy({ session }, parts) {
     const { policy } = session;
-    const { logger, timestamp } = parts;
+    const { logger, questions, timestamp } = parts;
     return createDnsProxy({
         policy,
         gate: gateSettings(session),
@@ -6954,13 +7894,25 @@ function buildProxy({ session }, parts) {
         grantSink: channel,
         clock: { nowMs: nowMs, after: after, soon: soon },
         own: parts.isOwn,
-        asker: askerOf,
-        onBlocked: (blocked) => logger.logEvent(dnsBlockedRecord(blocked, policy, timestamp())),
+        asker: questions.asker,
+        onBlocked: questions.blocked,
+        onAnswered: questions.answered,
         onGranted: ({ addresses }) => served?.lateAllow.granted(addresses),
         onUpstreamDown: ({ servers, why }) => {
             const names = servers.map(({ address, port }) => `${address} port ${port}`);
             logger.logEvent(dnsUpstreamDown(timestamp(), names, why));
         },
+    });
+}
+function buildQuestions(policy, logger, timestamp) {
+    const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+    return new Questions({
+        policy,
+        logger,
+        timestamp,
+        clock: { nowMs: nowMs, soon: soon },
+        lookUp: daemon_askerOf,
+        seed,
     });
 }
 function buildNotifications({ notifyUrl: url, mode, job }, proxy) {
@@ -6981,20 +7933,22 @@ function buildLateAllow({ policy, times }, proxy, logger) {
         clock: { nowMs: nowMs, after: after },
     });
 }
-function inCloud(hello, cloud) {
-    const { session } = hello;
-    const { policy } = session;
-    const searchDomains = [...new Set([...policy.searchDomains, ...cloudSearchDomains(cloud)])];
-    return { ...hello, session: { ...session, policy: { ...policy, searchDomains } } };
+function buildTraffic(parts) {
+    const { past, ...rest } = parts;
+    const nameInLog = (address) => past.names.get(address);
+    const knowledge = { ...parts.knowledge, nameInLog };
+    return new TrafficWatch({ ...rest, knowledge, loader: channel, told: past.uploads });
 }
-function knowledgeOf({ policy }, proxy, clockOffsetNs) {
-    return {
-        clockOffsetNs,
-        ruleOf: (id) => policy.rules[id - 1],
-        nameOfGrant: (id) => proxy.grants.nameOf(id),
-        isExpected: (flow) => isExpectedFlow(policy, flow),
-        namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
-    };
+function keepTime(parts) {
+    every(HEARTBEAT_MS, () => {
+        channel.heartbeat();
+        parts.questions.flush();
+    });
+    every(SWEEP_MS, () => {
+        parts.proxy.sweep();
+        parts.pipeline.flush();
+        parts.traffic.look().catch(fail);
+    });
 }
 async function run(received) {
     const cloud = cloudOf(readCloudFacts(CLOUD_PROVIDER));
@@ -7007,8 +7961,10 @@ async function run(received) {
     const ownKeys = new Set(hello.own.map(addressKey));
     const isOwn = (address) => ownKeys.has(addressKey(address));
     let mode = 'noting';
+    const questions = buildQuestions(session.policy, logger, timestamp);
     const proxy = buildProxy(hello, {
         logger,
+        questions,
         timestamp,
         isOwn,
         mode: () => mode,
@@ -7017,9 +7973,10 @@ async function run(received) {
     const notifications = buildNotifications(session, proxy);
     const lateAllow = buildLateAllow(session, proxy, logger);
     const proof = new ProofEvents();
+    const knowledge = knowledgeOf(session.policy, proxy, clockOffsetNs, nowMs);
     const pipeline = new FlowPipeline({
         logger,
-        knowledge: knowledgeOf(session, proxy, clockOffsetNs),
+        knowledge,
         known: past.known,
         onEvent: (event) => proof.note(event),
         onRefused: (event, record) => {
@@ -7028,12 +7985,10 @@ async function run(received) {
         },
         nowMs: nowMs,
     });
-    served = { hello, logger, pipeline, proxy, lateAllow, notifications, timestamp };
-    every(HEARTBEAT_MS, () => channel.heartbeat());
-    every(SWEEP_MS, () => {
-        proxy.sweep();
-        pipeline.flush();
-    });
+    const traffic = buildTraffic({ logger, knowledge, past, timestamp });
+    const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
+    served = { hello, logger, ...parts, timestamp };
+    keepTime(parts);
     const options = {
         session,
         own: hello.own,

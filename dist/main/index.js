@@ -39374,111 +39374,6 @@ function mayStart(findings) {
     return errors.length > 0 ? { kind: 'no', errors } : { kind: 'yes' };
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/net/pair-set.js
-const NO_PORTS = { kind: 'some', ports: [] };
-const ALL_PORTS = { kind: 'allBut', ports: [] };
-const LAST_PORT = 65535;
-function emptyPairs() {
-    return { tcp: NO_PORTS, udp: NO_PORTS, icmp: false };
-}
-function everyPort() {
-    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: false };
-}
-function everyPair() {
-    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: true };
-}
-function some(ports) {
-    return { kind: 'some', ports: [...new Set(ports)].sort((a, b) => a - b) };
-}
-function allBut(ports) {
-    return { kind: 'allBut', ports: [...new Set(ports)].sort((a, b) => a - b) };
-}
-function complement(set) {
-    return { kind: set.kind === 'some' ? 'allBut' : 'some', ports: set.ports };
-}
-function hasPort(set, port) {
-    return set.ports.includes(port) === (set.kind === 'some');
-}
-function intersectPorts(a, b) {
-    if (a.kind === 'some')
-        return some(a.ports.filter((port) => hasPort(b, port)));
-    if (b.kind === 'some')
-        return some(b.ports.filter((port) => hasPort(a, port)));
-    return allBut([...a.ports, ...b.ports]);
-}
-function unionPorts(a, b) {
-    return complement(intersectPorts(complement(a), complement(b)));
-}
-function union(a, b) {
-    return {
-        tcp: unionPorts(a.tcp, b.tcp),
-        udp: unionPorts(a.udp, b.udp),
-        icmp: a.icmp || b.icmp,
-    };
-}
-function intersect(a, b) {
-    return {
-        tcp: intersectPorts(a.tcp, b.tcp),
-        udp: intersectPorts(a.udp, b.udp),
-        icmp: a.icmp && b.icmp,
-    };
-}
-function subtract(a, b) {
-    return intersect(a, { tcp: complement(b.tcp), udp: complement(b.udp), icmp: !b.icmp });
-}
-function isEmptyPorts(set) {
-    return set.kind === 'some' ? set.ports.length === 0 : set.ports.length === LAST_PORT;
-}
-function isEmpty(set) {
-    return isEmptyPorts(set.tcp) && isEmptyPorts(set.udp) && !set.icmp;
-}
-function pair_set_has(set, protocol, port) {
-    return protocol === 'icmp' ? set.icmp : hasPort(set[protocol], port);
-}
-function pair_set_pairsOf(ports, action) {
-    if (ports === null)
-        return action === 'deny' ? everyPair() : everyPort();
-    const of = (protocol) => ports.filter((item) => item.protocol === protocol || item.protocol === 'both');
-    const portsOf = (protocol) => some(of(protocol)
-        .map((item) => item.port)
-        .filter((port) => port > 0));
-    return {
-        tcp: portsOf('tcp'),
-        udp: portsOf('udp'),
-        icmp: ports.some((item) => item.protocol === 'icmp'),
-    };
-}
-function rangesOf(set) {
-    const ranges = [];
-    for (const protocol of ['tcp', 'udp']) {
-        for (const [from, to] of runs(set[protocol]))
-            ranges.push({ protocol, from, to });
-    }
-    if (set.icmp)
-        ranges.push({ protocol: 'icmp', from: 0, to: 0 });
-    return ranges;
-}
-function runs(set) {
-    const found = [];
-    if (set.kind === 'allBut') {
-        let from = 1;
-        for (const port of [...set.ports, LAST_PORT + 1]) {
-            if (port > from)
-                found.push([from, port - 1]);
-            from = port + 1;
-        }
-        return found;
-    }
-    for (const port of set.ports) {
-        const last = found.at(-1);
-        if (last !== undefined && last[1] === port - 1)
-            last[1] = port;
-        else
-            found.push([port, port]);
-    }
-    return found;
-}
-
 // EXTERNAL MODULE: ./node_modules/tr46/index.js
 var tr46 = __nccwpck_require__(1552);
 ;// CONCATENATED MODULE: ./build/ts/core/policy/problem.js
@@ -39523,7 +39418,19 @@ const NUMERIC = /^(?:\d+|0x[0-9a-f]*)$/u;
 const UTS46 = { checkJoiners: true, transitionalProcessing: false };
 const MAX_LABEL = 63;
 const MAX_NAME = 253;
+const MAX_LABELS = 127;
+const NAME_EXPECTED = `a name of at most ${MAX_NAME} characters`;
+const MAX_WRITTEN = 1000;
 const LABEL_EXPECTED = 'a label of 1 to 63 letters, digits, "-" and "_" that neither starts nor ends with "-"';
+const HABITS = [
+    [/^xn--/iu, '; what stands behind "xn--" is no valid name: write its own letters'],
+    [/^["']|["']$/u, '; an entry has no quotes'],
+    [/^-$/u, '; entries are lines, without "- "'],
+    [/\//u, '; an entry has no path'],
+    [/@/u, '; an entry has no user'],
+    [/;/u, '; ";" separates ports, a comma or a new line separates entries'],
+    [/^!/u, '; what is denied goes with the blocked'],
+];
 function splitLabels(text) {
     let at = 0;
     const labels = text.split(DOTS).map((label) => {
@@ -39533,21 +39440,37 @@ function splitLabels(text) {
     });
     return labels.length > 1 && labels.at(-1)?.text === '' ? labels.slice(0, -1) : labels;
 }
+function isPlain(text) {
+    const label = text.toLowerCase();
+    return label.length <= MAX_LABEL && LABEL.test(label) && !label.startsWith('xn--');
+}
+function labelFault({ at, text }) {
+    const [, hint = ''] = HABITS.find(([habit]) => habit.test(text)) ?? [];
+    return new Fault(at, text, LABEL_EXPECTED + hint);
+}
 function canonicalLabel(raw) {
     if (raw.text === '')
         throw new Fault(raw.at, '', 'a label between the dots');
+    if (raw.text.length > MAX_WRITTEN)
+        throw labelFault(raw);
+    if (isPlain(raw.text))
+        return raw.text.toLowerCase();
     const label = (0,tr46.toASCII)(raw.text, UTS46);
     if (label === null || !LABEL.test(label) || NOT_STD3.test((0,tr46.toUnicode)(raw.text, UTS46).domain)) {
-        throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
+        throw labelFault(raw);
     }
     if (label.length > MAX_LABEL)
-        throw new Fault(raw.at, raw.text, LABEL_EXPECTED);
+        throw labelFault(raw);
     return label;
+}
+function checkCount(labels, text) {
+    if (labels.length > MAX_LABELS)
+        throw new Fault(0, text, NAME_EXPECTED);
 }
 function checkWhole(labels, text) {
     const name = labels.join('.');
     if (name.length > MAX_NAME) {
-        throw new Fault(0, text, `a name of at most ${MAX_NAME} characters`);
+        throw new Fault(0, text, NAME_EXPECTED);
     }
     const literal = labels.filter((label) => !label.startsWith('*')).join('.');
     if (literal !== '' && (0,tr46.toASCII)(literal, { ...UTS46, checkBidi: true }) === null) {
@@ -39558,7 +39481,9 @@ function checkWhole(labels, text) {
     }
 }
 function canonicalName(text) {
-    const labels = splitLabels(text).map(canonicalLabel);
+    const raw = splitLabels(text);
+    checkCount(raw, text);
+    const labels = raw.map(canonicalLabel);
     checkWhole(labels, text);
     return labels.join('.');
 }
@@ -39596,6 +39521,7 @@ function parseHost(text) {
     }
     const shift = text.length - host.length;
     const raw = splitLabels(host).map((label) => ({ ...label, at: label.at + shift }));
+    checkCount(raw, text);
     const labels = raw.map((label, index) => patternLabel(label, raw[index - 1]));
     checkWhole(labels, text);
     if (labels.some(isWildcard))
@@ -39632,7 +39558,7 @@ function parsePort(text) {
     if (text === '')
         throw new Fault(0, '', PORT_EXPECTED);
     if (/^\d+-\d+$/u.test(text)) {
-        throw new Fault(0, text, 'single ports: ranges are not known, list them with ";"');
+        throw new Fault(0, text, 'single ports: ranges are not known, list each port');
     }
     if (!/^[1-9]\d{0,4}$/u.test(text) || Number(text) > 65_535) {
         const service = /^[a-z][a-z0-9-]*$/iu.test(text) ? '; service names are not known' : '';
@@ -39755,7 +39681,7 @@ function printAddress(address) {
         return print(groups);
     return `${print(groups.slice(0, start))}::${print(groups.slice(start + length))}`;
 }
-function address_addressKey(address) {
+function addressKey(address) {
     const pair = (at) => ((address[at] ?? 0) << 8) | (address[at + 1] ?? 0);
     return String.fromCharCode(pair(0), pair(2), pair(4), pair(6), pair(8), pair(10), pair(12), pair(14));
 }
@@ -39774,7 +39700,7 @@ function address_sameAddress(one, other) {
 
 const IPV4_BITS = 96;
 const MAPPED = address_parseAddress('::ffff:0.0.0.0') ?? new Uint8Array(16);
-function cidr_maskAddress(address, length) {
+function maskAddress(address, length) {
     return address.map((byte, index) => {
         const bits = Math.min(8, Math.max(0, length - index * 8));
         return byte & (0xff << (8 - bits)) & 0xff;
@@ -39784,7 +39710,7 @@ function isPrefixOfMapped(prefix) {
     return prefix.length < IPV4_BITS && matches(prefix, MAPPED);
 }
 function matches(prefix, address) {
-    const masked = cidr_maskAddress(address, prefix.length);
+    const masked = maskAddress(address, prefix.length);
     return masked.every((byte, index) => byte === prefix.address[index]);
 }
 function isIPv4Prefix(prefix) {
@@ -39809,7 +39735,7 @@ function parsePrefixParts(addressText, lengthText) {
         return { kind: 'length', limit };
     }
     const length = dotted ? IPV4_BITS + Number(lengthText) : Number(lengthText);
-    const masked = cidr_maskAddress(address, length);
+    const masked = maskAddress(address, length);
     if (masked.some((byte, index) => byte !== address[index])) {
         const corrected = length >= IPV4_BITS && address_isIPv4(masked)
             ? `${printAddress(masked)}/${length - IPV4_BITS}`
@@ -39818,7 +39744,7 @@ function parsePrefixParts(addressText, lengthText) {
     }
     return { address, length };
 }
-function cidr_parsePrefix(text) {
+function parsePrefix(text) {
     const slash = text.indexOf('/');
     if (slash < 0) {
         const address = address_parseAddress(text);
@@ -39838,7 +39764,7 @@ function withoutMapped(prefix) {
         return [prefix];
     const parts = [];
     for (let bit = prefix.length; bit < IPV4_BITS; bit++) {
-        const address = cidr_maskAddress(MAPPED, bit + 1);
+        const address = maskAddress(MAPPED, bit + 1);
         address[bit >> 3] = (address[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7));
         parts.push({ address, length: bit + 1 });
     }
@@ -39884,10 +39810,11 @@ function addressFault(text, at = 0) {
     const zone = text.indexOf('%');
     if (zone >= 0)
         return new Fault(at + zone, text.slice(zone), 'an address without a zone id');
-    const kind = text.includes(':')
-        ? 'an IPv6 address (RFC 4291)'
-        : 'a plain dotted-decimal IPv4 address';
-    return new Fault(at, text, kind);
+    if (text.includes(':'))
+        return new Fault(at, text, 'an IPv6 address (RFC 4291)');
+    const isPort = /^\d{1,5}$/u.test(text);
+    const hint = isPort ? '; a further port of an entry stands behind ";"' : '';
+    return new Fault(at, text, `a plain dotted-decimal IPv4 address${hint}`);
 }
 function parseCidr(text, slash) {
     const head = text.slice(0, slash);
@@ -40001,6 +39928,8 @@ function checkTarget(target, text, kind) {
             throw new Fault(0, text, 'an address or a CIDR; names go with the hosts');
         return checkBroad(target, text, kind);
     }
+    if (kind.takes === 'names')
+        throw new Fault(0, text, 'a host; an address that steps reach goes in allowed-cidrs');
     const notes = [];
     if (kind.takes === 'hosts') {
         const message = `${printTarget(target)} is an address: taken as an address rule, better placed with the CIDRs`;
@@ -40037,19 +39966,23 @@ function parseUnspaced(text, kind) {
         throw error instanceof Fault ? error.moved(portsAt) : error;
     }
 }
+const BLANK_HINTS = {
+    ports: 'ports stand right behind the colon; separate two entries with a comma or a new line',
+    entries: 'separate two entries with a comma or a new line',
+};
 function parseEntry(text, kind) {
     const blank = text.search(/\s/u);
     if (blank < 0)
         return parseUnspaced(text, kind);
     const head = text.slice(0, blank);
     try {
-        parseUnspaced(head, kind);
+        parseUnspaced(head.replace(/:$/u, ''), kind);
     }
     catch (error) {
         if (error instanceof Fault && error.at < blank)
             throw error;
     }
-    throw new Fault(blank, text.slice(blank), 'no blank inside an entry: separate two entries with a comma or a new line');
+    throw new Fault(blank, text.slice(blank), `no blank inside an entry: ${BLANK_HINTS[head.endsWith(':') ? 'ports' : 'entries']}`);
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/parse-list.js
@@ -40062,14 +39995,13 @@ function splitList(text) {
     for (const [index, whole] of lines.entries()) {
         const hash = whole.indexOf('#');
         const line = hash < 0 ? whole : whole.slice(0, hash);
-        let at = 0;
+        let column = 1;
         for (const piece of line.split(',')) {
-            const start = at + (piece.length - piece.trimStart().length);
-            at += piece.length + 1;
             const entry = piece.trim();
-            if (entry === '')
-                continue;
-            items.push({ text: entry, line: index + 1, column: codePoints(line, start) + 1 });
+            const blanks = piece.length - piece.trimStart().length;
+            if (entry !== '')
+                items.push({ text: entry, line: index + 1, column: column + blanks });
+            column += codePoints(piece) + 1;
         }
     }
     return items;
@@ -40178,7 +40110,7 @@ function hostList(text, input, defaults, label) {
     if (trimmed === '') {
         return { items: constantRules(defaults, label).map(onHttps), errors: [], warnings: [] };
     }
-    const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'hosts' });
+    const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'names' });
     return { ...parsed, items: parsed.items.map((draft) => onHttps(labelled(draft, label))) };
 }
 function parseUrl(text) {
@@ -40195,13 +40127,12 @@ function portOf(url) {
 }
 function serviceUrlRule({ name, url: text }, server) {
     const url = parseUrl(text);
-    const isAddress = url !== undefined && /^[\d.]+$|:/u.test(url.hostname);
-    if (url === undefined)
+    if (url === undefined || /^[\d.]+$|:/u.test(url.hostname))
         return undefined;
     const suffixes = server === '' ? [SERVICE_SUFFIX] : [SERVICE_SUFFIX, server];
     if (!suffixes.some((suffix) => isAtOrBelow(url.hostname, suffix)))
         return undefined;
-    const entry = `${isAddress ? '' : '='}${url.hostname}:${portOf(url)}/tcp`;
+    const entry = `=${url.hostname}:${portOf(url)}/tcp`;
     return constantRules([entry], { type: 'github_service', reason: name })[0];
 }
 function serviceUrlRules(inputs) {
@@ -40214,7 +40145,7 @@ function serviceUrlRules(inputs) {
         if (rule !== undefined)
             items.push({ ...rule, where });
         else {
-            const message = `${service.url} is left out of the auto-allowed hosts: it is not GitHub's, an earlier step could have set it. Allow its host yourself if you need it`;
+            const message = `${service.url} is left out of the auto-allowed hosts: it is no name of GitHub's, an earlier step could have set it. Allow its host yourself if you need it`;
             warnings.push(warningAt(where, service.url, message));
         }
     }
@@ -40249,6 +40180,65 @@ function autoAllowedRules(inputs) {
         errors: [...github.errors, ...azure.errors],
         warnings: [...github.warnings, ...azure.warnings, ...urls.warnings],
     };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/contradictions.js
+
+function pairKeys({ port, protocol }) {
+    if (protocol === 'icmp')
+        return ['icmp'];
+    const protocols = protocol === 'both' ? ['tcp', 'udp'] : [protocol];
+    return protocols.map((one) => `${one} ${port}`);
+}
+function note(covered, rule) {
+    if (rule.ports === null) {
+        covered.all ??= rule;
+        return;
+    }
+    for (const item of rule.ports) {
+        if (item.protocol === 'icmp')
+            covered.icmp ??= rule;
+        else
+            covered.port ??= rule;
+        for (const key of pairKeys(item)) {
+            if (!covered.byPair.has(key))
+                covered.byPair.set(key, rule);
+        }
+    }
+}
+function overlapping(rule, other) {
+    if (rule.ports === null) {
+        const icmp = rule.action === 'deny' ? other.icmp : undefined;
+        return other.all ?? other.port ?? icmp;
+    }
+    for (const item of rule.ports) {
+        const isCovered = item.protocol !== 'icmp' || rule.action === 'allow';
+        const all = isCovered ? other.all : undefined;
+        const found = all ?? pairKeys(item).flatMap((key) => other.byPair.get(key) ?? [])[0];
+        if (found !== undefined)
+            return found;
+    }
+    return undefined;
+}
+function contradictions(rules) {
+    const byTarget = new Map();
+    const empty = () => ({
+        all: undefined,
+        port: undefined,
+        icmp: undefined,
+        byPair: new Map(),
+    });
+    return rules.flatMap((rule) => {
+        const known = byTarget.get(rule.text) ?? { allow: empty(), deny: empty() };
+        byTarget.set(rule.text, known);
+        const other = overlapping(rule, known[rule.action === 'allow' ? 'deny' : 'allow']);
+        note(known[rule.action], rule);
+        if (other === undefined)
+            return [];
+        const { source, line, column } = other.where;
+        const message = `${rule.text} is allowed and denied on the same port (see ${source} line ${line} column ${column}): the deny wins`;
+        return [warningAt(rule.where, rule.text, message)];
+    });
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/lockdown.js
@@ -40327,7 +40317,9 @@ function distance(from, to) {
 function found(node) {
     if (node.kind === 'scalar')
         return node.text === '' ? 'null' : node.text;
-    return node.kind === 'map' ? '{…}' : '[…]';
+    if (node.kind === 'map')
+        return node.entries.length === 0 ? '{}' : '{…}';
+    return node.items.length === 0 ? '[]' : '[…]';
 }
 function keysExpected(key, known, others) {
     const meant = Object.hasOwn(others, key) ? others[key] : nearest(key, known);
@@ -40478,7 +40470,16 @@ function readPorts(reader, entry, shape) {
 
 
 const RULE_KEYS = ['host', 'cidr', 'ports', 'action', 'private', 'steps', 'reason'];
-const OTHER_KEYS = { type: 'host or cidr', value: 'host or cidr' };
+const OTHER_KEYS = {
+    type: 'host or cidr',
+    value: 'host or cidr',
+    hostname: 'host',
+    domain: 'host',
+    name: 'host',
+    ip: 'cidr',
+    address: 'cidr',
+    protocol: 'ports: [{ port: 443, protocol: tcp }]',
+};
 function parseBareTarget(text, kind) {
     const blank = text.search(/\s/u);
     if (blank >= 0)
@@ -40513,6 +40514,13 @@ function checkPlainKeys(reader, keys) {
         reader.fail(steps.keyStart, 'steps', 'no rules per step: they are not supported yet');
     }
 }
+function warnPrivate(reader, keys, action) {
+    const at = keys.get('private');
+    if (at === undefined || (keys.has('host') && action === 'allow'))
+        return;
+    const message = 'private changes nothing here: it speaks of the answers of a host that is allowed';
+    reader.warn(at.keyStart, 'private', message);
+}
 function warnPort53(reader, target, ports, at) {
     const has53 = ports?.some((item) => item.port === 53) === true;
     if (has53 && target.kind !== 'prefix')
@@ -40532,6 +40540,8 @@ function parseRuleNode(reader, node, allowBroad) {
     const reasonEntry = keys.get('reason');
     const reason = reasonEntry && reader.string(reasonEntry.value, 'a text');
     const isPrivate = reader.boolean(keys.get('private')) ?? false;
+    if (isPrivate)
+        warnPrivate(reader, keys, action);
     if (read === undefined)
         return undefined;
     warnPort53(reader, read.target, ports, portsEntry?.value ?? node);
@@ -40698,6 +40708,14 @@ const parse_policy_OTHER_KEYS = {
     defaultAction: 'default',
     searchDomains: 'search-domains',
     sudoLockdown: 'sudo-lockdown',
+    allow: 'rules',
+    deny: 'rules',
+    'allowed-hosts': 'rules',
+    'blocked-hosts': 'rules',
+    'allowed-cidrs': 'rules',
+    'blocked-cidrs': 'rules',
+    'default-action': 'default',
+    mode: 'the input mode',
 };
 const EXPECTED_BLOCKS = { action: 'deny', takes: 'any', allowBroad: true };
 const EMPTY = {
@@ -40715,7 +40733,7 @@ function readVersion(reader, root, entry) {
     }
     const node = entry.value;
     if (node.kind !== 'scalar' || node.value !== 1)
-        reader.wrong(node, '1');
+        reader.wrong(node, 'the number 1');
 }
 function readRules(reader, entry, allowBroad) {
     const nodes = (entry && reader.list(entry.value, 'rules')) ?? [];
@@ -40762,6 +40780,111 @@ function parsePolicyFile(document) {
         lockdown: readLockdown(reader, keys.get('sudo-lockdown'), 'allow-commands'),
     };
     return { file, errors: inOrder(reader.errors), warnings: inOrder(reader.warnings) };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/net/pair-set.js
+const NO_PORTS = { kind: 'some', ports: [] };
+const ALL_PORTS = { kind: 'allBut', ports: [] };
+const LAST_PORT = 65535;
+function emptyPairs() {
+    return { tcp: NO_PORTS, udp: NO_PORTS, icmp: false };
+}
+function everyPort() {
+    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: false };
+}
+function everyPair() {
+    return { tcp: ALL_PORTS, udp: ALL_PORTS, icmp: true };
+}
+function some(ports) {
+    return { kind: 'some', ports: [...new Set(ports)].sort((a, b) => a - b) };
+}
+function allBut(ports) {
+    return { kind: 'allBut', ports: [...new Set(ports)].sort((a, b) => a - b) };
+}
+function complement(set) {
+    return { kind: set.kind === 'some' ? 'allBut' : 'some', ports: set.ports };
+}
+function hasPort(set, port) {
+    return set.ports.includes(port) === (set.kind === 'some');
+}
+function intersectPorts(a, b) {
+    if (a.kind === 'some')
+        return some(a.ports.filter((port) => hasPort(b, port)));
+    if (b.kind === 'some')
+        return some(b.ports.filter((port) => hasPort(a, port)));
+    return allBut([...a.ports, ...b.ports]);
+}
+function unionPorts(a, b) {
+    return complement(intersectPorts(complement(a), complement(b)));
+}
+function union(a, b) {
+    return {
+        tcp: unionPorts(a.tcp, b.tcp),
+        udp: unionPorts(a.udp, b.udp),
+        icmp: a.icmp || b.icmp,
+    };
+}
+function intersect(a, b) {
+    return {
+        tcp: intersectPorts(a.tcp, b.tcp),
+        udp: intersectPorts(a.udp, b.udp),
+        icmp: a.icmp && b.icmp,
+    };
+}
+function subtract(a, b) {
+    return intersect(a, { tcp: complement(b.tcp), udp: complement(b.udp), icmp: !b.icmp });
+}
+function isEmptyPorts(set) {
+    return set.kind === 'some' ? set.ports.length === 0 : set.ports.length === LAST_PORT;
+}
+function isEmpty(set) {
+    return isEmptyPorts(set.tcp) && isEmptyPorts(set.udp) && !set.icmp;
+}
+function pair_set_has(set, protocol, port) {
+    return protocol === 'icmp' ? set.icmp : hasPort(set[protocol], port);
+}
+function pair_set_pairsOf(ports, action) {
+    if (ports === null)
+        return action === 'deny' ? everyPair() : everyPort();
+    const of = (protocol) => ports.filter((item) => item.protocol === protocol || item.protocol === 'both');
+    const portsOf = (protocol) => some(of(protocol)
+        .map((item) => item.port)
+        .filter((port) => port > 0));
+    return {
+        tcp: portsOf('tcp'),
+        udp: portsOf('udp'),
+        icmp: ports.some((item) => item.protocol === 'icmp'),
+    };
+}
+function rangesOf(set) {
+    const ranges = [];
+    for (const protocol of ['tcp', 'udp']) {
+        for (const [from, to] of runs(set[protocol]))
+            ranges.push({ protocol, from, to });
+    }
+    if (set.icmp)
+        ranges.push({ protocol: 'icmp', from: 0, to: 0 });
+    return ranges;
+}
+function runs(set) {
+    const found = [];
+    if (set.kind === 'allBut') {
+        let from = 1;
+        for (const port of [...set.ports, LAST_PORT + 1]) {
+            if (port > from)
+                found.push([from, port - 1]);
+            from = port + 1;
+        }
+        return found;
+    }
+    for (const port of set.ports) {
+        const last = found.at(-1);
+        if (last !== undefined && last[1] === port - 1)
+            last[1] = port;
+        else
+            found.push([port, port]);
+    }
+    return found;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/public-resolvers.js
@@ -40822,7 +40945,7 @@ function resolverOpenedBy(rule) {
     const { target } = rule;
     if (target.kind === 'prefix') {
         const address = address_parseAddress(target.text);
-        const prefix = address === undefined ? cidr_parsePrefix(target.text) : prefixOf(address);
+        const prefix = address === undefined ? parsePrefix(target.text) : prefixOf(address);
         return ADDRESSES.find((text) => {
             const one = address_parseAddress(text);
             return prefix !== undefined && one !== undefined && cidr_contains(prefix, one);
@@ -40835,7 +40958,8 @@ function publicResolverWarnings(rules) {
         const resolver = resolverOpenedBy(rule);
         if (resolver === undefined)
             return [];
-        const message = `${rule.text} opens ${resolver}, which answers DNS over HTTPS: any name can be asked there, and data sent in it, unseen by this policy. Leave it out, or allow the hosts behind it by name`;
+        const what = rule.text === resolver ? resolver : `${rule.text} opens ${resolver}, which`;
+        const message = `${what} answers DNS over HTTPS: any name can be asked there, and data sent in it, unseen by this policy. Leave it out, or allow the hosts behind it by name`;
         return [warningAt(rule.where, rule.text, message)];
     });
 }
@@ -40872,33 +40996,23 @@ function parseInputs(inputs) {
 function numbered(drafts) {
     return drafts.map((draft, index) => ({ id: index + 1, ...draft }));
 }
-function overlap(one, other) {
-    const pairs = intersect(pair_set_pairsOf(one.ports, one.action), pair_set_pairsOf(other.ports, other.action));
-    return one.action !== other.action && !isEmpty(pairs);
-}
-function contradictions(rules) {
-    const byText = new Map();
-    const found = [];
-    for (const rule of rules) {
-        const same = byText.get(rule.text) ?? [];
-        const other = same.find((earlier) => overlap(earlier, rule));
-        if (other !== undefined) {
-            const { source, line, column } = other.where;
-            const message = `${rule.text} is allowed and denied on the same port (see ${source} line ${line} column ${column}): the deny wins`;
-            found.push(warningAt(rule.where, rule.text, message));
-        }
-        byText.set(rule.text, [...same, rule]);
-    }
-    return found;
-}
+const COMMANDS = 'input sudo-allow-commands';
 function parseCommands(text) {
-    const source = 'input sudo-allow-commands';
-    const read = splitList(text).map((item) => readAt(item.text, placesIn(source, item), parseLockdownCommand));
+    const read = splitList(text).map((item) => readAt(item.text, placesIn(COMMANDS, item), parseLockdownCommand));
     return {
         items: read.flatMap(({ value }) => value?.path ?? []),
         errors: read.flatMap(({ errors }) => errors),
         warnings: read.flatMap(({ warnings }) => warnings),
     };
+}
+function uselessCommands(commands, isLockedDown) {
+    const [first] = isLockedDown ? [] : commands;
+    if (first === undefined)
+        return [];
+    const message = 'sudo-allow-commands changes nothing without sudo-lockdown: true';
+    return [
+        warningAt({ source: COMMANDS, line: first.line, column: first.column }, first.text, message),
+    ];
 }
 function buildPolicy(inputs, document, environment) {
     const lists = parseInputs(inputs);
@@ -40908,11 +41022,13 @@ function buildPolicy(inputs, document, environment) {
     const parsed = document === undefined ? NO_FILE : parsePolicyFile(document);
     const auto = autoAllowedRules({ ...inputs, ...environment });
     const all = [...lists, suffixes, expected, commands, auto, parsed];
+    const isLockedDown = inputs.sudoLockdown || parsed.file.lockdown.enabled;
     const user = [...lists.flatMap((list) => list.items), ...parsed.file.rules];
     const warnings = [
         ...all.flatMap((part) => part.warnings),
         ...contradictions(user),
         ...publicResolverWarnings(user),
+        ...uselessCommands(splitList(inputs.sudoAllowCommands), isLockedDown),
     ];
     const errors = all.flatMap((part) => part.errors);
     if (errors.length > 0)
@@ -40928,11 +41044,79 @@ function buildPolicy(inputs, document, environment) {
     return {
         policy,
         lockdown: {
-            enabled: inputs.sudoLockdown || lockdown.enabled,
+            enabled: isLockedDown,
             commands: [...new Set([...commands.items, ...lockdown.commands])],
         },
         warnings,
     };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
+
+
+
+const indexes = new WeakMap();
+function compareRules(a, b) {
+    const byLength = b.prefix.length - a.prefix.length;
+    const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
+    return byLength || byAction || a.rule.id - b.rule.id;
+}
+function indexOf(policy) {
+    const known = indexes.get(policy);
+    if (known !== undefined)
+        return known;
+    const all = policy.rules.flatMap((rule) => {
+        const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
+        return prefix === undefined ? [] : [{ rule, prefix }];
+    });
+    all.sort(compareRules);
+    const byLength = new Map();
+    for (const one of all) {
+        const { length, address } = one.prefix;
+        const same = byLength.get(length) ?? new Map();
+        const key = addressKey(address);
+        same.set(key, [...(same.get(key) ?? []), one]);
+        byLength.set(length, same);
+    }
+    const index = { all, byLength: [...byLength] };
+    indexes.set(policy, index);
+    return index;
+}
+function decide_address_addressRules(policy) {
+    return indexOf(policy).all;
+}
+function decide_address_rulesContaining(policy, address, group) {
+    const found = [];
+    for (const [length, prefixes] of indexOf(policy).byLength) {
+        for (const one of prefixes.get(addressKey(maskAddress(address, length))) ?? []) {
+            const isOfGroup = (one.rule.autoAllowedType === undefined) === (group === 'user');
+            if (isOfGroup && cidr_contains(one.prefix, address))
+                found.push(one);
+        }
+    }
+    return found;
+}
+function decide_address_decideAddress(policy, address, protocol, port, group = 'user') {
+    return decide_address_rulesContaining(policy, address, group).find(({ rule }) => pair_set_has(pair_set_pairsOf(rule.ports, rule.action), protocol, port));
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/policy/denied-upstreams.js
+
+
+
+function deniedUpstreamWarnings(policy, upstreams) {
+    const warned = new Map();
+    for (const { address: text, port } of upstreams) {
+        const address = address_parseAddress(text);
+        for (const protocol of ['udp', 'tcp']) {
+            const found = address && decide_address_decideAddress(policy, address, protocol, port)?.rule;
+            if (found?.action !== 'deny')
+                continue;
+            const message = `${found.text} denies the upstream resolver ${text}: the proxy goes on asking it, nobody else may. To ask another one set dns-upstream`;
+            warned.set(`${found.id} ${text}`, warningAt(found.where, found.text, message));
+        }
+    }
+    return [...warned.values()];
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/policy/notify-url.js
@@ -40959,6 +41143,7 @@ const SPEC_TIMES = {
 };
 
 ;// CONCATENATED MODULE: ./build/ts/action/prepare-session.js
+
 
 
 
@@ -40998,9 +41183,10 @@ function prepareSession(parts) {
     const configFile = document === undefined
         ? {}
         : { configFile: { path: text('config-file'), sha256: document.sha256 } };
+    const denied = deniedUpstreamWarnings(built.policy, resolvers.config.upstreams);
     return {
         kind: 'session',
-        warnings,
+        warnings: [...warnings, ...denied.map(renderProblem)],
         lockdown: built.lockdown.enabled ? built.lockdown.commands : undefined,
         session: {
             version: 1,
@@ -41124,6 +41310,7 @@ class dns_decode_error_DnsDecodeError extends Error {
 const name_MAX_NAME = 255;
 const POINTER = 0xc0;
 const HEADER_SIZE = 12;
+const MAX_POINTERS = 64;
 const DOT = 0x2e;
 const BACKSLASH = 0x5c;
 function addLabel(codes, bytes, start, end) {
@@ -41165,6 +41352,7 @@ function readName(bytes, offset) {
     let limit = offset;
     let next;
     let size = 1;
+    let pointers = 0;
     for (;;) {
         const length = bytes[at];
         if (length === undefined)
@@ -41172,6 +41360,8 @@ function readName(bytes, offset) {
         if (length === 0)
             break;
         if (length >= POINTER) {
+            if (++pointers > MAX_POINTERS)
+                throw new dns_decode_error_DnsDecodeError('name', 'a name has too many pointers');
             limit = pointerTarget(bytes, at, limit);
             next ??= at + 2;
             at = limit;
@@ -41849,6 +42039,23 @@ const PEER_NAMES = {
     'enable-sudo': { input: 'sudo-lockdown', hint: 'It is its opposite' },
     'disable-telemetry': { hint: 'Remove it: there is no telemetry' },
     audit: { input: 'mode', hint: 'Write mode: audit' },
+    allowlist: { input: 'allowed-hosts' },
+    whitelist: { input: 'allowed-hosts' },
+    'deny-hosts': { input: 'blocked-hosts' },
+    'denied-hosts': { input: 'blocked-hosts' },
+    blocklist: { input: 'blocked-hosts' },
+    denylist: { input: 'blocked-hosts' },
+    config: { input: 'config-file' },
+    dns: { input: 'dns-upstream', hint: 'It takes addresses' },
+    'dns-servers': { input: 'dns-upstream' },
+    webhook: { input: 'notify-url' },
+    token: { input: 'github-token' },
+    'api-key': { hint: 'Remove it: no service is asked' },
+    'use-policy-store': {
+        hint: 'Remove it: no service is asked, the policy is in inputs and config-file',
+    },
+    'disable-file-monitoring': { hint: 'Remove it: files are not watched' },
+    'collect-process-info': { hint: 'Remove it: each record has its process' },
 };
 const other_names_NAMES = new Map(Object.entries({ ...PEER_NAMES, ...REFERENCE_NAMES }));
 function hintFor(name) {
@@ -41860,6 +42067,7 @@ function hintFor(name) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/github/inputs.js
+
 
 
 const INPUTS = [
@@ -41903,7 +42111,7 @@ function readInputs(environment) {
         const text = isBoolean ? value.toLowerCase() : value;
         texts.set(name, text);
         if (isBoolean && text !== 'true' && text !== 'false') {
-            errors.push(`input ${name}: found "${value}", expected true or false`);
+            errors.push(wrongInput(name, value, 'true or false'));
         }
     }
     const mode = oneOf(texts, 'mode', ['enforce', 'audit'], errors);
@@ -41920,9 +42128,15 @@ function oneOf(texts, name, words, errors) {
     const found = texts.get(name);
     const word = words.find((one) => one === found);
     if (word === undefined) {
-        errors.push(`input ${name}: found "${found}", expected ${words.join(' or ')}`);
+        errors.push(wrongInput(name, found ?? '', words.join(' or ') + otherWord(name, found)));
     }
     return word ?? words[0];
+}
+function wrongInput(name, found, expected) {
+    return renderProblem(errorAt({ source: `input ${name}`, line: 1, column: 1 }, found, expected));
+}
+function otherWord(name, found) {
+    return name === 'mode' && found === 'block' ? '; "block" is "enforce" here' : '';
 }
 function unknownInputs(environment) {
     const errors = [];
@@ -41939,7 +42153,8 @@ function unknownInputs(environment) {
 function didYouMean(name) {
     const dashed = name.replaceAll(/[_ ]/gu, '-');
     const meant = nearest(dashed, INPUTS);
-    return hintFor(dashed) ?? (meant === undefined ? 'Remove it' : `Did you mean "${meant}"?`);
+    const remedy = `Remove it, or write one of ${INPUTS.join(', ')}`;
+    return hintFor(dashed) ?? (meant === undefined ? remedy : `Did you mean "${meant}"?`);
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/github/runner-context.js
@@ -44951,17 +45166,31 @@ function getIDToken(aud) {
 
 //# sourceMappingURL=core.js.map
 ;// CONCATENATED MODULE: ./build/ts/core/report/sanitise.js
-function oneLine(text) {
-    return text
+
+const MAX_LINE = 4000;
+const DOUBLE_COLON = /(?<![\w:.%-])[0-9a-f:]*::[0-9a-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:%-]|\.\S)|:(?=:)/giu;
+function capped(text, most) {
+    if (text.length <= most)
+        return text;
+    const points = [...text];
+    return points.length <= most ? text : `${points.slice(0, most).join('')}…`;
+}
+function oneLine(text, most) {
+    const line = text
         .replace(/[\r\n\t\u2028\u2029]+/gu, ' ')
         .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu, '')
         .replaceAll('##[', '# #[');
+    return capped(line, most);
 }
-function sanitise(text) {
-    return oneLine(text).replace(/:(?=:)/gu, ': ');
+function sanitise(text, most = MAX_LINE) {
+    return oneLine(text, most).replace(DOUBLE_COLON, (found) => {
+        if (found === ':')
+            return ': ';
+        return parseAddress(found) === undefined ? found.replace(/:(?=:)/gu, ': ') : found;
+    });
 }
 function consoleLine(text) {
-    return oneLine(text).replace(/^\s*::/u, ': :');
+    return oneLine(text, MAX_LINE).replace(/^\s*::/u, ': :');
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/github/workflow-commands.js
@@ -45091,6 +45320,10 @@ var dist = __nccwpck_require__(8815);
 const MAX_POLICY_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;
 const MAX_NODES = 100_000;
+const EXPECTED = {
+    DUPLICATE_KEY: 'each key of a map once',
+    MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
+};
 async function readPolicyBytes(path) {
     const flags = external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW | external_node_fs_namespaceObject.constants.O_NONBLOCK;
     const file = await (0,promises_namespaceObject.open)(path, flags).catch((error) => {
@@ -45150,9 +45383,11 @@ class Converter {
     #lines = new dist/* LineCounter */.HN();
     #problems = [];
     #nodes = 0;
+    #pairs;
     #resolve = () => undefined;
     constructor(text, source) {
         this.#text = text;
+        this.#pairs = [...text.matchAll(/[\ud800-\udbff][\udc00-\udfff]/g)].map(({ index }) => index + 1);
         this.#source = source;
     }
     convert(sha256) {
@@ -45165,7 +45400,12 @@ class Converter {
             stringKeys: false,
         });
         for (const error of [...document.errors, ...document.warnings]) {
-            this.#fail(error.pos[0], '', `valid YAML or JSON: ${error.message}`);
+            const [start] = error.pos;
+            const known = EXPECTED[error.code];
+            if (known === undefined)
+                this.#fail(start, '', `valid YAML or JSON: ${error.message}`);
+            else
+                this.#fail(start, /^[^\s:]*/u.exec(this.#text.slice(start))?.[0] ?? '', known);
         }
         this.#resolve = (node) => ((0,dist/* isAlias */.Vj)(node) ? node.resolve(document) : node);
         const isWhole = this.#problems.length === 0 && document.contents !== null;
@@ -45176,8 +45416,20 @@ class Converter {
         const { line, col } = this.#lines.linePos(offset);
         if (line < 1 || col < 1)
             return { line: 1, column: 1 };
-        const start = offset - (col - 1);
-        return { line, column: codePoints(this.#text.slice(start, offset)) + 1 };
+        const pairs = this.#pairsBefore(offset) - this.#pairsBefore(offset - (col - 1));
+        return { line, column: col - pairs };
+    }
+    #pairsBefore(offset) {
+        let low = 0;
+        let high = this.#pairs.length;
+        while (low < high) {
+            const middle = (low + high) >> 1;
+            if ((this.#pairs[middle] ?? 0) < offset)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low;
     }
     #fail(offset, found, expected) {
         const place = { source: this.#source, ...this.#position(offset) };
@@ -45208,7 +45460,10 @@ class Converter {
             const items = node.items.flatMap((item) => this.#node(item, depth + 1) ?? []);
             return { kind: 'list', ...placed, end: blockEnd(node, items.at(-1), placed.end), items };
         }
-        this.#fail(start, '', 'a map, a list or a scalar');
+        const expected = (0,dist/* isAlias */.Vj)(given)
+            ? 'quotes around a value that starts with "*": without them it is a YAML alias'
+            : 'a map, a list or a scalar';
+        this.#fail(start, this.#text.slice(start, end).trimEnd(), expected);
         return undefined;
     }
     #entry(pair, depth) {
@@ -45336,55 +45591,6 @@ function protocol_protocolOf(number) {
     return undefined;
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/policy/decide-address.js
-
-
-
-const indexes = new WeakMap();
-function compareRules(a, b) {
-    const byLength = b.prefix.length - a.prefix.length;
-    const byAction = Number(b.rule.action === 'deny') - Number(a.rule.action === 'deny');
-    return byLength || byAction || a.rule.id - b.rule.id;
-}
-function indexOf(policy) {
-    const known = indexes.get(policy);
-    if (known !== undefined)
-        return known;
-    const all = policy.rules.flatMap((rule) => {
-        const prefix = rule.target.kind === 'prefix' ? parsePrefix(rule.target.text) : undefined;
-        return prefix === undefined ? [] : [{ rule, prefix }];
-    });
-    all.sort(compareRules);
-    const byLength = new Map();
-    for (const one of all) {
-        const { length, address } = one.prefix;
-        const same = byLength.get(length) ?? new Map();
-        const key = addressKey(address);
-        same.set(key, [...(same.get(key) ?? []), one]);
-        byLength.set(length, same);
-    }
-    const index = { all, byLength: [...byLength] };
-    indexes.set(policy, index);
-    return index;
-}
-function decide_address_addressRules(policy) {
-    return indexOf(policy).all;
-}
-function decide_address_rulesContaining(policy, address, group) {
-    const found = [];
-    for (const [length, prefixes] of indexOf(policy).byLength) {
-        for (const one of prefixes.get(addressKey(maskAddress(address, length))) ?? []) {
-            const isOfGroup = (one.rule.autoAllowedType === undefined) === (group === 'user');
-            if (isOfGroup && contains(one.prefix, address))
-                found.push(one);
-        }
-    }
-    return found;
-}
-function decide_address_decideAddress(policy, address, protocol, port, group = 'user') {
-    return decide_address_rulesContaining(policy, address, group).find(({ rule }) => has(pairsOf(rule.ports, rule.action), protocol, port));
-}
-
 ;// CONCATENATED MODULE: ./build/ts/core/policy/decide.js
 
 
@@ -45394,10 +45600,10 @@ function decide_address_decideAddress(policy, address, protocol, port, group = '
 const PROOF = (/* unused pure expression or super */ null && (['203.0.113.252', '203.0.113.253', '203.0.113.254', '2001:db8::fffd']));
 const decide_CANARY = '203.0.113.254';
 const LOOPBACK_LENGTH = 104;
-const NEVER_LEAVES = ['127.0.0.0/8', '0.0.0.0', '::', '::1'].flatMap((text) => cidr_parsePrefix(text) ?? []);
+const NEVER_LEAVES = ['127.0.0.0/8', '0.0.0.0', '::', '::1'].flatMap((text) => parsePrefix(text) ?? []);
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7']
     .concat('169.254.0.0/16', 'fe80::/10')
-    .flatMap((text) => cidr_parsePrefix(text) ?? []);
+    .flatMap((text) => parsePrefix(text) ?? []);
 const PLATFORM = (/* unused pure expression or super */ null && (['169.254.169.254', '168.63.129.16']));
 function isOneOf(address, texts) {
     return texts.some((text) => {
@@ -45511,11 +45717,16 @@ function decideConnection(policy, to, now) {
 
 
 
+
+
+
 const RESOLVED = '/run/systemd/resolve/resolv.conf';
 const RESOLV_CONF = '/etc/resolv.conf';
 const HOSTS = '/etc/hosts';
+const ROUTES = '/proc/net/route';
 const STUBS = ['127.0.0.53', '127.0.0.54'];
 const MAX_UPSTREAMS = 3;
+const DNS_PORT = 53;
 function readSystemFile(path) {
     try {
         return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8');
@@ -45531,15 +45742,26 @@ function nameservers(text) {
         .flatMap((found) => address_parseAddress(found.replace(/%.*$/, '')) ?? [])
         .map(printAddress);
 }
+const UPSTREAM_EXPECTED = 'the address of a resolver with optional port: 192.0.2.53, 192.0.2.53:5353, [2001:db8::1]:53';
+function resolver_config_readPort(text, at) {
+    try {
+        return parsePort(text.slice(at));
+    }
+    catch (error) {
+        throw error instanceof Fault ? error.moved(at) : error;
+    }
+}
 function parseUpstream(text) {
-    const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text);
-    const plain = /^([^:]+)(?::(\d{1,5}))?$/.exec(text);
-    const [, host = text, portText = '53'] = bracketed ?? plain ?? [];
-    const address = address_parseAddress(host);
-    const port = Number(portText);
-    if (address === undefined || port < 1 || port > 65_535)
-        return undefined;
-    return { address: printAddress(address), port };
+    const [whole = '', v6, plain] = /^(?:\[([0-9a-fA-F:.]*:[0-9a-fA-F:.]*)\]|([^:]+))(?=:[^:]*$)/u.exec(text) ?? [];
+    const address = address_parseAddress(v6 ?? plain ?? text.replace(/^\[(.*:.*)\]$/u, '$1'));
+    if (address === undefined)
+        throw new Fault(0, text, UPSTREAM_EXPECTED);
+    if (neverLeaves(address)) {
+        const why = 'its own questions would come back to it. Name the resolver it asks';
+        throw new Fault(0, text, `a resolver that is not this machine: ${why}`);
+    }
+    const port = whole === '' ? DNS_PORT : resolver_config_readPort(text, whole.length + 1);
+    return { address: printAddress(address), port, notes: [] };
 }
 function detectUpstreams(read) {
     const outside = (path) => nameservers(read(path)).filter((text) => {
@@ -45548,24 +45770,16 @@ function detectUpstreams(read) {
     });
     const first = outside(RESOLVED);
     const found = first.length > 0 ? first : outside(RESOLV_CONF);
-    return found.slice(0, MAX_UPSTREAMS).map((address) => ({ address, port: 53 }));
+    return found.slice(0, MAX_UPSTREAMS).map((address) => ({ address, port: DNS_PORT }));
 }
 function upstreamsOf(input, read, errors) {
     const upstreams = [];
-    for (const text of input.split(',').map((part) => part.trim())) {
-        if (text === '')
-            continue;
-        const upstream = parseUpstream(text);
-        const address = upstream === undefined ? undefined : address_parseAddress(upstream.address);
-        if (upstream === undefined || address === undefined) {
-            errors.push(`input dns-upstream: found "${text}", expected an address with optional port`);
-        }
-        else if (neverLeaves(address)) {
-            errors.push(`input dns-upstream: "${text}" is on this machine: its own questions would come back to it. Name the resolver it asks`);
-        }
-        else {
-            upstreams.push(upstream);
-        }
+    for (const item of splitList(input)) {
+        const found = readAt(item.text, placesIn('input dns-upstream', item), parseUpstream);
+        errors.push(...found.errors.map(renderProblem));
+        const { value } = found;
+        if (value !== undefined)
+            upstreams.push({ address: value.address, port: value.port });
     }
     if (upstreams.length > 0 || errors.length > 0)
         return upstreams;
@@ -45575,23 +45789,40 @@ function upstreamsOf(input, read, errors) {
     }
     return detected;
 }
+function machineAddresses() {
+    return Object.values((0,external_node_os_namespaceObject.networkInterfaces)())
+        .flatMap((some) => some ?? [])
+        .filter(({ internal, address }) => !internal && !/^fe[89ab]/iu.test(address))
+        .map(({ address }) => address);
+}
+function gateways(table) {
+    return table.split('\n').flatMap((line) => {
+        const [, destination, gateway = ''] = line.split('\t');
+        if (destination !== '00000000' || !/^[0-9A-F]{8}$/u.test(gateway))
+            return [];
+        if (gateway === '00000000')
+            return [];
+        const bytes = gateway.match(/../gu) ?? [];
+        return [printAddress(addressFromNumber(Number.parseInt(bytes.toReversed().join(''), 16)))];
+    });
+}
 function localNames(read) {
     const names = new Map();
-    const add = (name, addresses) => {
-        const known = names.get(name) ?? [];
-        names.set(name, [...known, ...addresses.filter((one) => !known.includes(one))]);
-    };
-    add((0,external_node_os_namespaceObject.hostname)().toLowerCase(), []);
-    add('_gateway', []);
     for (const line of read(HOSTS).split('\n')) {
         const [first = '', ...rest] = line.replace(/#.*$/, '').trim().split(/\s+/);
         const address = address_parseAddress(first);
         if (address === undefined)
             continue;
-        for (const name of rest)
-            add(name.toLowerCase(), [printAddress(address)]);
+        for (const name of rest.map((one) => one.toLowerCase())) {
+            names.set(name, (names.get(name) ?? new Set()).add(printAddress(address)));
+        }
     }
-    return [...names].map(([name, addresses]) => ({ name, addresses }));
+    const own = (0,external_node_os_namespaceObject.hostname)().toLowerCase();
+    if (!names.has(own))
+        names.set(own, new Set(machineAddresses()));
+    if (!names.has('_gateway'))
+        names.set('_gateway', new Set(gateways(read(ROUTES))));
+    return [...names].map(([name, addresses]) => ({ name, addresses: [...addresses] }));
 }
 function readResolverConfig(input, read = readSystemFile) {
     const errors = [];
@@ -45848,8 +46079,9 @@ async function prepare(inputs, context, mount) {
     if ('error' in chosen)
         machineErrors.push(chosen.error);
     const days = text('artifact-retention-days');
-    if (!/^\d*$/.test(days)) {
-        inputErrors.push(`input artifact-retention-days: found "${days}", expected a number of days`);
+    if (!/^(?:[1-9]\d{0,2})?$/.test(days)) {
+        const expected = 'a number of days from 1 to 999, or nothing for the setting of the repository';
+        inputErrors.push(wrongInput('artifact-retention-days', days, expected));
     }
     for (const warning of prepared.warnings)
         log.warning(warning);
