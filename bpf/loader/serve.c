@@ -495,8 +495,10 @@ static void end_hung_daemon(void)
 	uint64_t now = now_ns(CLOCK_MONOTONIC), before = last;
 
 	last = now;
-	if (now - before >= STOOD_STILL_NS)
+	if (now - before >= STOOD_STILL_NS) {
 		heartbeat();
+		return;
+	}
 	if (!session->green || channel < 0 || now - heartbeat_ns < config_value.heartbeat_limit_ns)
 		return;
 	heartbeat();

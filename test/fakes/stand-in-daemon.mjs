@@ -36,7 +36,7 @@ async function admitOpenFlows() {
     write[0] = 1;
     write[1] = 5;
     write.writeUInt16LE(40, 2);
-    write.writeUInt16LE(24, 4);
+    write.writeUInt16LE(32, 4);
     addressBytes(flow.src).copy(write, 8);
     addressBytes(flow.dst).copy(write, 24);
     write.writeUInt16LE(flow.sport, 40);
