@@ -1,12 +1,12 @@
 // A refused question as a record, with the asker (spec 8, dns_blocked).
+
 import { originName } from '../core/audit/attribute.ts';
+import { MAX_NAME } from '../core/audit/caps.ts';
 import type { AuditEvent } from '../core/audit/event.ts';
 import { typeName } from '../core/dns/codes.ts';
 import { isExpectedName } from '../core/policy/expected.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { DnsBlocked } from './dns-ports.ts';
-
-const MAX_NAME = 255;
 
 /** The record of a refused question. */
 export function dnsBlockedRecord(

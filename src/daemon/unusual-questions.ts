@@ -1,13 +1,12 @@
 // Questions the job has answered -> what is unusual about the names below an allowed one -> the record.
 // Tells and changes nothing: no verdict asks it.
+import { MAX_NAME } from '../core/audit/caps.ts';
 import type { DnsUnusual } from '../core/audit/event.ts';
 import { NamesBelow, type UnusualNames } from '../core/dns/unusual-names.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { AuditLogger } from './audit-logger.ts';
 import type { Asker, DnsClient } from './dns-ports.ts';
 import type { KnownQuestion } from './name-judge.ts';
-
-const MAX_NAME = 255;
 
 /** What the detector is made of. */
 export interface UnusualQuestionsOptions {

@@ -4,6 +4,7 @@ import { DECIDED_BY, LAYER, MODE, ORIGIN } from '../flow/layout.gen.ts';
 import { type Address, printAddress } from '../net/address.ts';
 import type { RefusedFlow } from '../policy/expected.ts';
 import type { Rule } from '../policy/policy.ts';
+import { MAX_NAME, MAX_OTHER_NAMES, MAX_PROCESS } from './caps.ts';
 import type { AuditEvent, AuditEventType, Origin } from './event.ts';
 import { protocolName } from './protocol-name.ts';
 import { formatTimestamp } from './timestamp.ts';
@@ -21,9 +22,6 @@ export interface Knowledge {
   readonly isExpected: (flow: RefusedFlow) => boolean;
 }
 
-const MAX_PROCESS = 16;
-const MAX_NAME = 255;
-const MAX_OTHER_NAMES = 7;
 const TCP = 6;
 const UDP = 17;
 const NOT_IP = 255;

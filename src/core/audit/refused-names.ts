@@ -2,6 +2,7 @@
 // numbers and told once a second. So a flood doesn't fill the log, and the sum of `count` stays the
 // number of questions. What is held in a second is bounded by the numbers below, whoever asks what.
 // Times in milliseconds of CLOCK_MONOTONIC, passed in.
+import { RecentlyUsed, type Used } from '../recently-used.ts';
 import type { AuditEvent } from './event.ts';
 
 /** Questions of one asker that are records of their own, a second. */
@@ -13,14 +14,14 @@ const TOLD_BY_ALL = 256;
 const NAMED_BY_ALL = 256;
 /** What of its own each asker is told of whatever the others ask: so many at once, then one a second. */
 export const TOLD_ALWAYS = 16;
-/** The least recently seen goes, and has a new share when it comes back. */
+/** The least recently seen go, and have a new share when they come back. */
 const MAX_ASKERS = 4096;
 /** More than these at once, and what is held is told before its second is over. */
 const MAX_HELD = 8192;
 const SECOND_MS = 1000;
 
 /** What one asker has had in its latest second, and what it is told of always. */
-interface Share {
+interface Share extends Used {
   second: number;
   told: number;
   named: number;
@@ -67,7 +68,7 @@ function recordOf({ record, isNamed, count, last }: Held): AuditEvent {
 
 /** Refused questions of a session on their way to the log. */
 export class RefusedNames {
-  readonly #shares = new Map<string, Share>();
+  readonly #shares = new RecentlyUsed<string, Share>(MAX_ASKERS);
   readonly #held = new Map<string, Held>();
   #sinceMs = Number.NEGATIVE_INFINITY;
   #second = 0;
@@ -102,16 +103,13 @@ export class RefusedNames {
 
   #shareOf(asker: string, nowMs: number): Share {
     const second = this.#second;
-    const known = this.#shares.get(asker);
-    const share = known ?? { second, told: 0, named: 0, always: TOLD_ALWAYS, atMs: nowMs };
+    const known = this.#shares.use(asker);
+    const share = known ?? { second, told: 0, named: 0, always: TOLD_ALWAYS, atMs: nowMs, used: 0 };
+    if (known === undefined) this.#shares.set(asker, share);
     if (share.second !== second) {
       share.always = Math.min(TOLD_ALWAYS, share.always + (nowMs - share.atMs) / SECOND_MS);
       Object.assign(share, { second, told: 0, named: 0, atMs: nowMs });
     }
-    this.#shares.delete(asker);
-    this.#shares.set(asker, share);
-    const [oldest] = this.#shares.size > MAX_ASKERS ? this.#shares.keys() : [];
-    if (oldest !== undefined) this.#shares.delete(oldest);
     return share;
   }
 

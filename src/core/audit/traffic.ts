@@ -3,6 +3,7 @@ import { DECIDED_BY, ORIGIN } from '../flow/layout.gen.ts';
 import type { TrafficTotal } from '../flow/traffic.ts';
 import { printAddress } from '../net/address.ts';
 import { deciderName, type Knowledge, originName } from './attribute.ts';
+import { MAX_NAME, MAX_OTHER_NAMES, MAX_PROCESS } from './caps.ts';
 import type { LargeUpload, Origin, Traffic } from './event.ts';
 import { protocolName } from './protocol-name.ts';
 
@@ -11,10 +12,6 @@ import { protocolName } from './protocol-name.ts';
  * build are below; a source tree with its history, a data set or a disk is above.
  */
 export const LARGE_UPLOAD_BYTES = 100_000_000;
-
-const MAX_PROCESS = 16;
-const MAX_NAME = 255;
-const MAX_OTHER_NAMES = 7;
 
 /** What the records of traffic need to know. */
 export type TrafficKnowledge = Pick<Knowledge, 'ruleOf' | 'nameOfGrant' | 'namesFor'> & {
