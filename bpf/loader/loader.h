@@ -206,6 +206,9 @@ int flows_close(const struct open_flow_key *flows, size_t count, int32_t *status
 /* daemon.c: start D; returns its pid, its channel in *channel. */
 pid_t daemon_start(const struct session *s, int *channel);
 
+/* serve.c: nanoseconds of a clock. */
+uint64_t now_ns(clockid_t clock);
+
 /* serve.c: the session that is served. */
 const struct session *serve_session(void);
 

@@ -42,7 +42,7 @@ static char stdin_line[65536];
 static size_t stdin_size;
 static int exit_code;
 
-static uint64_t now_ns(clockid_t clock)
+uint64_t now_ns(clockid_t clock)
 {
 	struct timespec t;
 

@@ -10,6 +10,7 @@
 
 #include "../abi.h"
 #include "frame.h"
+#include "loader.h"
 
 #define RING_SIZE (4u << 20)
 #define BATCH_MAX 4096
@@ -44,17 +45,9 @@ bool stream_waiting(void)
 	return in_flight;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
-}
-
 bool stream_gathers(void)
 {
-	return !is_full && now_ns() - sent_ns < GATHER_NS;
+	return !is_full && now_ns(CLOCK_MONOTONIC) - sent_ns < GATHER_NS;
 }
 
 void stream_hurry(void)
@@ -84,7 +77,7 @@ static int send_from(int channel, uint16_t flags)
 		return 0;
 	}
 	sent = at;
-	sent_ns = now_ns();
+	sent_ns = now_ns(CLOCK_MONOTONIC);
 	is_full = n == BATCH_MAX;
 	in_flight = true;
 	return frame_send(channel, FRAME_EVENTS, flags, ++batch, events, n * sizeof(struct event));
