@@ -4814,6 +4814,11 @@ function createDnsProxy(options) {
     return new SteeredDnsProxy(options);
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/audit/caps.js
+const MAX_PROCESS = 16;
+const caps_MAX_NAME = 255;
+const MAX_OTHER_NAMES = 7;
+
 ;// CONCATENATED MODULE: ./build/ts/core/audit/protocol-name.js
 const NAMES = new Map([
     [1, 'ICMP'],
@@ -4838,9 +4843,7 @@ function protocolName(number) {
 
 
 
-const MAX_PROCESS = 16;
-const attribute_MAX_NAME = 255;
-const MAX_OTHER_NAMES = 7;
+
 const TCP = 6;
 const UDP = 17;
 const NOT_IP = 255;
@@ -4895,7 +4898,7 @@ function hostNames(event, knowledge) {
     const [name, ...others] = knowledge.namesFor(event.dst, event.origin === ORIGIN.RUNNER);
     if (name === undefined || event.allowed)
         return NOTHING;
-    const dst_hostname = name.slice(0, attribute_MAX_NAME);
+    const dst_hostname = name.slice(0, caps_MAX_NAME);
     if (others.length === 0)
         return { dst_hostname };
     return { dst_hostname, dst_hostnames: others.slice(0, MAX_OTHER_NAMES) };
@@ -5811,10 +5814,8 @@ class NotificationTracker {
 
 
 
+
 const LARGE_UPLOAD_BYTES = 100_000_000;
-const traffic_MAX_PROCESS = 16;
-const traffic_MAX_NAME = 255;
-const traffic_MAX_OTHER_NAMES = 7;
 function isOwn({ origin, by }) {
     return by === DECIDED_BY.PROOF || (origin === ORIGIN.DAEMON && by === DECIDED_BY.DAEMON);
 }
@@ -5825,9 +5826,9 @@ function namesOf(total, knowledge) {
         : (knowledge.nameOfGrant(total.name) ?? knowledge.nameInLog(address_printAddress(total.dst)));
     const isGuess = total.name !== 0 || !total.allowed;
     const name = granted ?? (isGuess ? seen[0] : undefined);
-    const others = seen.filter((one) => one !== name).slice(0, traffic_MAX_OTHER_NAMES);
+    const others = seen.filter((one) => one !== name).slice(0, MAX_OTHER_NAMES);
     return {
-        ...(name === undefined ? {} : { dst_hostname: name.slice(0, traffic_MAX_NAME) }),
+        ...(name === undefined ? {} : { dst_hostname: name.slice(0, caps_MAX_NAME) }),
         ...(others.length === 0 ? {} : { dst_hostnames: others }),
     };
 }
@@ -5840,7 +5841,7 @@ function recordOf(total, knowledge, timestamp) {
         ...namesOf(total, knowledge),
         dst_port: total.port,
         protocol: protocolName(total.protocol),
-        process: total.comm.slice(0, traffic_MAX_PROCESS),
+        process: total.comm.slice(0, MAX_PROCESS),
         matched_rule: rule?.text ?? '',
         auto_allowed_type: rule?.autoAllowedType ?? '',
         would_deny: !total.allowed,
@@ -6013,6 +6014,7 @@ class Askers {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/audit/refused-names.js
+
 const TOLD_A_SECOND = 64;
 const NAMED_A_SECOND = 64;
 const TOLD_BY_ALL = 256;
@@ -6041,7 +6043,7 @@ function refused_names_recordOf({ record, isNamed, count, last }) {
     return { ...(isNamed ? record : nameless), count, last_seen: last };
 }
 class RefusedNames {
-    #shares = new Map();
+    #shares = new RecentlyUsed(MAX_ASKERS);
     #held = new Map();
     #sinceMs = Number.NEGATIVE_INFINITY;
     #second = 0;
@@ -6072,17 +6074,14 @@ class RefusedNames {
     }
     #shareOf(asker, nowMs) {
         const second = this.#second;
-        const known = this.#shares.get(asker);
-        const share = known ?? { second, told: 0, named: 0, always: TOLD_ALWAYS, atMs: nowMs };
+        const known = this.#shares.use(asker);
+        const share = known ?? { second, told: 0, named: 0, always: TOLD_ALWAYS, atMs: nowMs, used: 0 };
+        if (known === undefined)
+            this.#shares.set(asker, share);
         if (share.second !== second) {
             share.always = Math.min(TOLD_ALWAYS, share.always + (nowMs - share.atMs) / SECOND_MS);
             Object.assign(share, { second, told: 0, named: 0, atMs: nowMs });
         }
-        this.#shares.delete(asker);
-        this.#shares.set(asker, share);
-        const [oldest] = this.#shares.size > MAX_ASKERS ? this.#shares.keys() : [];
-        if (oldest !== undefined)
-            this.#shares.delete(oldest);
         return share;
     }
     #isTold(share) {
@@ -6124,14 +6123,14 @@ class RefusedNames {
 
 
 
-const dns_record_MAX_NAME = 255;
+
 function dnsBlockedRecord(blocked, policy, timestamp) {
     const { asker, client, name, type, rule, reason, wouldDeny } = blocked;
     return {
         timestamp,
         event_type: 'dns_blocked',
         src_ip: client.address,
-        dst_hostname: name.slice(0, dns_record_MAX_NAME),
+        dst_hostname: name.slice(0, caps_MAX_NAME),
         protocol: client.proto.toUpperCase(),
         process: asker?.comm ?? '',
         pid: asker?.pid ?? 0,
@@ -6341,13 +6340,13 @@ class NamesBelow {
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/unusual-questions.js
 
-const unusual_questions_MAX_NAME = 255;
+
 function unusual_questions_reasonOf({ rule, names, bytes, longestLabel, example }) {
     const target = rule.target.kind === 'name' ? `=${rule.target.name}` : 'names';
     const data = bytes === 0 ? '' : ` and may have carried ${bytes} bytes`;
     return (`${names} names that ${rule.text} allows were asked for, as a tunnel would: their labels have ` +
         `up to ${longestLabel} characters${data}; if nobody needs them, allow ${target} alone; ` +
-        `the last one was ${example.slice(0, unusual_questions_MAX_NAME)}`);
+        `the last one was ${example.slice(0, caps_MAX_NAME)}`);
 }
 function dnsUnusual(found, asker, timestamp) {
     const { rule, names, bytes, longestLabel, example } = found;
@@ -6362,7 +6361,7 @@ function dnsUnusual(found, asker, timestamp) {
         names,
         bytes,
         longest_label: longestLabel,
-        example: example.slice(0, unusual_questions_MAX_NAME),
+        example: example.slice(0, caps_MAX_NAME),
     };
 }
 class UnusualQuestions {
