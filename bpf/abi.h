@@ -99,6 +99,7 @@ enum counter {
 	COUNTER_DNS_UNOWNED = 11, /* questions over UDP of nobody the owner map knows */
 	COUNTER_BYTES_UNTOLD = 12, /* bytes sent to destinations the traffic map had no room for */
 	COUNTER_DNS_DROPPED = 13, /* questions a full socket of the proxy dropped; not in the map */
+	COUNTER_DNS_AGAIN = 14, /* questions the kernel answered with a reply given a moment before */
 	COUNTER_SIZE = 16,
 };
 
@@ -310,6 +311,25 @@ struct traffic_value {
 
 #define TRAFFIC_MAX 16384 /* destinations told apart */
 
+#define REPLY_QUESTION_MAX 112 /* bytes of a question behind its id */
+#define REPLY_MAX 528 /* bytes of a reply behind its id */
+
+/* A question over UDP, word for word, and whose. */
+struct reply_key {
+	unsigned int scope; /* SCOPE_RUNNER, or SCOPE_EVERYONE for all others */
+	unsigned int size; /* of the question behind its id */
+	unsigned char question[REPLY_QUESTION_MAX]; /* behind its id; zeros behind that */
+};
+
+/* The reply it had, for a second at most: it may be given again until then. */
+struct reply_value {
+	unsigned long long number; /* of this entry; none comes twice */
+	unsigned long long until_ns; /* CLOCK_MONOTONIC */
+	unsigned int size; /* of the reply behind its id */
+	unsigned int pad;
+	unsigned char reply[REPLY_MAX];
+};
+
 /* What is particular about an uplink, an interface that leads off the machine. */
 #define LINK_PLAIN 1 /* its packets have no header below IP */
 #define LINK_STACKED 2 /* its frames pass the wall of another interface too: they are counted there */
@@ -353,6 +373,7 @@ enum writable_map {
 	MAP_CGROUPS = 4, /* cgroup_key -> cgroup_value */
 	MAP_EXISTING = 5, /* flow_key -> flow_value */
 	MAP_POLICY = 6, /* u32 0 -> policy_config */
+	MAP_REPLIES = 7, /* reply_key -> reply_value */
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " is not " #bytes " bytes")
@@ -377,6 +398,8 @@ ABI_SIZE(struct owner_key, 20);
 ABI_SIZE(struct owner_value, 80);
 ABI_SIZE(struct traffic_key, 48);
 ABI_SIZE(struct traffic_value, 8);
+ABI_SIZE(struct reply_key, 120);
+ABI_SIZE(struct reply_value, 552);
 ABI_SIZE(struct config, 128);
 ABI_SIZE(struct policy_config, 40);
 

@@ -7,12 +7,14 @@
  *   cgroup/sock_release                   tells what a socket has sent
  *   cgroup_skb/egress                     the packet verdict for everything with a socket
  *   tc (TCX egress, else clsact)          the wall: what leaves by an uplink
+ *   tc of loopback (TCX egress)           gives a reply again that was given a moment before
  *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exit                     job or runner
  *   tp_btf netif_receive_skb              what the kernel may answer to
  *   syscall                               run by the loader once a second: tells what is held
  *   iter/tcp iter/udp                     run by the loader: tell what open sockets have sent
  */
+#include "again.bpf.h"
 #include "call.bpf.h"
 #include "dns.bpf.h"
 #include "packet.bpf.h"
@@ -91,6 +93,12 @@ SEC("tc")
 int egress_tc(struct __sk_buff *skb)
 {
 	return packet_judge_frame(skb);
+}
+
+SEC("tc")
+int egress_again(struct __sk_buff *skb)
+{
+	return again_answer(skb);
 }
 
 SEC("sk_reuseport")

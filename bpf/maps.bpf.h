@@ -226,6 +226,31 @@ struct {
 	__type(value, __u64);
 } dns_sockets SEC(".maps");
 
+/* key struct reply_key; value struct reply_value; the daemon for a question asked twice within a second;
+ * full: the least recently used goes, and its question to the proxy */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct reply_key);
+	__type(value, struct reply_value);
+} replies SEC(".maps");
+
+/* key 0; value struct reply_key per CPU; a question under way, which is too big for the stack; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reply_key);
+} reply_keys SEC(".maps");
+
+/* key 0; value struct reply_value per CPU; its reply; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reply_value);
+} reply_copies SEC(".maps");
+
 /* The packet a CPU was handed last: what the kernel answers there and then, it answers to it. */
 struct arrival {
 	unsigned long long netns; /* cookie */

@@ -18,6 +18,7 @@ static const struct {
 	[MAP_CGROUPS] = {M_CGROUPS, sizeof(struct cgroup_key), sizeof(struct cgroup_value)},
 	[MAP_EXISTING] = {M_EXISTING, sizeof(struct flow_key), sizeof(struct flow_value)},
 	[MAP_POLICY] = {M_POLICY, sizeof(uint32_t), sizeof(struct policy_config)},
+	[MAP_REPLIES] = {M_REPLIES, sizeof(struct reply_key), sizeof(struct reply_value)},
 };
 
 struct write {
@@ -48,7 +49,7 @@ static int next_write(const unsigned char *p, size_t size, size_t *at, struct wr
 /* What stood at a key before a write. */
 struct before {
 	bool stood;
-	unsigned char value[sizeof(struct policy_config)];
+	unsigned char value[sizeof(struct reply_value)]; /* the biggest */
 };
 
 /* Does one write and keeps what it replaces; 0 or -errno. */

@@ -6,6 +6,7 @@
 #include "loader.h"
 
 #define TCX_EGRESS 47 /* enum bpf_attach_type; older headers don't know it */
+#define LINK_TYPE_TCX 11 /* enum bpf_link_type */
 #ifdef NO_TCX /* a build for tests: the kernel as if it had none */
 #define TCX_IS_LEFT_OUT true
 #else
@@ -18,6 +19,7 @@ enum link_kind {
 	LINK_TRACE, /* nobody can detach it */
 	LINK_CGROUP,
 	LINK_TCX,
+	LINK_LOOPBACK, /* TCX, wherever it stands among others */
 	LINK_FILTER, /* clsact: no link at all */
 };
 
@@ -53,6 +55,7 @@ int pin_make(int fd, const char *name);
 
 /* wall.c: a TCX link before all others of an interface. Descriptor, or -errno. */
 int tcx_attach(unsigned int ifindex, int program_fd);
+int loopback_attach(int program_fd);
 /* Id of the first TCX program of an interface, 0 without. */
 uint32_t tcx_first(unsigned int ifindex);
 

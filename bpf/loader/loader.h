@@ -104,6 +104,7 @@ enum map_index {
 	M_UPLINKS,
 	M_TRAFFIC,
 	M_ARRIVALS,
+	M_REPLIES,
 	M_COUNT,
 };
 
@@ -114,6 +115,7 @@ int object_load(const struct session *s, const char **why);
 /* Programs that are attached to nothing at the start. */
 enum own_program {
 	PROGRAM_TC, /* the wall's */
+	PROGRAM_AGAIN, /* the loopback interface's */
 	PROGRAM_DNS, /* chooses among the proxy's sockets; not known after a restart */
 	PROGRAM_REPEATS,
 	PROGRAM_OPEN_TCP,
@@ -134,6 +136,8 @@ int wall_attach(unsigned int ifindex);
 /* Set while a restarted loader looks at its uplinks first: each should have its wall still. */
 extern bool wall_is_coming_back;
 void wall_gone(unsigned int ifindex);
+/* wall.c: lets the kernel give replies again, where it has TCX; without, the daemon gives each. */
+int again_attach(void);
 /* links.c: what is attached, as two members of a JSON object: hooks and wall. */
 void links_describe(char *out, size_t size);
 /* clsact.c: removes every filter of ours, by name. */

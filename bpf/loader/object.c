@@ -20,12 +20,12 @@ int map_fds[M_COUNT];
 static const char *const map_names[M_COUNT] = {
 	"config",	 "heartbeat",	"policy",   "rules",   "grants",   "locals",   "resolvers",
 	"processes",	 "cgroups",	"existing", "flows",   "owners",   "counters", "events",
-	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals",
+	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals", "replies",
 };
 
 static struct bpf_object *object;
-static int own_programs[PROGRAM_COUNT] = {-1, -1, -1, -1, -1};
-static const char *const own_names[PROGRAM_COUNT] = {"tc", "dns", "repeats", "open_tcp", "open_udp"};
+static int own_programs[PROGRAM_COUNT] = {-1, -1, -1, -1, -1, -1};
+static const char *const own_names[PROGRAM_COUNT] = {"tc", "again", "dns", "repeats", "open_tcp", "open_udp"};
 static bool pinned; /* what is attached from now on outlives us too */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -105,6 +105,8 @@ int object_load(const struct session *s, const char **why)
 	}
 	err = attach_all(cgroup, why);
 	close(cgroup);
+	if (!err && (err = again_attach()))
+		*why = "the loopback interface";
 	return err;
 }
 

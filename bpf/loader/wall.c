@@ -16,10 +16,11 @@
 
 #define BEFORE_ALL (1U << 3) /* BPF_F_BEFORE without a relative: the first of all */
 #define PROGRAMS_MAX 64
+#define LOOPBACK_IFINDEX 1 /* include/net/flow.h, in every network namespace */
 
 bool wall_is_coming_back;
 
-int tcx_attach(unsigned int ifindex, int program_fd)
+static int attach_with(unsigned int ifindex, int program_fd, unsigned int flags)
 {
 	union bpf_attr attr = {};
 	int fd;
@@ -29,9 +30,31 @@ int tcx_attach(unsigned int ifindex, int program_fd)
 	attr.link_create.prog_fd = (uint32_t)program_fd;
 	attr.link_create.target_fd = ifindex; /* target_ifindex shares the slot */
 	attr.link_create.attach_type = TCX_EGRESS;
-	attr.link_create.flags = BEFORE_ALL;
+	attr.link_create.flags = flags;
 	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 	return fd < 0 ? -errno : fd;
+}
+
+int tcx_attach(unsigned int ifindex, int program_fd)
+{
+	return attach_with(ifindex, program_fd, BEFORE_ALL);
+}
+
+int loopback_attach(int program_fd)
+{
+	return attach_with(LOOPBACK_IFINDEX, program_fd, 0);
+}
+
+int again_attach(void)
+{
+	int fd = loopback_attach(object_program(PROGRAM_AGAIN)), err;
+
+	if (fd < 0)
+		return fd == -EINVAL ? 0 : fd;
+	err = link_keep(fd, -1, 0, LINK_PREFIX "egress_again");
+	if (err)
+		close(fd);
+	return err;
 }
 
 uint32_t tcx_first(unsigned int ifindex)

@@ -125,10 +125,12 @@ export function sessionEnded(
   bytesOut: number,
 ): SessionEnded {
   const { logger, proxy, questions, kernel } = sources;
+  const again = kernel[COUNTER.DNS_AGAIN] ?? 0;
   const totals = {
     ...logger.totals(),
-    dns_questions: proxy.counters.queries,
-    dns_answered: proxy.counters.answered,
+    dns_questions: proxy.counters.queries + again,
+    dns_answered: proxy.counters.answered + again,
+    dns_answered_in_kernel: again,
     dns_refused: proxy.counters.refused,
     dns_unusual_names: questions.unusualNames,
     frames_judged: kernel[COUNTER.TC_SEEN] ?? 0,

@@ -22,6 +22,8 @@ export const SIZE = {
   owner_value: 80,
   traffic_key: 48,
   traffic_value: 8,
+  reply_key: 120,
+  reply_value: 552,
   config: 128,
   policy_config: 40
 } as const;
@@ -175,6 +177,18 @@ export const OFFSET = {
   traffic_value: {
     bytes: 0
   },
+  reply_key: {
+    scope: 0,
+    size: 4,
+    question: 8
+  },
+  reply_value: {
+    number: 0,
+    until_ns: 8,
+    size: 16,
+    pad: 20,
+    reply: 24
+  },
   config: {
     version: 0,
     mode: 4,
@@ -273,6 +287,7 @@ export const COUNTER = {
   DNS_UNOWNED: 11,
   BYTES_UNTOLD: 12,
   DNS_DROPPED: 13,
+  DNS_AGAIN: 14,
   SIZE: 16
 } as const;
 export const WRITABLE_MAP = {
@@ -281,5 +296,6 @@ export const WRITABLE_MAP = {
   RESOLVERS: 3,
   CGROUPS: 4,
   EXISTING: 5,
-  POLICY: 6
+  POLICY: 6,
+  REPLIES: 7
 } as const;
