@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "loader.h"
+#include "close.h"
+#include "netns.h"
 
 #ifndef SOCK_DESTROY
 #define SOCK_DESTROY 21

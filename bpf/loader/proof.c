@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "loader.h"
+#include "maps.h"
+#include "network.h"
+#include "proof.h"
 
 /* An IPv4 UDP datagram to port 9; checksums are left out: nothing may ever receive it. */
 static size_t proof_frame(unsigned char *f, const struct address *source)
@@ -30,25 +32,27 @@ static size_t proof_frame(unsigned char *f, const struct address *source)
 
 int proof_tc(void)
 {
+	size_t count;
+	const struct own_address *own = network_own(&count);
 	bool sent = false;
 
-	for (size_t i = 0; i < own_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct sockaddr_ll to = {.sll_family = AF_PACKET,
 					 .sll_protocol = htons(ETH_P_IP),
-					 .sll_ifindex = (int)own_addresses[i].ifindex,
+					 .sll_ifindex = (int)own[i].ifindex,
 					 .sll_halen = 6};
 		uint64_t before = counter_sum(COUNTER_TC_PROOF);
-		size_t size, skip = own_addresses[i].plain ? ETH_HLEN : 0;
+		size_t size, skip = own[i].plain ? ETH_HLEN : 0;
 		unsigned char frame[64];
 		bool down;
 		int fd;
 
-		if (!own_addresses[i].uplink)
+		if (!own[i].uplink)
 			continue;
 		fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 		if (fd < 0)
 			return -errno;
-		size = proof_frame(frame, &own_addresses[i].addr);
+		size = proof_frame(frame, &own[i].addr);
 		/* refused at TC in enforce (ENOBUFS): the counter is the proof, not the call */
 		down = sendto(fd, frame + skip, size - skip, 0, (void *)&to, sizeof(to)) < 0 &&
 		       errno == ENETDOWN;
