@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "bind.h"
 #include "network.h"
 #include "paths.h"
@@ -23,8 +24,7 @@ enum purpose {
 static int bind_one(struct session *s, const struct address *a, enum purpose purpose, uint16_t port)
 {
 	struct proxy_socket *p = &s->sockets[s->socket_count];
-	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	bool v4 = !memcmp(a->b, mapped, 12);
+	bool v4 = address_is_v4(a);
 	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	bool tcp = purpose == FOR_STREAMS;
@@ -90,7 +90,7 @@ static int bind_everywhere(struct session *s, uint16_t port)
 
 		if (!o->uplink || (o->addr.b[0] == 0xfe && (o->addr.b[1] & 0xc0) == 0x80))
 			continue;
-		if (o->addr.b[10] == 0xff && !o->addr.b[0])
+		if (address_is_v4(&o->addr))
 			s->far4 = o->addr;
 		else
 			s->far6 = o->addr;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "close.h"
 #include "netns.h"
 
@@ -22,13 +23,6 @@ struct closing {
 	size_t count;
 };
 
-static bool is_v4(const struct address *a)
-{
-	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-	return !memcmp(a->b, mapped, sizeof(mapped));
-}
-
 static int destroy(int fd, const struct flow_key *k)
 {
 	struct {
@@ -40,7 +34,7 @@ static int destroy(int fd, const struct flow_key *k)
 		struct nlmsgerr e;
 		char more[256];
 	} reply;
-	bool v4 = is_v4(&k->dst);
+	bool v4 = address_is_v4(&k->dst);
 	ssize_t n;
 
 	q.h.nlmsg_len = sizeof(q);
