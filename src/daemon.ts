@@ -121,13 +121,15 @@ async function askerOf(client: DnsClient) {
   return decodeOwnerReply(await channel.owner(key));
 }
 
-async function listen(hello: Hello, proxy: DnsProxy): Promise<void> {
+async function listen(hello: Hello, proxy: DnsProxy, { streams }: Questions): Promise<void> {
   const handle = (message: Uint8Array, client: DnsClient) => proxy.handle(message, client);
   const again = (message: Uint8Array, isRunner: boolean) => proxy.again(message, isRunner);
+  const admit = (client: DnsClient) => streams.admit(client);
+  const onDrop = () => streams.refused++;
   await Promise.all(
     hello.sockets.map((socket) => {
       const adopt = socket.proto === 'tcp' ? adoptDnsTcp : adoptDnsUdp;
-      return adopt({ ...socket, handle, again, onError: fail });
+      return adopt({ ...socket, handle, again, admit, onDrop, onError: fail });
     }),
   );
 }
@@ -174,14 +176,8 @@ function buildProxy(
 
 function buildQuestions(policy: Policy, logger: AuditLogger, timestamp: () => string): Questions {
   const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return new Questions({
-    policy,
-    logger,
-    timestamp,
-    clock: { nowMs, soon },
-    lookUp: askerOf,
-    seed,
-  });
+  const clock = { nowMs, soon };
+  return new Questions({ policy, logger, timestamp, clock, lookUp: askerOf, seed });
 }
 
 function buildNotifications(
@@ -280,7 +276,7 @@ async function run(received: Hello): Promise<void> {
     isOwn,
     loader: channel,
     proxy,
-    listen: () => listen(hello, proxy),
+    listen: () => listen(hello, proxy, questions),
     logger,
     proof,
     attempts: attempts.promise,

@@ -6,7 +6,8 @@
 
 #include <bpf/bpf.h>
 
-#include "loader.h"
+#include "apply.h"
+#include "maps.h"
 
 static const struct {
 	enum map_index index;

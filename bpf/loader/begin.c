@@ -3,59 +3,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <bpf/bpf.h>
-
+#include "again.h"
 #include "begin.h"
+#include "config.h"
 #include "dns.h"
-
-#define SO_NETNS_COOKIE 71
-
-void status_line(const struct session *s, const void *p, size_t size)
-{
-	if (s->status_fd < 0)
-		return;
-	if (write(s->status_fd, p, size) < 0 || write(s->status_fd, "\n", 1) < 0)
-		return;
-}
-
-int start_failed(const struct session *s, const char *what, int err)
-{
-	char line[256];
-	int n = snprintf(line, sizeof(line),
-			 "{\"error\":{\"code\":\"start-failed\",\"message\":\"%s: %s\",\"remedy\":\"give the "
-			 "machine what the message names, or use another runner\"}}",
-			 what, strerror(-err));
-
-	status_line(s, line, (size_t)n);
-	return EXIT_FAILED;
-}
-
-static void config_fill(const struct session *s, struct config *c)
-{
-	socklen_t size = sizeof(c->host_netns);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	memset(c, 0, sizeof(*c));
-	c->version = ABI_VERSION;
-	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &c->host_netns, &size);
-	close(fd);
-	c->host_pidns = (uint32_t)namespace_of("/proc/self/ns/pid");
-	c->host_cgroupns = (uint32_t)namespace_of("/proc/self/ns/cgroup");
-	c->daemon_cgroup = cgroup_id(s->daemon_cgroup);
-	c->loader_cgroup = cgroup_id(s->loader_cgroup);
-	c->heartbeat_limit_ns = 10000000000ULL;
-	c->proxy4.b[10] = c->proxy4.b[11] = 0xff;
-	c->proxy4.b[12] = 127;
-	c->proxy4.b[15] = 1;
-	c->proxy6.b[15] = 1;
-	c->far4 = s->far4;
-	c->far6 = s->far6;
-	c->proxy_port = s->proxy_port;
-	c->canary_port = s->canary_port;
-}
+#include "links.h"
+#include "main_pipes.h"
+#include "network.h"
+#include "object.h"
+#include "processes.h"
+#include "say.h"
 
 static const struct session *starting; /* for what is told while the network is covered */
 
@@ -77,13 +35,14 @@ static void start_uncovered(const char *interface, int err)
 	status_line(starting, line, (size_t)n);
 }
 
-int begin(const struct session *s, struct config *config)
+int begin(const struct session *s)
 {
 	const char *why = "";
-	uint32_t zero = 0;
 	char attached[960], line[1024];
 	int err = object_load(s, &why), n;
 
+	if (!err && (err = again_attach()))
+		why = "a program of the loopback interface";
 	if (err) {
 		n = snprintf(line, sizeof(line),
 			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"the kernel refused %s: %s\","
@@ -95,9 +54,7 @@ int begin(const struct session *s, struct config *config)
 	err = dns_attach(s);
 	if (err)
 		return start_failed(s, "the proxy's sockets", err);
-	config_fill(s, config);
-	config->worker_cgroup = process_cgroup(s->options.worker);
-	bpf_map_update_elem(map_fds[M_CONFIG], &zero, config, BPF_ANY);
+	config_begin(s);
 	processes_capture(s);
 	/* once more: what has changed since the keeper looked was not watched yet */
 	err = network_scan();

@@ -16,7 +16,12 @@
 #include <bpf/libbpf.h>
 
 #include "check.h"
+#include "clsact.h"
+#include "findings.h"
 #include "links.h"
+#include "object.h"
+#include "raw.h"
+#include "tcx.h"
 
 #define PROGRAMS_MAX 64
 #define HOOKS_MAX 160
@@ -184,7 +189,7 @@ void check_link(struct link_state *l)
 	}
 }
 
-void check_pin_lost(const char *name, int err)
+static void check_pin_lost(const char *name, int err)
 {
 	char what[128];
 
@@ -192,7 +197,7 @@ void check_pin_lost(const char *name, int err)
 	tell(what, "it is there again", err);
 }
 
-void check_all(const struct session *s)
+void check_all(const char *cgroup)
 {
 	size_t count;
 	struct link_state *links = links_all(&count);
@@ -201,8 +206,8 @@ void check_all(const struct session *s)
 	for (size_t i = 0; i < count; i++)
 		check_link(&links[i]);
 	if (object_is_pinned())
-		object_check_pins();
-	check_cgroup(s->options.cgroup);
+		object_check_pins(check_pin_lost);
+	check_cgroup(cgroup);
 	check_raw_sockets();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];

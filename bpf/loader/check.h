@@ -2,31 +2,13 @@
 #ifndef CARGOWALL_CHECK_H
 #define CARGOWALL_CHECK_H
 
-#include "loader.h"
-
 struct link_state;
 
-/* Hears of a finding, in words for the record. */
-typedef void (*check_report)(const char *finding);
-
-/* raw.c: packet and XDP sockets that guarded processes have opened since the first look. */
-void check_raw_sockets(void);
-
-/* findings.c: what is so and should not be, at each look; told when it begins. */
-void check_find(const char *finding);
-/* What has happened; told each time. */
-void check_happened(const char *finding);
-/* A new look at everything begins. */
-void findings_round(void);
-/* Hands over what waits to be told. */
-void check_tell(check_report report);
-
-/* check.c: puts right what does not stand, and finds it. */
+/* Puts right what does not stand, and finds it. */
 void check_link(struct link_state *l);
-void check_pin_lost(const char *name, int err);
 /* An interface is gone, and what its hook had with it. */
 void check_forget(unsigned int ifindex);
-/* Compares programs, links and pins with what was installed; the first time it only remembers. */
-void check_all(const struct session *s);
+/* Compares programs, links and pins of a cgroup with what was installed; the first time it only remembers. */
+void check_all(const char *cgroup);
 
 #endif /* CARGOWALL_CHECK_H */

@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "loader.h"
+#include "address.h"
+#include "close.h"
+#include "netns.h"
 
 #ifndef SOCK_DESTROY
 #define SOCK_DESTROY 21
@@ -20,13 +22,6 @@ struct closing {
 	int32_t *status;
 	size_t count;
 };
-
-static bool is_v4(const struct address *a)
-{
-	static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-	return !memcmp(a->b, mapped, sizeof(mapped));
-}
 
 static int destroy(int fd, const struct flow_key *k)
 {
@@ -39,7 +34,7 @@ static int destroy(int fd, const struct flow_key *k)
 		struct nlmsgerr e;
 		char more[256];
 	} reply;
-	bool v4 = is_v4(&k->dst);
+	bool v4 = address_is_v4(&k->dst);
 	ssize_t n;
 
 	q.h.nlmsg_len = sizeof(q);

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "links.h"
+#include "clsact.h"
 
 #define NAME "cargowall"
 #define HANDLE 1U

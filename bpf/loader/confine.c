@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "loader.h"
+#include "cgroup.h"
+#include "paths.h"
 
 #define VIEW RUN_DIR "/view"
 #define FILES_MAX 16384

@@ -13,27 +13,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "confine.h"
+#include "daemon.h"
 #include "frame.h"
-#include "loader.h"
+#include "paths.h"
 
 #define FIRST_FD 3
-
-/* Moves the calling process into a cgroup. */
-static int enter_cgroup(const char *cgroup)
-{
-	char path[4200];
-	int fd, err = 0;
-
-	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, "0", 1) != 1)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 /* No capability in any set, and none to be had again. */
 static int drop_privileges(uid_t uid)
@@ -103,7 +89,7 @@ static _Noreturn void child(const struct session *s, int channel, pid_t parent)
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	pass_descriptors(s, channel);
-	err = enter_cgroup(s->daemon_cgroup);
+	err = cgroup_enter(s->daemon_cgroup);
 	if (err)
 		give_up("its cgroup", "", err);
 	err = confine_view(&why);

@@ -11,8 +11,10 @@
 #include <bpf/bpf.h>
 
 #include "dns.h"
+#include "maps.h"
+#include "object.h"
 
-/* The sockets of an address stand one after the other, as session.c binds them. */
+/* The sockets of an address stand one after the other, as bind.c binds them. */
 int dns_attach(const struct session *s)
 {
 	int program = object_program(PROGRAM_DNS);

@@ -3,7 +3,7 @@
 #ifndef CARGOWALL_DNS_H
 #define CARGOWALL_DNS_H
 
-#include "loader.h"
+#include "session.h"
 
 /* From now on a question reaches the socket of its asker's kind, or none; 0 or -errno. */
 int dns_attach(const struct session *s);

@@ -5,11 +5,14 @@
  * comes too fast is counted, and the count is told. A flood of one of the two kinds takes no place of the
  * other.
  */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "check.h"
+#include "findings.h"
 
 #define FINDING_MAX 192
 #define WAITING_MAX 64 /* until the daemon is there */

@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "conntrack.h"
-#include "loader.h"
+#include "flows.h"
+#include "maps.h"
+#include "netns.h"
+#include "proc.h"
 
 struct open_flow {
 	char src[64], dst[64];
@@ -93,8 +95,10 @@ static void read_table(const char *path, unsigned int proto, uint64_t netns, boo
 	fclose(f);
 }
 
-static void claim(pid_t pid, unsigned long inode)
+/* Gives a process the flows of one of its sockets. */
+static bool claim(int pid, unsigned long inode, void *arg)
 {
+	(void)arg;
 	for (size_t i = 0; i < count; i++) {
 		struct process_key k = {.tgid = (uint32_t)pid};
 		struct process_value v;
@@ -109,37 +113,17 @@ static void claim(pid_t pid, unsigned long inode)
 			list[i].origin = ORIGIN_CONTAINER;
 		}
 	}
+	return true;
 }
 
 static void find_owners(void)
 {
-	struct dirent *process, *entry;
+	struct dirent *process;
 	DIR *proc = opendir("/proc");
 
-	while (proc && (process = readdir(proc))) {
-		char path[600], target[64];
-		DIR *fds;
-
-		if (!isdigit((unsigned char)process->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/fd", process->d_name);
-		fds = opendir(path);
-		while (fds && (entry = readdir(fds))) {
-			char link[900];
-			unsigned long inode;
-			ssize_t n;
-
-			snprintf(link, sizeof(link), "%s/%s", path, entry->d_name);
-			n = readlink(link, target, sizeof(target) - 1);
-			if (n <= 0)
-				continue;
-			target[n] = 0;
-			if (sscanf(target, "socket:[%lu]", &inode) == 1)
-				claim(atoi(process->d_name), inode);
-		}
-		if (fds)
-			closedir(fds);
-	}
+	while (proc && (process = readdir(proc)))
+		if (isdigit((unsigned char)process->d_name[0]))
+			process_sockets(atoi(process->d_name), claim, NULL);
 	if (proc)
 		closedir(proc);
 }

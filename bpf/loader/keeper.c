@@ -16,23 +16,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "loader.h"
+#include "cgroup.h"
+#include "keeper.h"
+#include "main_pipes.h"
+#include "prepare.h"
+#include "say.h"
+#include "serve.h"
 
 static struct session *session;
 
 static int enter_own_cgroup(void)
 {
-	char procs[4200];
-	int fd;
-
 	if (mkdir(session->loader_cgroup, 0755) && errno != EEXIST)
 		return -errno;
-	snprintf(procs, sizeof(procs), "%s/cgroup.procs", session->loader_cgroup);
-	fd = open(procs, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "0", 1) != 1)
-		return -errno;
-	close(fd);
-	return 0;
+	return cgroup_enter(session->loader_cgroup);
 }
 
 static int watch(bool green);
@@ -64,20 +61,6 @@ static void undo_start(void)
 	session_undo(session);
 	if (session_is_undone(session))
 		(void)!write(session->status_fd, undone, sizeof(undone) - 1);
-}
-
-/* After green nothing of main's stays open: a pipe of it would keep its step from ending. */
-static void leave_main(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	session->green = true;
-	for (int fd = 0; fd < 3; fd++)
-		dup2(null, fd);
-	close(null);
-	close(session->stdin_fd);
-	close(session->status_fd);
-	session->stdin_fd = session->status_fd = -1;
 }
 
 /* The loader has ended: before green the start is undone, after it a new one goes on. */
@@ -129,7 +112,8 @@ static int watch(bool green)
 			continue;
 		if (info.ssi_signo == SIGUSR1 && (pid_t)info.ssi_pid == loader) {
 			green = true;
-			leave_main();
+			session->green = true;
+			main_leave(session);
 			continue;
 		}
 		while ((ended = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {

@@ -11,8 +11,12 @@
 
 #include <bpf/bpf.h>
 
-#include "check.h"
+#include "clsact.h"
 #include "links.h"
+#include "paths.h"
+#include "proc.h"
+#include "say.h"
+#include "tcx.h"
 
 #define LINKS_MAX 96
 
@@ -123,7 +127,7 @@ bool link_stands(const struct link_state *l)
 
 static int cgroup_attach(const struct link_state *l)
 {
-	int cgroup = open(serve_session()->options.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int cgroup = open(guarded_cgroup(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = -1, err;
 
 	if (cgroup >= 0)
@@ -161,7 +165,7 @@ int link_mend(struct link_state *l)
 		attr.link_detach.link_fd = (uint32_t)l->fd;
 		(void)syscall(SYS_bpf, BPF_LINK_DETACH, &attr, sizeof(attr));
 		fd = l->kind == LINK_TCX ? tcx_attach(l->ifindex, l->program_fd)
-					 : loopback_attach(l->program_fd);
+					 : tcx_attach_loopback(l->program_fd);
 	}
 	if (fd < 0)
 		return fd;
@@ -170,7 +174,24 @@ int link_mend(struct link_state *l)
 	return link_stands(l) ? 0 : -EBUSY;
 }
 
-void links_forget_gone(void)
+void link_gone(unsigned int ifindex)
+{
+	struct link_state *l = link_of(ifindex);
+
+	if (l)
+		l->gone = true;
+}
+
+void links_missed(void)
+{
+	char name[IF_NAMESIZE];
+
+	for (size_t i = 0; i < link_count; i++)
+		if (links[i].ifindex && !if_indextoname(links[i].ifindex, name))
+			links[i].gone = true;
+}
+
+void links_forget_gone(void (*forgotten)(unsigned int ifindex))
 {
 	size_t kept = 0;
 
@@ -186,7 +207,7 @@ void links_forget_gone(void)
 		if (links[i].fd >= 0)
 			close(links[i].fd);
 		close(links[i].program_fd);
-		check_forget(links[i].ifindex);
+		forgotten(links[i].ifindex);
 	}
 	link_count = kept;
 }

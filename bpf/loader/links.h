@@ -3,15 +3,10 @@
 #ifndef CARGOWALL_LINKS_H
 #define CARGOWALL_LINKS_H
 
-#include "loader.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#define TCX_EGRESS 47 /* enum bpf_attach_type; older headers don't know it */
-#define LINK_TYPE_TCX 11 /* enum bpf_link_type */
-#ifdef NO_TCX /* a build for tests: the kernel as if it had none */
-#define TCX_IS_LEFT_OUT true
-#else
-#define TCX_IS_LEFT_OUT false
-#endif
 #define LINK_PREFIX "link_" /* a pinned link */
 #define FILTER_PREFIX "filter_" /* the pinned program of an uplink's clsact filter */
 
@@ -45,25 +40,18 @@ struct link_state *link_of(unsigned int ifindex);
 bool link_stands(const struct link_state *l);
 /* Attaches it again. 0 or -errno. */
 int link_mend(struct link_state *l);
-/* Forgets uplinks' links that ended with their interfaces. */
-void links_forget_gone(void);
+/* An interface is gone: its link has ended. */
+void link_gone(unsigned int ifindex);
+/* Word may have been missed: what is not there is gone. */
+void links_missed(void);
+/* Forgets uplinks' links that ended with their interfaces, and tells of each. */
+void links_forget_gone(void (*forgotten)(unsigned int ifindex));
 /* Makes the file of a link or its program, whatever is there. */
 int link_pin(const struct link_state *l);
 /* Whether a file in BPF_DIR is what a descriptor is. */
 bool pin_stands(int fd, const char *name);
 int pin_make(int fd, const char *name);
-
-/* wall.c: a TCX link before all others of an interface. Descriptor, or -errno. */
-int tcx_attach(unsigned int ifindex, int program_fd);
-int loopback_attach(int program_fd);
-/* Id of the first TCX program of an interface, 0 without. */
-uint32_t tcx_first(unsigned int ifindex);
-
-/* clsact.c: our filter on the way out of an interface; it is known by its name. */
-int clsact_attach(unsigned int ifindex, int program_fd);
-bool clsact_stands(unsigned int ifindex, uint32_t program);
-int clsact_mend(unsigned int ifindex, int program_fd);
-/* Filters on the way out of an interface, whosever. */
-unsigned int clsact_count(unsigned int ifindex);
+/* What is attached, as two members of a JSON object: hooks and wall. */
+void links_describe(char *out, size_t size);
 
 #endif /* CARGOWALL_LINKS_H */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lockdown.h"
+#include "paths.h"
 #include "root_clients.h"
 
 #define SUDOERS "/etc/sudoers"

@@ -2,7 +2,7 @@
 #ifndef CARGOWALL_LOCKDOWN_H
 #define CARGOWALL_LOCKDOWN_H
 
-#include "loader.h"
+#include "session.h"
 
 /* Takes sudo and the sockets that equal root from the job's user; 0 or -errno, `why` names the culprit. */
 int lockdown_apply(const struct session *s, const char **why);

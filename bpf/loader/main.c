@@ -19,50 +19,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "loader.h"
+#include "cgroup.h"
+#include "keeper.h"
+#include "paths.h"
+#include "prepare.h"
+#include "say.h"
+#include "session.h"
+#include "uid.h"
+
+#define SETTINGS_MAX (4u << 20)
 
 static struct session session = {
 	.audit_fd = -1, .control_fd = -1, .canary_fd = -1, .status_fd = -1, .stdin_fd = -1};
-
-void json_escape(char *out, size_t size, const char *in)
-{
-	size_t n = 0;
-
-	for (; *in && n + 3 < size; in++) {
-		if ((unsigned char)*in < 0x20)
-			continue;
-		if (*in == '"' || *in == '\\')
-			out[n++] = '\\';
-		out[n++] = *in;
-	}
-	out[n] = 0;
-}
-
-void say_error(int fd, const char *code, const char *message, const char *remedy)
-{
-	char text[8192];
-
-	json_escape(text, sizeof(text), message);
-	dprintf(fd, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"remedy\":\"%s\"}}\n", code, text,
-		remedy);
-}
-
-char *cgroup_mount(void)
-{
-	static char path[PATH_MAX];
-	char line[8192], type[64];
-	FILE *f = fopen("/proc/self/mounts", "re");
-
-	path[0] = 0;
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*s %4095s %63s", path, type) == 2 && !strcmp(type, "cgroup2"))
-			break;
-		else
-			path[0] = 0;
-	if (f)
-		fclose(f);
-	return path;
-}
 
 /* A decimal number without sign, or -1. */
 static long number(const char *text)
@@ -173,10 +141,10 @@ static int refuse_root(const struct options *o)
 static int read_settings(void)
 {
 	size_t size = 0;
-	char *p = malloc(SESSION_MAX + 1);
+	char *p = malloc(SETTINGS_MAX + 1);
 
-	while (p && size <= SESSION_MAX) {
-		ssize_t n = read(0, p + size, SESSION_MAX + 1 - size);
+	while (p && size <= SETTINGS_MAX) {
+		ssize_t n = read(0, p + size, SETTINGS_MAX + 1 - size);
 		char *end;
 
 		if (n <= 0)

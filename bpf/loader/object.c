@@ -3,25 +3,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "check.h"
+#include "clsact.h"
+#include "findings.h"
 #include "links.h"
-
-int map_fds[M_COUNT];
-static const char *const map_names[M_COUNT] = {
-	"config",	 "heartbeat",	"policy",   "rules",   "grants",   "locals",   "resolvers",
-	"processes",	 "cgroups",	"existing", "flows",   "owners",   "counters", "events",
-	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals", "replies",
-};
+#include "maps.h"
+#include "object.h"
+#include "paths.h"
 
 static struct bpf_object *object;
 static int own_programs[PROGRAM_COUNT] = {-1, -1, -1, -1, -1, -1};
@@ -91,13 +85,9 @@ int object_load(const struct session *s, const char **why)
 		*why = "loading the programs";
 		return err;
 	}
-	for (int i = 0; i < M_COUNT; i++) {
-		map_fds[i] = bpf_object__find_map_fd_by_name(object, map_names[i]);
-		if (map_fds[i] < 0) {
-			*why = map_names[i];
-			return map_fds[i];
-		}
-	}
+	err = maps_find(object, why);
+	if (err)
+		return err;
 	cgroup = open(s->options.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (cgroup < 0) {
 		*why = "the cgroup";
@@ -105,8 +95,6 @@ int object_load(const struct session *s, const char **why)
 	}
 	err = attach_all(cgroup, why);
 	close(cgroup);
-	if (!err && (err = again_attach()))
-		*why = "the loopback interface";
 	return err;
 }
 
@@ -115,29 +103,13 @@ int object_program(enum own_program program)
 	return own_programs[program];
 }
 
-/* Mode and policy are fixed from now on, for everybody: no write of user space is taken. */
-static int freeze(void)
-{
-	static const enum map_index fixed[] = {M_CONFIG,    M_POLICY,  M_RULES,
-					       M_RESOLVERS, M_CGROUPS, M_EXISTING};
-
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-		union bpf_attr attr = {};
-
-		attr.map_fd = (uint32_t)map_fds[fixed[i]];
-		if (syscall(SYS_bpf, BPF_MAP_FREEZE, &attr, sizeof(attr)))
-			return -errno;
-	}
-	return 0;
-}
-
 bool object_is_pinned(void)
 {
 	return pinned;
 }
 
 /* Visits what is pinned beside the links, by its file. */
-static int each_pin(int (*visit)(int fd, const char *name))
+static int each_pin(int (*visit)(int fd, const char *pin, void *arg), void *arg)
 {
 	char name[48];
 	int err = 0;
@@ -145,39 +117,43 @@ static int each_pin(int (*visit)(int fd, const char *name))
 	for (int i = 0; i < PROGRAM_COUNT && !err; i++) {
 		snprintf(name, sizeof(name), "program_%s", own_names[i]);
 		if (i != PROGRAM_DNS) /* its sockets hold it */
-			err = visit(own_programs[i], name);
+			err = visit(own_programs[i], name, arg);
 	}
-	for (int i = 0; i < M_COUNT && !err; i++) {
-		snprintf(name, sizeof(name), "map_%s", map_names[i]);
-		err = visit(map_fds[i], name);
-	}
-	return err;
+	return err ? err : maps_each(visit, arg);
+}
+
+static int make_pin(int fd, const char *pin, void *arg)
+{
+	(void)arg;
+	return pin_make(fd, pin);
 }
 
 int object_pin(void)
 {
 	size_t count;
 	struct link_state *links = links_all(&count);
-	int err = each_pin(pin_make);
+	int err = each_pin(make_pin, NULL);
 
 	for (size_t i = 0; i < count && !err; i++)
 		err = link_pin(&links[i]);
 	if (err)
 		return err;
 	pinned = true;
-	return freeze();
+	return maps_freeze();
 }
 
-static int check_pin(int fd, const char *name)
+static int check_pin(int fd, const char *pin, void *arg)
 {
-	if (!pin_stands(fd, name))
-		check_pin_lost(name, pin_make(fd, name));
+	const pin_lost *lost = arg;
+
+	if (!pin_stands(fd, pin))
+		(*lost)(pin, pin_make(fd, pin));
 	return 0;
 }
 
-void object_check_pins(void)
+void object_check_pins(pin_lost lost)
 {
-	each_pin(check_pin);
+	each_pin(check_pin, &lost);
 }
 
 static int reopen_link(const char *name)
@@ -225,7 +201,7 @@ static int reopen_links(void)
 
 	if (!d)
 		return -errno;
-	links_forget_all(); /* of the loader this one goes on from (main.c: watch) */
+	links_forget_all(); /* of the loader this one goes on from (keeper.c: watch) */
 	while ((entry = readdir(d)))
 		(void)reopen_link(entry->d_name);
 	closedir(d);
@@ -240,21 +216,16 @@ static int reopen_links(void)
 			 programs[i]);
 		check_happened(finding);
 	}
-	wall_is_coming_back = true;
 	return 0;
 }
 
 int object_reopen(void)
 {
 	char path[128];
-	int err;
+	int err = maps_reopen();
 
-	for (int i = 0; i < M_COUNT; i++) {
-		snprintf(path, sizeof(path), BPF_DIR "/map_%s", map_names[i]);
-		map_fds[i] = bpf_obj_get(path);
-		if (map_fds[i] < 0)
-			return -errno;
-	}
+	if (err)
+		return err;
 	for (int i = 0; i < PROGRAM_COUNT; i++) {
 		if (i == PROGRAM_DNS)
 			continue;
@@ -265,20 +236,8 @@ int object_reopen(void)
 	}
 	pinned = true;
 	err = reopen_links();
-	network_missed();
+	links_missed();
 	return err;
-}
-
-uint64_t counter_sum(uint32_t counter)
-{
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t values[1024] = {}, sum = 0;
-
-	if (cpus < 1 || cpus > 1024 || bpf_map_lookup_elem(map_fds[M_COUNTERS], &counter, values))
-		return 0;
-	for (int i = 0; i < cpus; i++)
-		sum += values[i];
-	return sum;
 }
 
 void repeats_tell(void)

@@ -9,7 +9,8 @@
 
 #include <bpf/bpf.h>
 
-#include "loader.h"
+#include "maps.h"
+#include "processes.h"
 
 struct process {
 	pid_t pid, parent;

@@ -19,7 +19,10 @@
 
 #include <bpf/bpf.h>
 
-#include "check.h"
+#include "findings.h"
+#include "maps.h"
+#include "proc.h"
+#include "raw.h"
 
 #define FAMILY_XDP 44
 #define KNOWN_MAX 1024
@@ -40,30 +43,26 @@ static bool is_new(uint32_t inode)
 	return true;
 }
 
-static bool holds(const char *pid, uint32_t inode)
+struct search {
+	unsigned long inode;
+	bool found;
+};
+
+static bool is_searched(int pid, unsigned long inode, void *arg)
 {
-	char path[300], wanted[32], target[64];
-	struct dirent *entry;
-	bool found = false;
-	DIR *fds;
+	struct search *s = arg;
 
-	snprintf(wanted, sizeof(wanted), "socket:[%u]", inode);
-	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
-	fds = opendir(path);
-	while (fds && !found && (entry = readdir(fds))) {
-		char link[600];
-		ssize_t n;
+	(void)pid;
+	s->found = inode == s->inode;
+	return !s->found;
+}
 
-		snprintf(link, sizeof(link), "%s/%s", path, entry->d_name);
-		n = readlink(link, target, sizeof(target) - 1);
-		if (n <= 0)
-			continue;
-		target[n] = 0;
-		found = !strcmp(target, wanted);
-	}
-	if (fds)
-		closedir(fds);
-	return found;
+static bool holds(int pid, uint32_t inode)
+{
+	struct search s = {.inode = inode};
+
+	process_sockets(pid, is_searched, &s);
+	return s.found;
 }
 
 /* As owner_fill() in bpf/owner.bpf.h: what is inherited ends with the worker's cgroup. */
@@ -90,7 +89,7 @@ static void tell(uint32_t inode, const char *kind)
 		int pid = atoi(process->d_name);
 
 		if (!isdigit((unsigned char)process->d_name[0]) || pid == getpid() ||
-		    !process_is_guarded(pid) || is_runner(pid) || !holds(process->d_name, inode))
+		    !process_is_guarded(pid) || is_runner(pid) || !holds(pid, inode))
 			continue;
 		snprintf(finding, sizeof(finding),
 			 "process %d has opened %s socket: its frames can pass the wall (limit L1)", pid,

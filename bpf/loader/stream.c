@@ -5,12 +5,11 @@
 #include <linux/bpf.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../abi.h"
+#include "clock.h"
 #include "frame.h"
-#include "loader.h"
 
 #define RING_SIZE (4u << 20)
 #define BATCH_MAX 4096

@@ -10,7 +10,8 @@
 
 #include <bpf/bpf.h>
 
-#include "loader.h"
+#include "maps.h"
+#include "object.h"
 
 #define ROW (sizeof(struct traffic_key) + sizeof(struct traffic_value))
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A uid for the daemon that nobody has. */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "loader.h"
+#include "uid.h"
 
 /* Whether a process runs under a uid or the password file names it. */
 static bool uid_is_used(uid_t uid)

@@ -2,11 +2,11 @@
 /* Word of changes to interfaces, addresses and routes; the end of an interface reaches its wall. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "links.h"
+#include "watch.h"
 
 #define HEARD_MAX 1024 /* messages of a turn */
 
@@ -27,17 +27,6 @@ int network_watch(void)
 	return fd;
 }
 
-void network_missed(void)
-{
-	size_t count;
-	struct link_state *links = links_all(&count);
-	char name[IF_NAMESIZE];
-
-	for (size_t i = 0; i < count; i++)
-		if (links[i].ifindex && !if_indextoname(links[i].ifindex, name))
-			links[i].gone = true;
-}
-
 /* A bridge tells the end of a port with the same type: only AF_UNSPEC is the interface's own. */
 static void hear(const struct nlmsghdr *h)
 {
@@ -45,7 +34,7 @@ static void hear(const struct nlmsghdr *h)
 
 	if (h->nlmsg_type == RTM_DELLINK && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*m)) &&
 	    m->ifi_family == AF_UNSPEC)
-		wall_gone((unsigned int)m->ifi_index);
+		link_gone((unsigned int)m->ifi_index);
 }
 
 void network_heard(int watch)
@@ -65,7 +54,7 @@ void network_heard(int watch)
 		if (left < 0 && errno != ENOBUFS)
 			return;
 		if (left < 0 || message.msg_flags & MSG_TRUNC) {
-			network_missed();
+			links_missed();
 			continue;
 		}
 		if (from.nl_pid)

@@ -31,7 +31,7 @@ export interface NotStarted {
   readonly unsupported: boolean;
 }
 
-// The loader's exit codes (bpf/loader/loader.h); sudo, which runs it, has 1.
+// The loader's exit codes (bpf/loader/session.h); sudo, which runs it, has 1.
 const EXIT_UNSUPPORTED = 3;
 const BEFORE_ANY_CHANGE = [1, 2, 4, 5];
 

@@ -14,7 +14,7 @@ export interface ControlServerOptions {
   readonly pid: number;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
-  readonly questions: Pick<Questions, 'flush' | 'unusualNames'>;
+  readonly questions: Pick<Questions, 'flush'> & Sources['questions'];
   readonly proxy: Sources['proxy'];
   readonly lateAllow: Sources['lateAllow'];
   readonly notifications: Sources['notifications'];

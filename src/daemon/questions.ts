@@ -5,6 +5,7 @@ import type { AuditLogger } from './audit-logger.ts';
 import type { Asker, DnsBlocked, DnsClient, DnsClock } from './dns-ports.ts';
 import type { KnownQuestion } from './name-judge.ts';
 import { RefusedQuestions } from './refused-questions.ts';
+import { StreamRoom } from './stream-room.ts';
 import { UnusualQuestions } from './unusual-questions.ts';
 
 /** What is needed to record questions. */
@@ -24,10 +25,13 @@ export class Questions {
   readonly #askers: Askers;
   readonly #refused: RefusedQuestions;
   readonly #unusual: UnusualQuestions;
+  /** Whose connections over TCP there is room for. */
+  readonly streams: StreamRoom;
 
   constructor(options: QuestionsOptions) {
     const { policy, logger, timestamp, clock, seed } = options;
     this.#askers = new Askers(options);
+    this.streams = new StreamRoom(this.asker);
     this.#refused = new RefusedQuestions({ policy, logger, timestamp, nowMs: clock.nowMs });
     this.#unusual = new UnusualQuestions({ policy, logger, timestamp, asker: this.asker, seed });
   }

@@ -77,7 +77,10 @@ export interface Sources {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: DnsProxy;
-  readonly questions: { readonly unusualNames: number };
+  readonly questions: {
+    readonly unusualNames: number;
+    readonly streams: { readonly refused: number };
+  };
   readonly lateAllow: Pick<LateAllow, 'dropped' | 'skipped'>;
   /** Undefined without a webhook. */
   readonly notifications: NotificationTracker | undefined;
@@ -92,7 +95,7 @@ function unsent(tracker: NotificationTracker | undefined): number {
 
 /** Everything that could not be kept or served, by name (I7). */
 export function losses(sources: Sources): Totals {
-  const { logger, pipeline, proxy, lateAllow, notifications, kernel } = sources;
+  const { logger, pipeline, proxy, questions, lateAllow, notifications, kernel } = sources;
   const dns = proxy.totals();
   const { grantsRefused = 0, grantsEvicted = 0 } = dns;
   return {
@@ -106,6 +109,7 @@ export function losses(sources: Sources): Totals {
     grants_refused: grantsRefused,
     grants_evicted: grantsEvicted,
     dns_overloaded: dns.overloaded,
+    dns_streams_refused: questions.streams.refused,
     dns_unowned: dns.unowned + (kernel[COUNTER.DNS_UNOWNED] ?? 0),
     dns_dropped: kernel[COUNTER.DNS_DROPPED] ?? 0,
     dns_servfail: dns.servfail,

@@ -18,6 +18,16 @@ async function handle(message, from) {
 }
 
 const address = '127.0.0.1';
-await adoptDnsUdp({ fd: 9, address, runner: true, handle, again: () => undefined, onError });
-await adoptDnsTcp({ fd: 10, address, runner: false, handle, again: () => undefined, onError });
+// Room for two connections at once.
+let held = 0;
+async function admit() {
+  if (held === 2) return undefined;
+  held++;
+  return () => {
+    held--;
+  };
+}
+const rest = { address, handle, again: () => undefined, admit, onDrop: onError, onError };
+await adoptDnsUdp({ fd: 9, runner: true, ...rest });
+await adoptDnsTcp({ fd: 10, runner: false, ...rest });
 process.stdout.write('ready\n');

@@ -82,6 +82,7 @@ export function policy(defaultVerdict: number): Buffer {
 export interface Event {
   readonly allowed: boolean;
   readonly proto: number;
+  readonly source: string;
   readonly destination: string;
   readonly port: number;
   readonly pid: number;
@@ -96,14 +97,16 @@ export function decodeEvent(hex: string): Event {
   const bytes = Buffer.from(hex, 'hex');
   const flow = OFFSET.blocked_event;
   const ext = OFFSET.event_extension;
-  const v4 = bytes[flow.ip_version] === 4;
-  const raw = bytes.readUInt32LE(flow.dst_ip);
-  const v6 = bytes.subarray(flow.dst_ip6, flow.dst_ip6 + 16).toString('hex');
+  const v4 = (at: number) =>
+    [24, 16, 8, 0].map((shift) => (bytes.readUInt32LE(at) >>> shift) & 255).join('.');
+  const v6 = (at: number) => bytes.subarray(at, at + 16).toString('hex');
+  const isV4 = bytes[flow.ip_version] === 4;
   const comm = bytes.subarray(SIZE.blocked_event + ext.comm, SIZE.event).toString('latin1');
   return {
     allowed: bytes[flow.allowed] === 1,
     proto: bytes[flow.ip_proto] ?? 0,
-    destination: v4 ? [24, 16, 8, 0].map((shift) => (raw >>> shift) & 255).join('.') : v6,
+    source: isV4 ? v4(flow.src_ip) : v6(flow.src_ip6),
+    destination: isV4 ? v4(flow.dst_ip) : v6(flow.dst_ip6),
     port: bytes.readUInt16LE(flow.dst_port),
     pid: bytes.readUInt32LE(flow.pid),
     comm: comm.slice(0, comm.indexOf('\0')),

@@ -11,6 +11,13 @@ export function pidsOf(lab: Lab, name: 'cargowall.loader' | 'cargowall.daemon'):
   return text.split('\n').filter(Boolean).map(Number);
 }
 
+/** The daemon; there must be one, as pid 0 would mean our own process group. */
+export function daemonOf(lab: Lab): number {
+  const pid = pidsOf(lab, 'cargowall.daemon')[0];
+  if (pid === undefined) throw new Error('there is no daemon');
+  return pid;
+}
+
 /** A word of a process's status; undefined when it is gone. */
 export function statusOf(pid: number, name: string): string | undefined {
   try {

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { Guarded } from '../lab/guarded.ts';
 import { line, until } from '../lab/lab.ts';
-import { loaderOf, logOf, pidsOf } from '../lab/loader-processes.ts';
+import { daemonOf, loaderOf, logOf } from '../lab/loader-processes.ts';
 import { MemoryBound } from '../lab/memory.ts';
 import { jobConnect } from '../lab/started.ts';
 
@@ -33,7 +33,7 @@ afterAll(() => {
 
 const isServed = () => guarded.run('getent', 'ahostsv4', NAME).code === 0;
 const restarts = () => logOf(guarded.lab).split('"daemon_restarted"').length - 1;
-const daemon = () => pidsOf(guarded.lab, 'cargowall.daemon')[0] ?? 0;
+const daemon = () => daemonOf(guarded.lab);
 
 /** Attempts at one port each, all of them refused. */
 function attempt(ports: readonly number[]): void {

@@ -1,10 +1,10 @@
 // What the loader makes of routes and interfaces: what is an uplink, what is local, what can't be covered.
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
+import { DECIDED_BY, LAYER, MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
 import { policy } from '../lab/entries.ts';
 import { Lab, until } from '../lab/lab.ts';
-import { jobConnect, start } from '../lab/started.ts';
+import { events, jobConnect, start } from '../lab/started.ts';
 
 const lab = new Lab('route');
 const closed = { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY)] };
@@ -79,6 +79,22 @@ test('a next hop object that stands at start makes its interface an uplink', asy
   const { green } = await start(lab, closed);
   expect(green.wall).toBe(0);
   expect(connect()).toBe('PermissionError');
+});
+
+test('the frames of the proof come from own addresses, to an address of the same kind', async () => {
+  await start(lab, closed);
+  const frames = () =>
+    events(lab).filter(({ by, layer }) => by === DECIDED_BY.PROOF && layer === LAYER.TC);
+  await until(() => frames().length >= 2, 'the frames of both kinds');
+  expect(frames().map(({ source, destination }) => `${source} ${destination}`)).toEqual(
+    expect.arrayContaining([
+      '192.0.2.2 203.0.113.252',
+      '20010db8000000000000000000000002 20010db800000000000000000000fffd',
+    ]),
+  );
+  expect(
+    frames().every(({ source, destination }) => source.includes('.') === destination.includes('.')),
+  ).toBe(true);
 });
 
 test('an uplink that carries nothing does not keep the wall from its proof', async () => {

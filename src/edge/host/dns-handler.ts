@@ -26,6 +26,10 @@ export interface DnsSocketOptions {
   readonly handle: DnsHandler;
   /** Over UDP, asked first: a reply that is at hand already. */
   readonly again: (message: Uint8Array, isRunner: boolean) => Uint8Array | undefined;
+  /** Over TCP: room for a connection, as what gives it back; undefined: none. */
+  readonly admit: (client: DnsArrival) => Promise<(() => void) | undefined>;
+  /** Over TCP: a connection was ended before anybody could ask whose it is. */
+  readonly onDrop: () => void;
   readonly onError: (error: Error) => void;
 }
 

@@ -1,25 +1,44 @@
-// A DNS listener over TCP, bound by the loader and inherited by descriptor. Clients, their
-// questions at work and their idle time are bounded, so slow clients can't use it up.
+// A DNS listener over TCP, bound by the loader and inherited by descriptor. Connections (`admit` says whose),
+// questions at work and idle time are bounded, so slow clients can't use it up.
 import { createServer, type Server, type Socket } from 'node:net';
-import { type DnsSocket, type DnsSocketOptions, withoutZone } from './dns-handler.ts';
+import {
+  type DnsArrival,
+  type DnsSocket,
+  type DnsSocketOptions,
+  withoutZone,
+} from './dns-handler.ts';
 import { DnsStream, framed } from './dns-stream.ts';
 
-const MAX_CLIENTS = 256;
+/** With those whose owner is asked for; what may stay is far less. */
+const MAX_CONNECTIONS = 4096;
 const MAX_AT_WORK = 32;
 const IDLE_MS = 10_000;
 /** One message must be whole this long after its first byte, whatever else trickles. */
 const MESSAGE_MS = 10_000;
 const MAX_UNSENT = 256 * 1024;
 
-function serve(socket: Socket, options: DnsSocketOptions): void {
-  const address = socket.remoteAddress;
-  const port = socket.remotePort;
-  if (address === undefined || port === undefined) {
+/** Who is at the other end; undefined when it has gone already. */
+function arrivalOf({ remoteAddress: address, remotePort: port }: Socket): DnsArrival | undefined {
+  if (address === undefined || port === undefined) return undefined;
+  return { address: withoutZone(address), port, proto: 'tcp' };
+}
+
+/** Serves a connection there is room for; ends any other. */
+async function receive(socket: Socket, options: DnsSocketOptions): Promise<void> {
+  const client = arrivalOf(socket);
+  const leave = client && (await options.admit(client));
+  if (client === undefined || leave === undefined) {
     socket.destroy();
-    return;
+  } else if (socket.destroyed) {
+    leave();
+  } else {
+    socket.once('close', leave);
+    serve(socket, client, options);
   }
+}
+
+function serve(socket: Socket, client: DnsArrival, options: DnsSocketOptions): void {
   const stream = new DnsStream();
-  const client = { address: withoutZone(address), port, proto: 'tcp' } as const;
   let atWork = 0;
   let isHeard = false;
   // A client may close its side behind its last question and wait for the answers (RFC 7766 6.2.4).
@@ -61,9 +80,10 @@ export function adoptDnsTcp(options: DnsSocketOptions): Promise<DnsSocket> {
     // A broken connection is the client's affair; 'close' follows.
     socket.on('error', () => undefined);
     socket.on('close', () => clients.delete(socket));
-    serve(socket, options);
+    receive(socket, options).catch(options.onError);
   });
-  server.maxConnections = MAX_CLIENTS;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('drop', options.onDrop);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ fd: options.fd }, () => {

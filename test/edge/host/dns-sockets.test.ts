@@ -2,7 +2,7 @@
 // client's defences against forged answers.
 import { spawn } from 'node:child_process';
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import packet from 'dns-packet';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodeQuestion } from '../../../src/core/dns/answer.ts';
@@ -173,12 +173,37 @@ describe('sockets by descriptor', () => {
     expect(text(reply.subarray(2))).toContain('ping from');
   });
 
+  test('TCP ends a connection there is no room for, and has room once another has left', async () => {
+    const { tcp } = await adopter();
+    const echo = async (socket: Socket, word: string) => {
+      const reply = new Promise<Buffer>((resolve) => socket.once('data', resolve));
+      socket.write(framed(Buffer.from(word)));
+      return text((await reply).subarray(2));
+    };
+    const open = () => {
+      const socket = connect(tcp, '127.0.0.1');
+      closers.push(() => socket.destroy());
+      return socket;
+    };
+    const [first, second] = [open(), open()];
+    expect(await echo(first, 'one')).toContain('one from');
+    expect(await echo(second, 'two')).toContain('two from');
+    const third = open();
+    await new Promise((resolve) => third.once('close', resolve));
+    expect(await echo(second, 'still')).toContain('still from');
+    const left = new Promise((resolve) => first.once('close', resolve));
+    first.end();
+    await left;
+    expect(await echo(open(), 'next')).toContain('next from');
+  });
+
   test('what is no socket is rejected', async () => {
     const handle = () => Promise.resolve(undefined);
     const again = () => undefined;
+    const admit = () => Promise.resolve(undefined);
     const wrong = {
       ...{ fd: 0x7ffffff, address: '127.0.0.1', runner: false },
-      ...{ handle, again, onError: fail },
+      ...{ handle, again, admit, onDrop: admit, onError: fail },
     };
     await expect(adoptDnsUdp(wrong)).rejects.toThrow();
     await expect(adoptDnsTcp(wrong)).rejects.toThrow();

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When the daemon was last heard of. */
+#include <bpf/bpf.h>
+
+#include "clock.h"
+#include "heartbeat.h"
+#include "maps.h"
+
+#define STOOD_STILL_NS 2000000000ULL /* between two turns */
+
+static uint64_t heartbeat_ns;
+
+void heartbeat(void)
+{
+	uint32_t zero = 0;
+
+	heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	bpf_map_update_elem(map_fds[M_HEARTBEAT], &zero, &heartbeat_ns, BPF_ANY);
+}
+
+bool heartbeat_is_late(uint64_t limit_ns)
+{
+	static uint64_t last;
+	uint64_t now = now_ns(CLOCK_MONOTONIC), before = last;
+
+	last = now;
+	if (now - before >= STOOD_STILL_NS) {
+		heartbeat();
+		return false;
+	}
+	return now - heartbeat_ns >= limit_ns;
+}

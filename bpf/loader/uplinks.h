@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARGOWALL_UPLINKS_H
+#define CARGOWALL_UPLINKS_H
+
+/* Hears of each uplink that can't be covered, once, with its -errno. */
+typedef void (*network_report)(const char *interface, int err);
+
+/* The wall on every uplink: one that can't be covered keeps none of the others from it. The first -errno, or 0. */
+int uplinks_cover(network_report report);
+
+#endif /* CARGOWALL_UPLINKS_H */
