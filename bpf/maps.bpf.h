@@ -162,11 +162,11 @@ struct {
 	__type(value, struct process_value);
 } processes SEC(".maps");
 
-/* key struct cgroup_key; value struct cgroup_value; the daemon before the flip; a handful of
- * fixed services; full: an error before the flip */
+/* key struct cgroup_key; value struct cgroup_value; the daemon before the flip; a handful of fixed
+ * services, and of DHCP clients one for each interface; full: an error before the flip */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
+	__uint(max_entries, 1024);
 	__type(key, struct cgroup_key);
 	__type(value, struct cgroup_value);
 } cgroups SEC(".maps");
