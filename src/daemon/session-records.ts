@@ -6,8 +6,8 @@ import {
   type SessionEnded,
   type SessionStarted,
   type Tamper,
-  type Totals,
 } from '../core/audit/event.ts';
+import type { Loss } from '../core/audit/losses.ts';
 import { COUNTER } from '../core/flow/layout.gen.ts';
 import type { Cloud } from '../core/policy/cloud.ts';
 import { describeAutoAllowed } from '../core/policy/describe-auto-allowed.ts';
@@ -94,7 +94,7 @@ function unsent(tracker: NotificationTracker | undefined): number {
 }
 
 /** Everything that could not be kept or served, by name (I7). */
-export function losses(sources: Sources): Totals {
+export function losses(sources: Sources): Readonly<Record<Loss, number>> {
   const { logger, pipeline, proxy, questions, lateAllow, notifications, kernel } = sources;
   const dns = proxy.totals();
   const { grantsRefused = 0, grantsEvicted = 0 } = dns;
