@@ -92,6 +92,8 @@ struct net_device {
 struct sk_buff {
 	struct net_device *dev;
 	unsigned char *data;
+	unsigned int len;
+	unsigned int data_len; /* of it, what is not in the buffer */
 	unsigned char ip_summed : 2;
 	unsigned short csum_start; /* where CHECKSUM_PARTIAL sums from, from the buffer's head */
 	unsigned short csum_offset; /* from there, where it writes */
