@@ -87,9 +87,17 @@ struct net_device {
 	possible_net_t nd_net;
 } __attribute__((preserve_access_index));
 
+#define CHECKSUM_PARTIAL 3 /* left to the device, or to the kernel in its place */
+
 struct sk_buff {
 	struct net_device *dev;
 	unsigned char *data;
+	unsigned int len;
+	unsigned int data_len; /* of it, what is not in the buffer */
+	unsigned char ip_summed : 2;
+	unsigned short csum_start; /* where CHECKSUM_PARTIAL sums from, from the buffer's head */
+	unsigned short csum_offset; /* from there, where it writes */
+	unsigned short mac_header; /* from the buffer's head */
 	unsigned short protocol; /* network order */
 } __attribute__((preserve_access_index));
 

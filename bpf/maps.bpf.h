@@ -255,7 +255,8 @@ struct {
 struct arrival {
 	unsigned long long netns; /* cookie */
 	unsigned int ifindex;
-	unsigned int neighbour; /* it says where a neighbour is: what has waited for that goes now */
+	unsigned short neighbour; /* it says where a neighbour is: what has waited for that goes now */
+	unsigned short rest; /* it may complete what somebody else has begun */
 };
 
 /* key 0; value struct arrival per CPU; each packet an interface hands up; never full */
