@@ -111,6 +111,8 @@ extern int map_fds[M_COUNT];
 
 /* object.c: load, attach, pin; reopen what is pinned. 0 or -errno; `why` names the culprit. */
 int object_load(const struct session *s, const char **why);
+/* families.c: whether this kernel lets egress_socket refuse sockets. */
+bool families_are_guarded(void);
 /* Programs that are attached to nothing at the start. */
 enum own_program {
 	PROGRAM_TC, /* the wall's */
