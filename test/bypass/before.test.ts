@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { line } from '../lab/lab.ts';
 import { ALLOWED, Arena, ATTACKER, POLICY } from './arena.ts';
-import { Told } from './told.ts';
+import { isDocumented, Told } from './told.ts';
 
 const told = new Told();
 let arena: Arena;
@@ -56,6 +56,8 @@ describe('cases 47 and 48 (U)', () => {
     }
     expect(arena.attempt('U', 'stream()', ATTACKER).stdout).toContain('PermissionError');
     told.closed('47, 48', 'a stream open before goes on alone');
+    expect(isDocumented('L10')).toBe(true);
+    told.limit(55, 'what a step before the action opened, which is listed', 'L10');
   });
 
   test('flows are closed where existing connections are not allowed', async () => {
