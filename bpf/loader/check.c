@@ -204,6 +204,8 @@ void check_all(const struct session *s)
 		object_check_pins();
 	check_cgroup(s->options.cgroup);
 	check_raw_sockets();
+	tally_check();
+	network_check();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];
 

@@ -12,6 +12,15 @@ typedef void (*check_report)(const char *finding);
 /* raw.c: packet and XDP sockets that guarded processes have opened since the first look. */
 void check_raw_sockets(void);
 
+/* tally.c: whether the grants are what apply.c has written. */
+void tally_begin(void);
+void tally_came(const void *key, const void *value);
+void tally_went(const void *key, const void *value);
+void tally_check(void);
+
+/* netlink.c: whether the prefixes that do not leave the machine are those the network has. */
+void network_check(void);
+
 /* findings.c: what is so and should not be, at each look; told when it begins. */
 void check_find(const char *finding);
 /* What has happened; told each time. */

@@ -264,6 +264,7 @@ int object_reopen(void)
 			return -errno;
 	}
 	pinned = true;
+	tally_begin();
 	err = reopen_links();
 	network_missed();
 	return err;
