@@ -180,6 +180,17 @@ import time; time.sleep(5)`);
   const marker = arena.marker();
   await does(`s.sendto(b'${marker}', a)`); // to the proxy, which makes nothing of it
   expect(await arena.hasArrived(marker, false)).toBe(false);
+  // the socket that was picked up asks like any other
+  const ask = (name: string, code: number) =>
+    does(
+      `s.sendto(${QUESTION(name)}, a); r, f = s.recvfrom(999); assert (r[3] & 15, f) == (${code}, a)`,
+    );
+  expect(await ask('picked.example.net', 5)).toBe('done');
+  expect(await ask('registry.example.com', 0)).toBe('done');
+  const isIt = ({ dst_hostname: name }: { dst_hostname?: string }) => name === 'picked.example.net';
+  const refused = (await arena.guarded.events((all) => all.some(isIt))).filter(isIt);
+  expect(refused).toMatchObject([{ event_type: 'dns_blocked', blocked: true }]);
+  expect(arena.guarded.heard.filter((text) => text.includes('picked'))).toEqual([]);
   other.kill('SIGKILL');
   told.closed(53, 'the other side sends first, from port 53');
 });
