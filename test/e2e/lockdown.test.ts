@@ -28,6 +28,14 @@ describe('examples/lockdown.yml', () => {
     expect(log).toMatch(/wall: \S+ by TCX/);
   });
 
+  test('main says all that each rule opens', () => {
+    const { log } = stepOf(run, 'Lock the job down');
+    expect(log).toContain(
+      'allow registry.example.com and every name below it, port 443 of TCP and UDP (input allowed-hosts)',
+    );
+    expect(log).toContain('allow 198.51.100.11, port 80 of TCP and UDP (input allowed-cidrs)');
+  });
+
   test('an allowed name passes over both families', () => {
     expect(stepOf(run, 'Install from the registry (allowed)').log).toContain('hello from registry');
     expect(stepOf(run, 'The same over IPv6 (allowed)').log).toContain('hello from registry');
