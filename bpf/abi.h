@@ -73,6 +73,7 @@ enum decided_by {
 	BY_DAEMON = 13, /* the daemon to its upstream (scope 2), or anything else of the daemon (denied) */
 	BY_EXISTING = 14, /* a flow open before the flip */
 	BY_KERNEL = 15, /* made by the kernel itself, passed by exact type: not recorded */
+	BY_SOCKET = 16, /* a socket of a family that no hook guards */
 };
 
 /* Which hook made the record. */
@@ -81,6 +82,7 @@ enum layer {
 	LAYER_SENDMSG = 2,
 	LAYER_EGRESS = 3, /* cgroup_skb */
 	LAYER_TC = 4,
+	LAYER_SOCKET = 5, /* the call that makes a socket */
 };
 
 /* Counters that are never lost: one slot each in the per-CPU array `counters`. */
@@ -141,7 +143,7 @@ struct event_extension {
 	unsigned int name; /* id of the granted name, 0 = none */
 	unsigned int uid;
 	unsigned int ifindex; /* LAYER_TC only */
-	unsigned short ethertype; /* host order, frames that are not IP only */
+	unsigned short ethertype; /* host order, frames that are not IP; BY_SOCKET: the socket's family */
 	unsigned short scope; /* enum scope, steps from 16 */
 	unsigned int count; /* attempts this event stands for, at least 1 */
 	unsigned long long cgroup;
@@ -342,6 +344,7 @@ struct config {
 	unsigned long long daemon_cgroup; /* ids */
 	unsigned long long loader_cgroup;
 	unsigned long long worker_cgroup;
+	unsigned long long guarded_cgroup;
 	unsigned long long heartbeat_limit_ns; /* older than this: the daemon is gone */
 	struct address proxy4; /* ::ffff:127.0.0.1 */
 	struct address proxy6; /* ::1 */
@@ -400,7 +403,7 @@ ABI_SIZE(struct traffic_key, 48);
 ABI_SIZE(struct traffic_value, 8);
 ABI_SIZE(struct reply_key, 120);
 ABI_SIZE(struct reply_value, 552);
-ABI_SIZE(struct config, 128);
+ABI_SIZE(struct config, 136);
 ABI_SIZE(struct policy_config, 40);
 
 #endif /* CARGOWALL_ABI_H */

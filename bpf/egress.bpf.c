@@ -10,6 +10,7 @@
  *   tc of loopback (TCX egress)           gives a reply again that was given a moment before
  *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exit                     job or runner
+ *   fmod_ret security_socket_create       where the kernel has it: no packet, XDP or vsock socket for the job
  *   tp_btf netif_receive_skb              what the kernel may answer to
  *   syscall                               run by the loader once a second: tells what is held
  *   iter/tcp iter/udp                     run by the loader: tell what open sockets have sent
@@ -17,6 +18,7 @@
 #include "again.bpf.h"
 #include "call.bpf.h"
 #include "dns.bpf.h"
+#include "family.bpf.h"
 #include "packet.bpf.h"
 #include "process.bpf.h"
 #include "wall.bpf.h"
@@ -123,6 +125,12 @@ SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(egress_arrive, struct sk_buff *skb)
 {
 	return packet_arrived(skb);
+}
+
+SEC("fmod_ret/security_socket_create")
+int BPF_PROG(egress_socket, int family, int type, int protocol, int kern, int ret)
+{
+	return ret || kern ? ret : family_judge(family);
 }
 
 SEC("syscall")

@@ -16,6 +16,10 @@
 #include <bpf/bpf_tracing.h>
 
 #define AF_INET 2
+#define AF_PACKET 17
+#define AF_VSOCK 40
+#define AF_XDP 44
+#define EPERM 1
 #define LOOPBACK_IFINDEX 1
 #define AF_INET6 10
 #define SOCK_STREAM 1
@@ -57,9 +61,14 @@ struct cgroup_namespace {
 	struct ns_common ns;
 } __attribute__((preserve_access_index));
 
+struct net {
+	unsigned long long net_cookie;
+} __attribute__((preserve_access_index));
+
 struct nsproxy {
 	struct pid_namespace *pid_ns_for_children;
 	struct cgroup_namespace *cgroup_ns;
+	struct net *net_ns;
 } __attribute__((preserve_access_index));
 
 #define PF_IO_WORKER 0x10 /* a thread of the kernel's that works for a process's ring */
@@ -72,10 +81,6 @@ struct task_struct {
 	struct signal_struct *signal;
 	unsigned long long start_boottime;
 	struct task_struct *group_leader;
-} __attribute__((preserve_access_index));
-
-struct net {
-	unsigned long long net_cookie;
 } __attribute__((preserve_access_index));
 
 typedef struct {

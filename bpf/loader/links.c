@@ -255,6 +255,7 @@ int link_pin(const struct link_state *l)
 
 void links_describe(char *out, size_t size)
 {
+	const char *families = "told";
 	unsigned int cgroup = 0, trace = 0;
 	const char *between = "";
 	size_t n;
@@ -262,9 +263,14 @@ void links_describe(char *out, size_t size)
 	for (size_t i = 0; i < link_count; i++) {
 		cgroup += links[i].kind == LINK_CGROUP;
 		trace += links[i].kind == LINK_TRACE;
+		if (!strcmp(links[i].name, LINK_PREFIX FAMILIES)) {
+			families = "refused";
+			trace--;
+		}
 	}
-	n = (size_t)snprintf(out, size, "\"hooks\":\"%u of the cgroup, %u tracepoints\",\"wall\":\"", cgroup,
-			     trace);
+	n = (size_t)snprintf(out, size,
+			     "\"hooks\":\"%u of the cgroup, %u tracepoints\",\"families\":\"%s\",\"wall\":\"",
+			     cgroup, trace, families);
 	for (size_t i = 0; i < link_count && n + 2 * IF_NAMESIZE + 32 < size; i++) {
 		char name[IF_NAMESIZE], text[2 * IF_NAMESIZE + 4];
 

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { tell } from '../bypass/told.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { cgroupMount, eachLine, until } from '../lab/lab.ts';
 
@@ -74,7 +75,7 @@ afterEach(() => {
   for (const path of made.splice(0)) rmdirSync(path);
 });
 afterAll(() => {
-  process.stdout.write(closed.map((one) => `case 17, ${one}: closed\n`).join(''));
+  tell(closed.map((one) => `case 17, ${one}: closed`));
 });
 
 /** A client in a cgroup, and what it has said so far. */
