@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { ROWS } from '../test/bypass/rows.ts';
 
-const LINE = /^case (\d+(?:, \d+)*), (.*): (closed|documented limit L\d+|n\/a on this kernel: .*)$/u;
+const LINE =
+  /^case (\d+(?:, \d+)*), (.*): (closed|documented limit L\d+|n\/a on this kernel: .*)$/u;
 const [, , path = ''] = process.argv;
 const outcomes = new Map<number, Map<string, number>>();
 const strange: string[] = [];
