@@ -95,6 +95,16 @@ static __always_inline bool address_is_platform(const struct address *a)
 	       (a->b[12] == 169 && a->b[13] == 254 && a->b[14] == 169 && a->b[15] == 254);
 }
 
+/* A group of machines, or everybody on the link. */
+static __always_inline bool address_is_of_many(const struct address *a)
+{
+	const __u32 *w = (const __u32 *)a->b;
+
+	if (!address_is_v4(a))
+		return a->b[0] == 0xff;
+	return (a->b[12] & 0xf0) == 0xe0 || w[3] == 0xffffffff;
+}
+
 /* Private and link-local destinations (spec 5): what another namespace may mean as its own. */
 static __always_inline bool address_is_private(const struct address *a)
 {

@@ -78,7 +78,9 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 		admit_existing(d, &k, s, q, r, p);
 		admit_continued(d, &k, e, p, s, (__u16)q->scope, processless);
 	}
-	if (e->shape != SHAPE_OK || (d->verdict == VERDICT_ALLOW && !source_is_ours(e, s, q->scope, r, c)))
+	if (e->shape != SHAPE_OK ||
+	    (d->verdict == VERDICT_ALLOW &&
+	     (!source_is_ours(e, s, q->scope, r, c) || (d->by == BY_DEFAULT && address_is_of_many(&e->dst)))))
 		decided(d, VERDICT_DENY, BY_SHAPE);
 	if (s && e->shape == SHAPE_OK) {
 		reported |= d->verdict != VERDICT_ALLOW && s->tried_port == e->dport &&

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { Arena } from './arena.ts';
+import { CALLS } from './calls.ts';
 import { addressOf, type Case } from './case.ts';
 import { PACKETS } from './packets.ts';
 import { SHAPES } from './shapes.ts';
@@ -11,7 +12,7 @@ import { ELSEWHERE, SOCKETS } from './sockets.ts';
 import { Told } from './told.ts';
 import { reduceTo, resume, type Wall } from './wall.ts';
 
-const CASES = [...SOCKETS, ...ELSEWHERE, ...PACKETS, ...SHAPES];
+const CASES = [...SOCKETS, ...CALLS, ...ELSEWHERE, ...PACKETS, ...SHAPES];
 
 /** The cases a wall must hold against. */
 function casesOf(wall: Wall): readonly Case[] {

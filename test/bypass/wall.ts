@@ -49,7 +49,12 @@ export function reduceTo(wall: Wall, guarded: Guarded): readonly string[] {
   return stdout.split('\n').filter(Boolean);
 }
 
-/** Lets the loader go on: it drains its records. */
+/** Lets the loader go on: it drains its records. A keeper that goes on first may replace it at once. */
 export function resume(guarded: Guarded): void {
-  signal(guarded, 'SIGCONT');
+  try {
+    signal(guarded, 'SIGCONT');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    signal(guarded, 'SIGCONT');
+  }
 }
