@@ -69,10 +69,10 @@ function compareLatency(guarded: Guarded, plain: Lab): void {
 
 function compareRate(guarded: Guarded, plain: Lab): void {
   const kinds = [
-    ['held', 'names asked again, both hold answers', 10_000],
-    ['rate', 'new names only', 0],
+    ['held', 'names asked again, both hold answers', 10_000, 'goal 1.00'],
+    ['rate', 'new names only', 0, 'no goal'],
   ] as const;
-  for (const [index, [kind, what, cacheSize]] of kinds.entries()) {
+  for (const [index, [kind, what, cacheSize, goal]] of kinds.entries()) {
     const port = DNSMASQ_PORT + index;
     startDnsmasq(plain, port, cacheSize);
     const rounds = [1, 2, 3].map(() => ({
@@ -82,7 +82,7 @@ function compareRate(guarded: Guarded, plain: Lab): void {
     const ratio = median(rounds.map(({ ours, theirs }) => ours / theirs));
     const ours = Math.round(median(rounds.map((round) => round.ours)));
     const figure = `${ratio.toFixed(2)} (${ours} a second)`;
-    say(`DNS rate against dnsmasq, ${what}`, figure, 'goal 1.00');
+    say(`DNS rate against dnsmasq, ${what}`, figure, goal);
   }
 }
 

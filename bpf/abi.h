@@ -73,6 +73,7 @@ enum decided_by {
 	BY_DAEMON = 13, /* the daemon to its upstream (scope 2), or anything else of the daemon (denied) */
 	BY_EXISTING = 14, /* a flow open before the flip */
 	BY_KERNEL = 15, /* made by the kernel itself, passed by exact type: not recorded */
+	BY_SOCKET = 16, /* a socket of a family that no hook guards */
 };
 
 /* Which hook made the record. */
@@ -81,6 +82,7 @@ enum layer {
 	LAYER_SENDMSG = 2,
 	LAYER_EGRESS = 3, /* cgroup_skb */
 	LAYER_TC = 4,
+	LAYER_SOCKET = 5, /* the call that makes a socket */
 };
 
 /* Counters that are never lost: one slot each in the per-CPU array `counters`. */
@@ -99,6 +101,7 @@ enum counter {
 	COUNTER_DNS_UNOWNED = 11, /* questions over UDP of nobody the owner map knows */
 	COUNTER_BYTES_UNTOLD = 12, /* bytes sent to destinations the traffic map had no room for */
 	COUNTER_DNS_DROPPED = 13, /* questions a full socket of the proxy dropped; not in the map */
+	COUNTER_DNS_AGAIN = 14, /* questions the kernel answered with a reply given a moment before */
 	COUNTER_SIZE = 16,
 };
 
@@ -140,7 +143,7 @@ struct event_extension {
 	unsigned int name; /* id of the granted name, 0 = none */
 	unsigned int uid;
 	unsigned int ifindex; /* LAYER_TC only */
-	unsigned short ethertype; /* host order, frames that are not IP only */
+	unsigned short ethertype; /* host order, frames that are not IP; BY_SOCKET: the socket's family */
 	unsigned short scope; /* enum scope, steps from 16 */
 	unsigned int count; /* attempts this event stands for, at least 1 */
 	unsigned long long cgroup;
@@ -310,6 +313,25 @@ struct traffic_value {
 
 #define TRAFFIC_MAX 16384 /* destinations told apart */
 
+#define REPLY_QUESTION_MAX 112 /* bytes of a question behind its id */
+#define REPLY_MAX 528 /* bytes of a reply behind its id */
+
+/* A question over UDP, word for word, and whose. */
+struct reply_key {
+	unsigned int scope; /* SCOPE_RUNNER, or SCOPE_EVERYONE for all others */
+	unsigned int size; /* of the question behind its id */
+	unsigned char question[REPLY_QUESTION_MAX]; /* behind its id; zeros behind that */
+};
+
+/* The reply it had, for a second at most: it may be given again until then. */
+struct reply_value {
+	unsigned long long number; /* of this entry; none comes twice */
+	unsigned long long until_ns; /* CLOCK_MONOTONIC */
+	unsigned int size; /* of the reply behind its id */
+	unsigned int pad;
+	unsigned char reply[REPLY_MAX];
+};
+
 /* What is particular about an uplink, an interface that leads off the machine. */
 #define LINK_PLAIN 1 /* its packets have no header below IP */
 #define LINK_STACKED 2 /* its frames pass the wall of another interface too: they are counted there */
@@ -322,6 +344,7 @@ struct config {
 	unsigned long long daemon_cgroup; /* ids */
 	unsigned long long loader_cgroup;
 	unsigned long long worker_cgroup;
+	unsigned long long guarded_cgroup;
 	unsigned long long heartbeat_limit_ns; /* older than this: the daemon is gone */
 	struct address proxy4; /* ::ffff:127.0.0.1 */
 	struct address proxy6; /* ::1 */
@@ -353,6 +376,7 @@ enum writable_map {
 	MAP_CGROUPS = 4, /* cgroup_key -> cgroup_value */
 	MAP_EXISTING = 5, /* flow_key -> flow_value */
 	MAP_POLICY = 6, /* u32 0 -> policy_config */
+	MAP_REPLIES = 7, /* reply_key -> reply_value */
 };
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " is not " #bytes " bytes")
@@ -377,7 +401,9 @@ ABI_SIZE(struct owner_key, 20);
 ABI_SIZE(struct owner_value, 80);
 ABI_SIZE(struct traffic_key, 48);
 ABI_SIZE(struct traffic_value, 8);
-ABI_SIZE(struct config, 128);
+ABI_SIZE(struct reply_key, 120);
+ABI_SIZE(struct reply_value, 552);
+ABI_SIZE(struct config, 136);
 ABI_SIZE(struct policy_config, 40);
 
 #endif /* CARGOWALL_ABI_H */

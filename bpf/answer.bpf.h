@@ -53,7 +53,7 @@ static __always_inline const struct arrival *arrival_from_outside(const struct c
 
 /*
  * Whether the kernel itself made a packet without a process behind it, by its exact type. An answer that
- * has waited for a neighbour may be anybody's: a reset tells nothing.
+ * has waited for a neighbour, or to several fragments, may be anybody's: a reset tells nothing.
  */
 static __always_inline bool made_by_kernel(const struct endpoint *e, const struct config *c)
 {
@@ -64,7 +64,7 @@ static __always_inline bool made_by_kernel(const struct endpoint *e, const struc
 	if (is_housekeeping(e))
 		return true;
 	a = is_answer(e) ? arrival_from_outside(c) : 0;
-	return a && (!a->neighbour || e->proto == IPPROTO_TCP);
+	return a && ((!a->neighbour && !a->rest) || e->proto == IPPROTO_TCP);
 }
 
 /* Whether nobody can say whom an answer is for: counted when it is refused, and not recorded. */
@@ -75,16 +75,36 @@ static __always_inline bool has_waited(const struct endpoint *e, const struct co
 	return a && a->neighbour;
 }
 
-/* Whether a packet says where a neighbour is (RFC 826, 4861). */
-static __always_inline bool is_of_neighbour(struct sk_buff *skb)
+/* Of IPv6: neighbour discovery from router solicitation to redirect (RFC 4861). */
+static __always_inline bool is_of_neighbours(const __u8 *ipv6)
 {
-	__u8 ipv6[41] = {}; /* the header, and the type behind it */
+	return ipv6[6] == IPPROTO_ICMPV6 && ipv6[40] >= 133 && ipv6[40] <= 137;
+}
 
-	if (skb->protocol == bpf_htons(ETH_P_ARP))
-		return true;
-	return skb->protocol == bpf_htons(ETH_P_IPV6) &&
-	       !bpf_probe_read_kernel(ipv6, sizeof(ipv6), skb->data) && ipv6[6] == IPPROTO_ICMPV6 &&
-	       ipv6[40] >= 133 && ipv6[40] <= 136;
+/*
+ * Reads what a packet is, behind at most two VLAN tags. What can't be told may be the rest of a datagram: a
+ * fragment, what an extension of IPv6 hides, and what is not in the buffer.
+ */
+static __always_inline void arrival_read(struct arrival *a, struct sk_buff *skb)
+{
+	__u8 *at = skb->data, *end = at + (skb->len - skb->data_len);
+	__u16 type = skb->protocol;
+	__u8 ip[41] = {}; /* IPv6, and the type of ICMPv6 behind it */
+	int i;
+
+	for (i = 0; i < 2 && (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)); i++) {
+		bpf_probe_read_kernel(&type, sizeof(type), at + 2);
+		at += 4;
+	}
+	a->neighbour = type == bpf_htons(ETH_P_ARP);
+	a->rest = !a->neighbour;
+	if (type == bpf_htons(ETH_P_IP)) {
+		a->rest = at + 20 > end || bpf_probe_read_kernel(ip, 20, at) || (ip[6] & 0x3f) || ip[7];
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
+		a->rest = at + sizeof(ip) > end || bpf_probe_read_kernel(ip, sizeof(ip), at) ||
+			  (ip[6] != IPPROTO_TCP && ip[6] != IPPROTO_UDP && ip[6] != IPPROTO_ICMPV6);
+		a->neighbour = is_of_neighbours(ip);
+	}
 }
 
 /* Notes what this CPU was handed, whatever network namespace it is in. */
@@ -97,7 +117,7 @@ static __always_inline int packet_arrived(struct sk_buff *skb)
 		return 0;
 	a->netns = skb->dev->nd_net.net->net_cookie;
 	a->ifindex = (__u32)skb->dev->ifindex;
-	a->neighbour = is_of_neighbour(skb);
+	arrival_read(a, skb);
 	return 0;
 }
 

@@ -135,7 +135,7 @@ static __always_inline int call_judge(struct bpf_sock_addr *ctx, __u8 layer, boo
 		return 0;
 	/* audit: the packet that follows is this attempt, not another */
 	s->tried = e.dst;
-	s->tried_port = e.dport;
+	s->tried_port = e.proto == IPPROTO_TCP || e.proto == IPPROTO_UDP ? e.dport : 0;
 	return 1;
 }
 

@@ -7,14 +7,18 @@
  *   cgroup/sock_release                   tells what a socket has sent
  *   cgroup_skb/egress                     the packet verdict for everything with a socket
  *   tc (TCX egress, else clsact)          the wall: what leaves by an uplink
+ *   tc of loopback (TCX egress)           gives a reply again that was given a moment before
  *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exit                     job or runner
+ *   fmod_ret security_socket_create       where the kernel has it: no packet, XDP or vsock socket for the job
  *   tp_btf netif_receive_skb              what the kernel may answer to
  *   syscall                               run by the loader once a second: tells what is held
  *   iter/tcp iter/udp                     run by the loader: tell what open sockets have sent
  */
+#include "again.bpf.h"
 #include "call.bpf.h"
 #include "dns.bpf.h"
+#include "family.bpf.h"
 #include "packet.bpf.h"
 #include "process.bpf.h"
 #include "wall.bpf.h"
@@ -93,6 +97,12 @@ int egress_tc(struct __sk_buff *skb)
 	return packet_judge_frame(skb);
 }
 
+SEC("tc")
+int egress_again(struct __sk_buff *skb)
+{
+	return again_answer(skb);
+}
+
 SEC("sk_reuseport")
 int egress_dns(struct sk_reuseport_md *ctx)
 {
@@ -115,6 +125,12 @@ SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(egress_arrive, struct sk_buff *skb)
 {
 	return packet_arrived(skb);
+}
+
+SEC("fmod_ret/security_socket_create")
+int BPF_PROG(egress_socket, int family, int type, int protocol, int kern, int ret)
+{
+	return ret || kern ? ret : family_judge(family);
 }
 
 SEC("syscall")

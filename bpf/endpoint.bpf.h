@@ -20,6 +20,7 @@ struct endpoint {
 	unsigned char head; /* the first of several fragments */
 	unsigned char icmp_code;
 	unsigned int id; /* of the datagram a fragment belongs to */
+	unsigned int judged; /* the end of the bytes that a verdict rests on, from the buffer's start */
 	unsigned int payload; /* bytes behind the TCP, UDP or ICMP header; of a later fragment all */
 };
 
@@ -154,7 +155,9 @@ static __always_inline int transport_from_packet(struct endpoint *e, struct __sk
 	__u8 l4[14] = {};
 	__u32 length;
 
+	e->judged = at;
 	if (e->proto == IPPROTO_TCP) {
+		e->judged += 14;
 		if (bpf_skb_load_bytes(skb, at, l4, 14))
 			return SHAPE_BAD;
 		length = (l4[12] >> 4) * 4U;
@@ -164,6 +167,7 @@ static __always_inline int transport_from_packet(struct endpoint *e, struct __sk
 		e->carries = end > at + length;
 		e->payload = end - at - length;
 	} else if (e->proto == IPPROTO_UDP) {
+		e->judged += 6;
 		if (bpf_skb_load_bytes(skb, at, l4, 8))
 			return SHAPE_BAD;
 		length = (__u32)l4[4] << 8 | l4[5];
@@ -173,6 +177,7 @@ static __always_inline int transport_from_packet(struct endpoint *e, struct __sk
 	} else {
 		if ((e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6) &&
 		    !bpf_skb_load_bytes(skb, at, l4, 2)) {
+			e->judged += 2;
 			e->icmp_type = l4[0];
 			e->icmp_code = l4[1];
 		}
@@ -217,6 +222,7 @@ static __always_inline int endpoint_from_ipv4(struct endpoint *e, struct __sk_bu
 	fragment = ((__u32)h[6] << 8 | h[7]) & 0x3fff;
 	e->id = (__u32)h[4] << 8 | h[5];
 	e->head = fragment == 0x2000;
+	e->judged = at + length;
 	e->payload = end - at - length;
 	if (fragment & 0x1fff)
 		return (fragment & 0x1fff) < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;
@@ -269,6 +275,7 @@ static __always_inline int endpoint_from_ipv6(struct endpoint *e, struct __sk_bu
 			e->proto = next[0];
 			e->id = (__u32)next[4] << 24 | (__u32)next[5] << 16 | (__u32)next[6] << 8 | next[7];
 			e->head = place == 1;
+			e->judged = at + 8;
 			e->payload = end > at + 8 ? end - at - 8 : 0;
 			if (place >> 3)
 				return place >> 3 < FRAGMENT_OFFSET_MIN ? SHAPE_BAD : SHAPE_FRAGMENT;

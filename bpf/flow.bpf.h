@@ -61,7 +61,7 @@ static __always_inline void flow_fill(struct event *v, const struct endpoint *e,
 {
 	v->flow.allowed = d->verdict;
 	v->flow.pad1 = r->mid_stream ? EVENT_MID_STREAM : 0;
-	if (d->by == BY_NOT_IP) {
+	if (d->by == BY_NOT_IP || d->by == BY_SOCKET) {
 		v->flow.ip_version = 4;
 		v->flow.ip_proto = 255;
 		v->flow.dst_port = 255;

@@ -16,6 +16,10 @@
 #include <bpf/bpf_tracing.h>
 
 #define AF_INET 2
+#define AF_PACKET 17
+#define AF_VSOCK 40
+#define AF_XDP 44
+#define EPERM 1
 #define LOOPBACK_IFINDEX 1
 #define AF_INET6 10
 #define SOCK_STREAM 1
@@ -57,9 +61,14 @@ struct cgroup_namespace {
 	struct ns_common ns;
 } __attribute__((preserve_access_index));
 
+struct net {
+	unsigned long long net_cookie;
+} __attribute__((preserve_access_index));
+
 struct nsproxy {
 	struct pid_namespace *pid_ns_for_children;
 	struct cgroup_namespace *cgroup_ns;
+	struct net *net_ns;
 } __attribute__((preserve_access_index));
 
 #define PF_IO_WORKER 0x10 /* a thread of the kernel's that works for a process's ring */
@@ -74,10 +83,6 @@ struct task_struct {
 	struct task_struct *group_leader;
 } __attribute__((preserve_access_index));
 
-struct net {
-	unsigned long long net_cookie;
-} __attribute__((preserve_access_index));
-
 typedef struct {
 	struct net *net;
 } __attribute__((preserve_access_index)) possible_net_t;
@@ -87,9 +92,17 @@ struct net_device {
 	possible_net_t nd_net;
 } __attribute__((preserve_access_index));
 
+#define CHECKSUM_PARTIAL 3 /* left to the device, or to the kernel in its place */
+
 struct sk_buff {
 	struct net_device *dev;
 	unsigned char *data;
+	unsigned int len;
+	unsigned int data_len; /* of it, what is not in the buffer */
+	unsigned char ip_summed : 2;
+	unsigned short csum_start; /* where CHECKSUM_PARTIAL sums from, from the buffer's head */
+	unsigned short csum_offset; /* from there, where it writes */
+	unsigned short mac_header; /* from the buffer's head */
 	unsigned short protocol; /* network order */
 } __attribute__((preserve_access_index));
 

@@ -162,11 +162,11 @@ struct {
 	__type(value, struct process_value);
 } processes SEC(".maps");
 
-/* key struct cgroup_key; value struct cgroup_value; the daemon before the flip; a handful of
- * fixed services; full: an error before the flip */
+/* key struct cgroup_key; value struct cgroup_value; the daemon before the flip; a handful of fixed
+ * services, and of DHCP clients one for each interface; full: an error before the flip */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
+	__uint(max_entries, 1024);
 	__type(key, struct cgroup_key);
 	__type(value, struct cgroup_value);
 } cgroups SEC(".maps");
@@ -226,11 +226,37 @@ struct {
 	__type(value, __u64);
 } dns_sockets SEC(".maps");
 
+/* key struct reply_key; value struct reply_value; the daemon for a question asked twice within a second;
+ * full: the least recently used goes, and its question to the proxy */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct reply_key);
+	__type(value, struct reply_value);
+} replies SEC(".maps");
+
+/* key 0; value struct reply_key per CPU; a question under way, which is too big for the stack; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reply_key);
+} reply_keys SEC(".maps");
+
+/* key 0; value struct reply_value per CPU; its reply; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reply_value);
+} reply_copies SEC(".maps");
+
 /* The packet a CPU was handed last: what the kernel answers there and then, it answers to it. */
 struct arrival {
 	unsigned long long netns; /* cookie */
 	unsigned int ifindex;
-	unsigned int neighbour; /* it says where a neighbour is: what has waited for that goes now */
+	unsigned short neighbour; /* it says where a neighbour is: what has waited for that goes now */
+	unsigned short rest; /* it may complete what somebody else has begun */
 };
 
 /* key 0; value struct arrival per CPU; each packet an interface hands up; never full */

@@ -180,6 +180,44 @@ static __always_inline void frame_count(const struct endpoint *e, const struct s
 	traffic_note(e, s, d, origin);
 }
 
+#define HEADERS_MAX 256 /* bytes of a frame: any chain of extensions that anybody sends, and the ports */
+
+/* The bytes of a frame that no process can write to. */
+static __always_inline __u32 frame_own_bytes(struct __sk_buff *skb)
+{
+	return (__u32)((void *)(long)skb->data_end - (void *)(long)skb->data);
+}
+
+/*
+ * Copies headers into the buffer where they are still in pages: those of a packet socket's ring
+ * (PACKET_TX_RING) are its process's to write to until the device has sent them.
+ */
+static __always_inline void frame_take_headers(struct __sk_buff *skb)
+{
+	__u32 bytes = skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX;
+
+	if (frame_own_bytes(skb) < bytes)
+		bpf_skb_pull_data(skb, bytes);
+}
+
+/*
+ * Whether the first `judged` bytes are sent as they are: they are in the buffer, and no checksum is still
+ * to be written there. A packet socket says where its frame's is to be (PACKET_VNET_HDR).
+ */
+static __always_inline bool frame_is_final(struct __sk_buff *skb, __u32 judged)
+{
+	struct sk_buff *frame = (struct sk_buff *)skb;
+	int at;
+
+	if (judged > frame_own_bytes(skb))
+		return false;
+	if (BPF_CORE_READ_BITFIELD_PROBED(frame, ip_summed) != CHECKSUM_PARTIAL)
+		return true;
+	at = BPF_CORE_READ(frame, csum_start) - BPF_CORE_READ(frame, mac_header) +
+	     BPF_CORE_READ(frame, csum_offset);
+	return at >= (int)judged;
+}
+
 static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 {
 	const struct config *c = config_get();
@@ -195,8 +233,10 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 	if (!c || !p)
 		return TCX_NEXT_PROGRAM;
 	count(COUNTER_TC_SEEN);
+	frame_take_headers(skb);
 	at = frame_network(skb, &r.ethertype);
-	if (at > 0 && r.ethertype == ETH_P_ARP && frame_is_own_arp(skb, (__u32)at))
+	if (at > 0 && r.ethertype == ETH_P_ARP && frame_is_own_arp(skb, (__u32)at) &&
+	    frame_is_final(skb, skb->len))
 		return TCX_NEXT_PROGRAM;
 	if (at < 0 || (r.ethertype != ETH_P_IP && r.ethertype != ETH_P_IPV6))
 		return c->mode == MODE_NOTING ? TCX_NEXT_PROGRAM : frame_refuse(&r, c, p);
@@ -212,6 +252,8 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 			frame_count(&e, s, &d, &r, false);
 		return TCX_NEXT_PROGRAM;
 	}
+	if (!frame_is_final(skb, e.judged))
+		e.shape = SHAPE_BAD;
 	q.dst = e.dst;
 	q.port = e.dport;
 	q.proto = e.proto;

@@ -7,6 +7,7 @@ import { mayStart } from './action/may-start.ts';
 import { prepareSession } from './action/prepare-session.ts';
 import { type SavedSession, STATE_KEY } from './action/session-files.ts';
 import { startSession } from './action/start-session.ts';
+import { describeRule } from './core/policy/describe-rule.ts';
 import type { PolicyDocument } from './core/policy/document.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { type RawInputs, readInputs, wrongInput } from './edge/github/inputs.ts';
@@ -111,7 +112,7 @@ function describe({ mode, policy, upstreams }: SessionSettings): readonly string
   const user = policy.rules.filter(({ autoAllowedType }) => autoAllowedType === undefined);
   return [
     `mode: ${mode}, default: ${policy.default}`,
-    ...user.map(({ action, text, where }) => `${action} ${text} (${where.source})`),
+    ...user.map(describeRule),
     `auto-allowed: ${policy.rules.length - user.length} rules`,
     `upstream resolvers: ${upstreams.map(({ address, port }) => `${address} port ${port}`).join(', ')}`,
   ];

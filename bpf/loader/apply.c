@@ -8,6 +8,7 @@
 
 #include "apply.h"
 #include "maps.h"
+#include "tally.h"
 
 static const struct {
 	enum map_index index;
@@ -19,6 +20,7 @@ static const struct {
 	[MAP_CGROUPS] = {M_CGROUPS, sizeof(struct cgroup_key), sizeof(struct cgroup_value)},
 	[MAP_EXISTING] = {M_EXISTING, sizeof(struct flow_key), sizeof(struct flow_value)},
 	[MAP_POLICY] = {M_POLICY, sizeof(uint32_t), sizeof(struct policy_config)},
+	[MAP_REPLIES] = {M_REPLIES, sizeof(struct reply_key), sizeof(struct reply_value)},
 };
 
 struct write {
@@ -49,8 +51,20 @@ static int next_write(const unsigned char *p, size_t size, size_t *at, struct wr
 /* What stood at a key before a write. */
 struct before {
 	bool stood;
-	unsigned char value[sizeof(struct policy_config)];
+	unsigned char value[sizeof(struct reply_value)]; /* the biggest */
 };
+
+/* Of what can be written after green, the sum is kept. */
+static void tally(uint8_t map, const unsigned char *key, const struct before *before,
+		  const unsigned char *value)
+{
+	if (map != MAP_GRANTS)
+		return;
+	if (before->stood)
+		tally_went(key, before->value);
+	if (value)
+		tally_came(key, value);
+}
 
 /* Does one write and keeps what it replaces; 0 or -errno. */
 static int write_one(const struct write *w, const unsigned char *key, const unsigned char *value,
@@ -64,10 +78,13 @@ static int write_one(const struct write *w, const unsigned char *key, const unsi
 		bool found = !bpf_map_lookup_elem(fd, key, before->value);
 
 		before->stood = !bpf_map_delete_elem(fd, key) && found;
+		tally(w->map, key, before, NULL);
 		return 0;
 	}
-	if (!bpf_map_update_elem(fd, key, value, BPF_NOEXIST))
+	if (!bpf_map_update_elem(fd, key, value, BPF_NOEXIST)) {
+		tally(w->map, key, before, value);
 		return 0;
+	}
 	/* a frozen map takes nothing: what it has already is no write (a daemon that came back) */
 	if (errno == EPERM)
 		return bpf_map_lookup_elem(fd, key, before->value) ||
@@ -77,7 +94,25 @@ static int write_one(const struct write *w, const unsigned char *key, const unsi
 	if (errno != EEXIST)
 		return -errno;
 	before->stood = !bpf_map_lookup_elem(fd, key, before->value);
-	return bpf_map_update_elem(fd, key, value, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(fd, key, value, BPF_ANY))
+		return -errno;
+	tally(w->map, key, before, value);
+	return 0;
+}
+
+/* Undoes a write that was done. */
+static void take_back_one(const struct write *w, const unsigned char *key, const unsigned char *value,
+			  const struct before *before)
+{
+	int fd = map_fds[writable[w->map].index];
+	struct before now = {.stood = w->op == 1};
+
+	if (w->op == 1)
+		memcpy(now.value, value, w->value_size);
+	if (before->stood && !bpf_map_update_elem(fd, key, before->value, BPF_ANY))
+		tally(w->map, key, &now, before->value);
+	else if (!before->stood && w->op == 1 && !bpf_map_delete_elem(fd, key))
+		tally(w->map, key, &now, NULL);
 }
 
 /* Takes back the first `count` writes of a batch that failed, the last one first. */
@@ -91,11 +126,7 @@ static void take_back(const unsigned char *p, size_t size, const struct before *
 
 		for (uint32_t i = 0; i <= count; i++)
 			next_write(p, size, &at, &w, &key, &value);
-		if (before[count].stood)
-			bpf_map_update_elem(map_fds[writable[w.map].index], key, before[count].value,
-					    BPF_ANY);
-		else if (w.op == 1)
-			bpf_map_delete_elem(map_fds[writable[w.map].index], key);
+		take_back_one(&w, key, value, &before[count]);
 	}
 }
 

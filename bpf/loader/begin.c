@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "again.h"
 #include "begin.h"
 #include "config.h"
 #include "dns.h"
@@ -40,6 +41,8 @@ int begin(const struct session *s)
 	char attached[960], line[1024];
 	int err = object_load(s, &why), n;
 
+	if (!err && (err = again_attach()))
+		why = "a program of the loopback interface";
 	if (err) {
 		n = snprintf(line, sizeof(line),
 			     "{\"error\":{\"code\":\"unsupported\",\"message\":\"the kernel refused %s: %s\","

@@ -19,8 +19,10 @@
 #include "clsact.h"
 #include "findings.h"
 #include "links.h"
+#include "locals.h"
 #include "object.h"
 #include "raw.h"
+#include "tally.h"
 #include "tcx.h"
 
 #define PROGRAMS_MAX 64
@@ -209,6 +211,8 @@ void check_all(const char *cgroup)
 		object_check_pins(check_pin_lost);
 	check_cgroup(cgroup);
 	check_raw_sockets();
+	tally_check();
+	locals_check();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];
 

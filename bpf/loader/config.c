@@ -36,6 +36,7 @@ static void config_fill(const struct session *s, struct config *c)
 	c->host_cgroupns = (uint32_t)namespace_of("/proc/self/ns/cgroup");
 	c->daemon_cgroup = cgroup_id(s->daemon_cgroup);
 	c->loader_cgroup = cgroup_id(s->loader_cgroup);
+	c->guarded_cgroup = cgroup_id(s->options.cgroup);
 	c->heartbeat_limit_ns = 10000000000ULL;
 	c->proxy4.b[10] = c->proxy4.b[11] = 0xff;
 	c->proxy4.b[12] = 127;

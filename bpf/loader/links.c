@@ -58,8 +58,8 @@ int link_keep(int fd, int program_fd, unsigned int ifindex, const char *name)
 		if (!err && info.type == BPF_LINK_TYPE_CGROUP) {
 			l.kind = LINK_CGROUP;
 			l.attach_type = info.cgroup.attach_type;
-		} else if (ifindex) {
-			l.kind = LINK_TCX;
+		} else if (!err && info.type == LINK_TYPE_TCX) {
+			l.kind = ifindex ? LINK_TCX : LINK_LOOPBACK;
 		}
 		l.program = info.prog_id;
 		/* held: a program that is replaced in its link must not end with that */
@@ -102,8 +102,16 @@ struct link_state *link_of(unsigned int ifindex)
 static bool is_attached(const struct link_state *l, const struct bpf_link_info *info)
 {
 	/* a TCX link's interface number has the place of an XDP link's */
-	return l->kind == LINK_CGROUP ? info->cgroup.cgroup_id != 0
-				      : l->kind != LINK_TCX || info->xdp.ifindex == l->ifindex;
+	switch (l->kind) {
+	case LINK_CGROUP:
+		return info->cgroup.cgroup_id != 0;
+	case LINK_TCX:
+		return info->xdp.ifindex == l->ifindex;
+	case LINK_LOOPBACK:
+		return info->xdp.ifindex != 0;
+	default:
+		return true;
+	}
 }
 
 bool link_stands(const struct link_state *l)
@@ -156,7 +164,8 @@ int link_mend(struct link_state *l)
 		/* a hook takes a program once: the old place is left before the first is taken */
 		attr.link_detach.link_fd = (uint32_t)l->fd;
 		(void)syscall(SYS_bpf, BPF_LINK_DETACH, &attr, sizeof(attr));
-		fd = tcx_attach(l->ifindex, l->program_fd);
+		fd = l->kind == LINK_TCX ? tcx_attach(l->ifindex, l->program_fd)
+					 : tcx_attach_loopback(l->program_fd);
 	}
 	if (fd < 0)
 		return fd;
@@ -246,6 +255,7 @@ int link_pin(const struct link_state *l)
 
 void links_describe(char *out, size_t size)
 {
+	const char *families = "told";
 	unsigned int cgroup = 0, trace = 0;
 	const char *between = "";
 	size_t n;
@@ -253,9 +263,14 @@ void links_describe(char *out, size_t size)
 	for (size_t i = 0; i < link_count; i++) {
 		cgroup += links[i].kind == LINK_CGROUP;
 		trace += links[i].kind == LINK_TRACE;
+		if (!strcmp(links[i].name, LINK_PREFIX FAMILIES)) {
+			families = "refused";
+			trace--;
+		}
 	}
-	n = (size_t)snprintf(out, size, "\"hooks\":\"%u of the cgroup, %u tracepoints\",\"wall\":\"", cgroup,
-			     trace);
+	n = (size_t)snprintf(out, size,
+			     "\"hooks\":\"%u of the cgroup, %u tracepoints\",\"families\":\"%s\",\"wall\":\"",
+			     cgroup, trace, families);
 	for (size_t i = 0; i < link_count && n + 2 * IF_NAMESIZE + 32 < size; i++) {
 		char name[IF_NAMESIZE], text[2 * IF_NAMESIZE + 4];
 

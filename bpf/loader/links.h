@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 #define LINK_PREFIX "link_" /* a pinned link */
+#define FAMILIES "egress_socket" /* the program some kernels don't take */
 #define FILTER_PREFIX "filter_" /* the pinned program of an uplink's clsact filter */
 
 enum link_kind {
 	LINK_TRACE, /* nobody can detach it */
 	LINK_CGROUP,
 	LINK_TCX,
+	LINK_LOOPBACK, /* TCX, wherever it stands among others */
 	LINK_FILTER, /* clsact: no link at all */
 };
 

@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 
+#include "findings.h"
 #include "interfaces.h"
 #include "locals.h"
 #include "maps.h"
@@ -64,6 +65,31 @@ void locals_apply(void)
 	}
 	memcpy(programmed, prefixes, sizeof(prefixes[0]) * prefix_count);
 	programmed_count = prefix_count;
+}
+
+static bool is_programmed(const struct local_key *key)
+{
+	for (size_t i = 0; i < programmed_count; i++)
+		if (!memcmp(&programmed[i].key, key, sizeof(*key)))
+			return true;
+	return false;
+}
+
+/* A prefix that is none of the network's opens whatever lies in it. */
+void locals_check(void)
+{
+	struct local_key key, *last = NULL;
+
+	while (!bpf_map_get_next_key(map_fds[M_LOCALS], last, &key)) {
+		last = is_programmed(&key) ? &key : NULL; /* a trie that has changed is read anew */
+		if (last)
+			continue;
+		if (bpf_map_delete_elem(map_fds[M_LOCALS], &key)) {
+			check_find("somebody else has written a local prefix, which could not be taken out");
+			return;
+		}
+		check_happened("somebody else has written a local prefix; it is taken out again");
+	}
 }
 
 void locals_reload(void)

@@ -13,6 +13,8 @@ void locals_clear(void);
 void locals_add(const struct address *a, unsigned int length, uint32_t flags, unsigned int ifindex);
 /* Programs what was found, new before old goes. */
 void locals_apply(void);
+/* Whether the map has only what is programmed: what else is there goes, and is told. */
+void locals_check(void);
 /* Takes over what an earlier loader has programmed. */
 void locals_reload(void);
 

@@ -16,7 +16,7 @@ int map_fds[M_COUNT];
 static const char *const map_names[M_COUNT] = {
 	"config",	 "heartbeat",	"policy",   "rules",   "grants",   "locals",   "resolvers",
 	"processes",	 "cgroups",	"existing", "flows",   "owners",   "counters", "events",
-	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals",
+	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals", "replies",
 };
 
 int maps_find(const struct bpf_object *object, const char **why)

@@ -27,6 +27,7 @@ enum map_index {
 	M_UPLINKS,
 	M_TRAFFIC,
 	M_ARRIVALS,
+	M_REPLIES,
 	M_COUNT,
 };
 

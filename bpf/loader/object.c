@@ -11,15 +11,17 @@
 #include <bpf/libbpf.h>
 
 #include "clsact.h"
+#include "families.h"
 #include "findings.h"
 #include "links.h"
 #include "maps.h"
 #include "object.h"
 #include "paths.h"
+#include "tally.h"
 
 static struct bpf_object *object;
-static int own_programs[PROGRAM_COUNT] = {-1, -1, -1, -1, -1};
-static const char *const own_names[PROGRAM_COUNT] = {"tc", "dns", "repeats", "open_tcp", "open_udp"};
+static int own_programs[PROGRAM_COUNT] = {-1, -1, -1, -1, -1, -1};
+static const char *const own_names[PROGRAM_COUNT] = {"tc", "again", "dns", "repeats", "open_tcp", "open_udp"};
 static bool pinned; /* what is attached from now on outlives us too */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -51,7 +53,7 @@ static int attach_all(int cgroup, const char **why)
 		char file[48];
 		int err;
 
-		if (take_own(prog))
+		if (take_own(prog) || !bpf_program__autoload(prog))
 			continue;
 		if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACING)
 			link = bpf_program__attach(prog);
@@ -80,6 +82,7 @@ int object_load(const struct session *s, const char **why)
 		*why = "the eBPF object";
 		return -errno;
 	}
+	bpf_program__set_autoload(bpf_object__find_program_by_name(object, FAMILIES), families_are_guarded());
 	err = bpf_object__load(object);
 	if (err) {
 		*why = "loading the programs";
@@ -191,10 +194,11 @@ static bool is_kept(const char *program)
 static int reopen_links(void)
 {
 	static const char *const programs[] = {
-		"egress_connect4", "egress_connect6",	 "egress_sendmsg4",	"egress_sendmsg6",
-		"egress_recvmsg4", "egress_recvmsg6",	 "egress_getpeername4", "egress_getpeername6",
-		"egress_skb",	   "egress_sock_create", "egress_sock_release", "egress_fork",
-		"egress_exit",	   "egress_arrive",
+		"egress_connect4",     "egress_connect6",     "egress_sendmsg4",
+		"egress_sendmsg6",     "egress_recvmsg4",     "egress_recvmsg6",
+		"egress_getpeername4", "egress_getpeername6", "egress_skb",
+		"egress_sock_create",  "egress_sock_release", "egress_fork",
+		"egress_exit",	       "egress_arrive",	      FAMILIES,
 	};
 	DIR *d = opendir(BPF_DIR);
 	struct dirent *entry;
@@ -208,7 +212,7 @@ static int reopen_links(void)
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		char finding[128];
 
-		if (is_kept(programs[i]))
+		if (is_kept(programs[i]) || (!strcmp(programs[i], FAMILIES) && !families_are_guarded()))
 			continue;
 		snprintf(finding, sizeof(finding),
 			 "the program %s has ended with its pin while the loader was away, and could not be "
@@ -235,6 +239,7 @@ int object_reopen(void)
 			return -errno;
 	}
 	pinned = true;
+	tally_begin();
 	err = reopen_links();
 	links_missed();
 	return err;

@@ -12,6 +12,7 @@ int object_load(const struct session *s, const char **why);
 /* Programs that are attached to nothing at the start. */
 enum own_program {
 	PROGRAM_TC, /* the wall's */
+	PROGRAM_AGAIN, /* the loopback interface's */
 	PROGRAM_DNS, /* chooses among the proxy's sockets; not known after a restart */
 	PROGRAM_REPEATS,
 	PROGRAM_OPEN_TCP,

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "begin.h"
 #include "channel.h"
 #include "check.h"
@@ -87,6 +88,7 @@ static int restart(void)
 {
 	if (object_reopen() || config_reload())
 		return EXIT_FAILED;
+	(void)again_attach(); /* its pin may have gone meanwhile: the self-check tells of it */
 	wall_comes_back(true);
 	heartbeat();
 	network_reload();

@@ -15,8 +15,9 @@
 #endif
 #define BEFORE_ALL (1U << 3) /* BPF_F_BEFORE without a relative: the first of all */
 #define PROGRAMS_MAX 64
+#define LOOPBACK_IFINDEX 1 /* include/net/flow.h, in every network namespace */
 
-int tcx_attach(unsigned int ifindex, int program_fd)
+static int attach(unsigned int ifindex, int program_fd, unsigned int flags)
 {
 	union bpf_attr attr = {};
 	int fd;
@@ -26,9 +27,19 @@ int tcx_attach(unsigned int ifindex, int program_fd)
 	attr.link_create.prog_fd = (uint32_t)program_fd;
 	attr.link_create.target_fd = ifindex; /* target_ifindex shares the slot */
 	attr.link_create.attach_type = TCX_EGRESS;
-	attr.link_create.flags = BEFORE_ALL;
+	attr.link_create.flags = flags;
 	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 	return fd < 0 ? -errno : fd;
+}
+
+int tcx_attach(unsigned int ifindex, int program_fd)
+{
+	return attach(ifindex, program_fd, BEFORE_ALL);
+}
+
+int tcx_attach_loopback(int program_fd)
+{
+	return attach(LOOPBACK_IFINDEX, program_fd, 0);
 }
 
 uint32_t tcx_first(unsigned int ifindex)

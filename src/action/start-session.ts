@@ -42,6 +42,8 @@ interface StatusLine {
   readonly auditLog?: string;
   readonly text?: string;
   readonly hooks?: string;
+  /** What becomes of a packet, XDP or vsock socket of the job. */
+  readonly families?: string;
   readonly wall?: string;
   readonly error?: { readonly code: string; readonly message: string; readonly remedy: string };
 }
@@ -82,10 +84,15 @@ async function prove(
 }
 
 /** What is for the step's log alone. */
-function retell({ stage, hooks = '', wall = '', text = '' }: StatusLine, log: Log): void {
+function retell(status: StatusLine, log: Log): void {
+  const { stage, hooks = '', families, wall = '', text = '' } = status;
   if (stage === 'note') log.info(`debug: ${text}`);
   if (stage !== 'attached') return;
-  log.group('What this kernel has taken', [`hooks: ${hooks}`, `wall: ${wall}`]);
+  log.group('What this kernel has taken', [
+    `hooks: ${hooks}`,
+    `packet, XDP and vsock sockets of the job: ${families === 'refused' ? 'refused' : 'not refused (limits L1 and L2)'}`,
+    `wall: ${wall}`,
+  ]);
 }
 
 async function hear(

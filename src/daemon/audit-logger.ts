@@ -114,9 +114,9 @@ export class AuditLogger {
     this.#log('dns_blocked', flow, true);
   }
 
-  /** `refused`: the policy denies this flow. */
-  logExistingConnection(flow: LoggedFlow, refused: boolean): void {
-    this.#log('existing_connection', flow, refused);
+  /** `allowed`: the policy lets this flow go on. */
+  logExistingConnection(flow: LoggedFlow, allowed: boolean): void {
+    this.#log('existing_connection', flow, !allowed);
   }
 
   #log(event_type: AuditEvent['event_type'], flow: LoggedFlow, refused: boolean): void {

@@ -10,9 +10,8 @@ import {
 import type { HeldResponse } from '../core/dns/answer-cache.ts';
 import { RCODE } from '../core/dns/codes.ts';
 import type { QueryDecision } from '../core/dns/decide-query.ts';
-import { Grants, wholeSecond } from '../core/dns/grants.ts';
+import { Grants } from '../core/dns/grants.ts';
 import { decodeHeader, decodeQuery, type Header, type Query } from '../core/dns/message.ts';
-import { RecentReplies } from '../core/dns/recent-replies.ts';
 import { Resolutions } from '../core/dns/resolutions.ts';
 import { SCOPE } from '../core/flow/layout.gen.ts';
 import type { Address } from '../core/net/address.ts';
@@ -26,6 +25,7 @@ import { Lookups } from './lookups.ts';
 import { type KnownQuestion, NameJudge, type WholeAnswer } from './name-judge.ts';
 import { preresolve, resolveAgain } from './preresolve.ts';
 import { reachHost } from './reach-host.ts';
+import { RepeatedReplies } from './repeated-replies.ts';
 import { Upstreams } from './upstreams.ts';
 
 const MAX_AT_WORK = 2048;
@@ -51,7 +51,7 @@ class SteeredDnsProxy implements DnsProxy {
   readonly #upstreams: Upstreams;
   readonly #lookups: Lookups;
   readonly #judge: NameJudge;
-  readonly #recent = new RecentReplies();
+  readonly #repeated: RepeatedReplies;
   #atWork = 0;
 
   constructor(options: DnsProxyOptions) {
@@ -62,11 +62,14 @@ class SteeredDnsProxy implements DnsProxy {
     this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
     this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
     const { resolutions } = this;
-    this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions });
+    const replies = new RepeatedReplies(options.grantSink, clock, resolutions);
+    this.#repeated = replies;
+    const onNamed = (addresses: readonly Address[]) => replies.overtake(addresses);
+    this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions, onNamed });
   }
 
   again(message: Uint8Array, isRunner: boolean): Uint8Array | undefined {
-    const reply = this.#recent.get(message, isRunner, this.#options.clock.nowMs());
+    const reply = this.#repeated.get(message, isRunner);
     if (reply === undefined) return undefined;
     this.counters.queries++;
     this.counters.cacheHits++;
@@ -215,18 +218,10 @@ class SteeredDnsProxy implements DnsProxy {
     return reply;
   }
 
-  /** Until the age or the end of the grants is another second; the policy never changes. */
-  #keep(work: Work, reply: Uint8Array, held: HeldResponse, judged: WholeAnswer): void {
-    const { message, client, query } = work;
+  #keep({ message, client, query }: Work, reply: Uint8Array, ...of: [HeldResponse, WholeAnswer]) {
     if (client.isRunner === undefined) return;
-    const nowMs = this.#options.clock.nowMs();
-    const ageMs = (nowMs - held.receivedAtMs) % 1000;
-    const grantMs = wholeSecond(judged.expiresAtMs) - judged.expiresAtMs;
-    const leftMs = Math.min(1000 - ageMs, grantMs, held.expiresAtMs - nowMs);
-    if (leftMs <= 0) return;
-    const { addresses } = judged;
-    const isLatest = () => this.resolutions.isLatest(query.question.name, addresses);
-    this.#recent.keep(message, client.isRunner, { reply, untilMs: nowMs + leftMs, isLatest });
+    const { isRunner } = client;
+    this.#repeated.keep({ message, name: query.question.name, isRunner, reply }, ...of);
   }
 
   async #forward(work: Work, decision: QueryDecision): Promise<Uint8Array> {
@@ -263,6 +258,7 @@ class SteeredDnsProxy implements DnsProxy {
   sweep(): void {
     this.#keeper.sweep();
     this.#judge.sweep();
+    this.#repeated.sweep();
     this.resolutions.sweep(this.#options.clock.nowMs());
   }
 

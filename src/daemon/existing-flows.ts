@@ -120,7 +120,7 @@ function record(
         reason,
       },
     },
-    isRefused,
+    !isRefused,
   );
 }
 

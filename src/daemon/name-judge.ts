@@ -26,6 +26,8 @@ export interface NameJudgeOptions {
   readonly clock: DnsClock;
   readonly keeper: GrantKeeper;
   readonly resolutions: Resolutions;
+  /** Hears which addresses were named; undefined when nobody has to wait for that. */
+  readonly onNamed: (addresses: readonly Address[]) => Promise<void> | undefined;
   readonly onGranted: (granted: DnsGranted) => void;
 }
 
@@ -100,6 +102,8 @@ export class NameJudge {
     const opens = grants.length > 0 && (await keeper.open({ name, grants, expiresAtMs, nowMs }));
     for (const lesson of judged.learned) this.learned.learn(lesson);
     this.noteAnswer(known, judged.addresses);
+    const heard = this.#options.onNamed(judged.addresses);
+    if (heard !== undefined) await heard;
     // What is merely extended was open already: nobody was refused for want of it.
     const granted = opens ? grants.filter((item) => item.grants.length > 0) : [];
     if (granted.length > 0) {

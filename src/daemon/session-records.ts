@@ -6,8 +6,8 @@ import {
   type SessionEnded,
   type SessionStarted,
   type Tamper,
-  type Totals,
 } from '../core/audit/event.ts';
+import type { Loss } from '../core/audit/losses.ts';
 import { COUNTER } from '../core/flow/layout.gen.ts';
 import type { Cloud } from '../core/policy/cloud.ts';
 import { describeAutoAllowed } from '../core/policy/describe-auto-allowed.ts';
@@ -94,7 +94,7 @@ function unsent(tracker: NotificationTracker | undefined): number {
 }
 
 /** Everything that could not be kept or served, by name (I7). */
-export function losses(sources: Sources): Totals {
+export function losses(sources: Sources): Readonly<Record<Loss, number>> {
   const { logger, pipeline, proxy, questions, lateAllow, notifications, kernel } = sources;
   const dns = proxy.totals();
   const { grantsRefused = 0, grantsEvicted = 0 } = dns;
@@ -129,10 +129,12 @@ export function sessionEnded(
   sums: { readonly bytesOut: number; readonly seals: number },
 ): SessionEnded {
   const { logger, proxy, questions, kernel } = sources;
+  const again = kernel[COUNTER.DNS_AGAIN] ?? 0;
   const totals = {
     ...logger.totals(),
-    dns_questions: proxy.counters.queries,
-    dns_answered: proxy.counters.answered,
+    dns_questions: proxy.counters.queries + again,
+    dns_answered: proxy.counters.answered + again,
+    dns_answered_in_kernel: again,
     dns_refused: proxy.counters.refused,
     dns_unusual_names: questions.unusualNames,
     frames_judged: kernel[COUNTER.TC_SEEN] ?? 0,

@@ -63,8 +63,18 @@ test('green is what the loader says and ends well', async () => {
 
 test('what the kernel has taken is said before anything else of the start', async () => {
   const attached = { stage: 'attached', hooks: '10 of the cgroup', wall: 'eth0 by TCX' };
-  const { said } = await start([attached, { stage: 'flipped', proof: PROOF }, GREEN], 0);
-  expect(said.slice(0, 2)).toEqual(['hooks: 10 of the cgroup', 'wall: eth0 by TCX']);
+  for (const [families, what] of [
+    ['refused', 'refused'],
+    ['told', 'not refused (limits L1 and L2)'],
+  ]) {
+    const stages = [{ ...attached, families }, { stage: 'flipped', proof: PROOF }, GREEN];
+    const { said } = await start(stages, 0);
+    expect(said.slice(0, 3)).toEqual([
+      'hooks: 10 of the cgroup',
+      `packet, XDP and vsock sockets of the job: ${what}`,
+      'wall: eth0 by TCX',
+    ]);
+  }
 });
 
 test('what the job could reach is reported to the daemon as no proof', async () => {

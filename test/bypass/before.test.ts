@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { line } from '../lab/lab.ts';
 import { ALLOWED, Arena, ATTACKER, POLICY } from './arena.ts';
-import { Told } from './told.ts';
+import { isDocumented, Told } from './told.ts';
 
 const told = new Told();
 let arena: Arena;
@@ -56,6 +56,8 @@ describe('cases 47 and 48 (U)', () => {
     }
     expect(arena.attempt('U', 'stream()', ATTACKER).stdout).toContain('PermissionError');
     told.closed('47, 48', 'a stream open before goes on alone');
+    expect(isDocumented('L10')).toBe(true);
+    told.limit(55, 'what a step before the action opened, which is listed', 'L10');
   });
 
   test('flows are closed where existing connections are not allowed', async () => {
@@ -178,6 +180,17 @@ import time; time.sleep(5)`);
   const marker = arena.marker();
   await does(`s.sendto(b'${marker}', a)`); // to the proxy, which makes nothing of it
   expect(await arena.hasArrived(marker, false)).toBe(false);
+  // the socket that was picked up asks like any other
+  const ask = (name: string, code: number) =>
+    does(
+      `s.sendto(${QUESTION(name)}, a); r, f = s.recvfrom(999); assert (r[3] & 15, f) == (${code}, a)`,
+    );
+  expect(await ask('picked.example.net', 5)).toBe('done');
+  expect(await ask('registry.example.com', 0)).toBe('done');
+  const isIt = ({ dst_hostname: name }: { dst_hostname?: string }) => name === 'picked.example.net';
+  const refused = (await arena.guarded.events((all) => all.some(isIt))).filter(isIt);
+  expect(refused).toMatchObject([{ event_type: 'dns_blocked', blocked: true }]);
+  expect(arena.guarded.heard.filter((text) => text.includes('picked'))).toEqual([]);
   other.kill('SIGKILL');
   told.closed(53, 'the other side sends first, from port 53');
 });

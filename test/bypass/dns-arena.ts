@@ -26,6 +26,7 @@ export const OK = 'ok.example';
 export const DNS_WISHES: SessionWishes = {
   allow: [
     `${OK}:443, =exact.example:443, inside.example:443, rebound.example:443, cdn.example:443`,
+    '198.51.100.30:853', // listed for case 66
     'chain.example:443, one.example:443, two.example:443, barrier.example:443',
   ].join(', '),
   block: 'denied.cdn.test',

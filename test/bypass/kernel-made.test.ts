@@ -1,7 +1,7 @@
 // Case 56: what the kernel itself makes passes, causes no record, and is no way for anybody's bytes.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ALLOWED, ALLOWED6, Arena } from './arena.ts';
+import { ALLOWED, ALLOWED6, Arena, ATTACKER } from './arena.ts';
 import { Told } from './told.ts';
 
 const arena = new Arena('kernel');
@@ -147,6 +147,34 @@ socket.socket(${family}, 3, 255).sendto(bytes(${packet}), ('${at}', 0))`;
     told.closed(56, `the kernel's answer to ${cause} in the name of another (${who})`);
   },
 );
+
+/** The head of an echo request of several fragments, in the name of another; its rest is eight zeros. */
+const HEAD4 = `${ECHO}
+icmp = echo('192.0.2.2', TO)[20:].ljust(48, b'\\0')
+icmp = b'\\x08\\0' + rest(b'\\x08\\0\\0\\0' + icmp[4:]) + icmp[4:]
+p = bytearray(ipv4(1, icmp, '192.0.2.2', TO, fragment=0x2000)); p[4:6] = b'\\x42\\x42'
+socket.socket(2, 3, 255).sendto(bytes(p), ('192.0.2.2', 0))`;
+const REST4 = (from: string) => `
+p = struct.pack('>BBHHHBBH4s4s', 0x45, 0, 28, 0x4242, 6, 64, 1, 0, socket.inet_aton('${from}'), socket.inet_aton('192.0.2.2')) + bytes(8)
+said = socket.socket(2, 3, 255).sendto(p, ('192.0.2.2', 0))`;
+
+test("case 56 (N), the kernel's answer to a container's fragment that somebody outside completes", async () => {
+  const { guarded } = arena;
+  guarded.run('sh', '-c', 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 2 > $f; done');
+  const known = arena.attempt('U', 'datagram().sendto(M, (TO, 9))', ALLOWED);
+  expect(await arena.hasArrived(known.marker, true)).toBe(true);
+  const box = ['nsenter', `--net=/run/cw-netns/${guarded.lab.box}`];
+  const passed = arena.attempt('N', HEAD4, ALLOWED, box);
+  expect([passed.stdout.trim(), passed.stderr]).toEqual(['sent', '']);
+  expect(outside(REST4(ALLOWED))).toBe('28');
+  expect(await arena.hasArrived(passed.marker, true)).toBe(true);
+  const tried = arena.attempt('N', HEAD4, ATTACKER, box);
+  expect([tried.stdout.trim(), tried.stderr]).toEqual(['sent', '']);
+  expect(outside(REST4(ATTACKER))).toBe('28');
+  expect(await arena.hasArrived(tried.marker, false)).toBe(false);
+  expect(await arena.blocksOf(ATTACKER)).toMatchObject([{ protocol: 'ICMP', layer: 'tc' }]);
+  told.closed(56, "the kernel's answer to what a container began and somebody outside completes");
+});
 
 test("case 56, an address and a group of the machine's own are made known, unrecorded", async () => {
   const { guarded } = arena;

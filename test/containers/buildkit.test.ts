@@ -2,6 +2,7 @@
 // network, and so is what the builder fetches itself.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
+import { tell } from '../bypass/told.ts';
 import { until } from '../lab/lab.ts';
 import { ALLOWED, ALLOWED_NAME, POLICY, Quay, REFUSED, REFUSED_NAME, TIMED } from './quay.ts';
 
@@ -15,7 +16,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => {
   quay.close();
-  process.stdout.write(closed.map((one) => `${one}: closed\n`).join(''));
+  tell(closed.map((one) => `${one}: closed`));
 });
 
 /** Builds these lines on the image, with a script to run, and gives what the build printed. */

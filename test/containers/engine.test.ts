@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
+import { tell } from '../bypass/told.ts';
 import { ROOT, TOOLS } from '../lab/docker.ts';
 import { until } from '../lab/lab.ts';
 import { ALLOWED, ALLOWED_NAME, POLICY, Quay, REFUSED } from './quay.ts';
@@ -21,7 +22,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => {
   quay.close();
-  process.stdout.write(closed.map((one) => `${one}: closed\n`).join(''));
+  tell(closed.map((one) => `${one}: closed`));
 });
 
 /** What a step recorded of the refused address. */

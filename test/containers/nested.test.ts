@@ -2,6 +2,7 @@
 // container, whatever bridges and translations lie between it and the machine's uplink.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tell } from '../bypass/told.ts';
 import { ROOT, TOOLS } from '../lab/docker.ts';
 import { until } from '../lab/lab.ts';
 import { POLICY, Quay, type Shell, TIMED } from './quay.ts';
@@ -53,7 +54,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => {
   quay.close();
-  process.stdout.write(closed.map((one) => `${one}: closed\n`).join(''));
+  tell(closed.map((one) => `${one}: closed`));
 });
 
 describe.each([

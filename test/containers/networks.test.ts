@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
+import { tell } from '../bypass/told.ts';
 import { ALLOWED, ALLOWED_NAME, POLICY, Quay } from './quay.ts';
 
 const quay = new Quay('networks');
@@ -39,7 +40,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => {
   quay.close();
-  process.stdout.write(closed.map((one) => `${one}: closed\n`).join(''));
+  tell(closed.map((one) => `${one}: closed`));
 });
 
 describe.each(CONTAINERS)('case %s, %s', (number, what, name) => {

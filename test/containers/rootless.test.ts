@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
+import { tell } from '../bypass/told.ts';
 import { line, until } from '../lab/lab.ts';
 import { ALLOWED, ALLOWED_NAME, POLICY, Quay, REFUSED, REFUSED_NAME } from './quay.ts';
 
@@ -30,7 +31,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => {
   quay.close();
-  process.stdout.write(closed.map((one) => `case 42, ${one}: closed\n`).join(''));
+  tell(closed.map((one) => `case 42, ${one}: closed`));
 });
 
 const blocked = (port: number) => (event: AuditEvent) => event.blocked && event.dst_port === port;

@@ -2,6 +2,7 @@
 // go on, which are closed, and what is recorded. The flows are silent until the wall stands.
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { tell } from '../bypass/told.ts';
 import { IMAGE, TOOLS } from '../lab/docker.ts';
 import { eachLine, line } from '../lab/lab.ts';
 import type { SessionWishes } from '../lab/session.ts';
@@ -28,7 +29,7 @@ const POLICY: SessionWishes = { allow: 'registry.example.com:80', block: REFUSED
 
 const closed: string[] = [];
 afterAll(() => {
-  process.stdout.write(closed.map((one) => `${one}: closed\n`).join(''));
+  tell(closed.map((one) => `${one}: closed`));
 });
 
 let quay: Quay;

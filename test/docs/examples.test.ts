@@ -1,5 +1,9 @@
-// Every policy the docs show is one the parser takes.
-import { readdirSync, readFileSync } from 'node:fs';
+// Every policy the docs show is one the parser takes, and every command says what they show.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
 import { describe, expect, test } from 'vitest';
 import { parseList } from '../../src/core/policy/parse-list.ts';
 import { parsePolicyFile } from '../../src/core/policy/parse-policy.ts';
@@ -42,4 +46,21 @@ describe('a list of entries in the docs', () => {
     const { errors, warnings } = parseList(text, 'input allowed-hosts', kind);
     expect([...errors, ...warnings].map(renderProblem)).toEqual([]);
   });
+});
+
+test('the commands of docs/policy.md, on its policy file', () => {
+  const text = readFileSync(new URL('policy.md', FOLDER), 'utf8');
+  const [, policy = ''] = /^```yaml\n([\s\S]*?)^```$/mu.exec(text) ?? [];
+  const [, shown = ''] = /^```\n(\$ cargowall [\s\S]*?)^```$/mu.exec(text) ?? [];
+  const commands = shown.split(/^\$ cargowall /mu).filter((part) => part !== '');
+  expect(commands.length).toBeGreaterThan(1);
+  const folder = mkdtempSync(join(tmpdir(), 'cargowall-docs-'));
+  writeFileSync(join(folder, 'policy.yml'), policy);
+  const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+  for (const command of commands) {
+    const [line = '', ...said] = command.split('\n');
+    const run = spawnSync(process.execPath, [cli, ...line.split(' ')], { cwd: folder });
+    expect(`${line}\n${run.stdout}`).toBe(`${line}\n${said.join('\n')}`);
+  }
+  rmSync(folder, { recursive: true });
 });

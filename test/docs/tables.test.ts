@@ -1,6 +1,7 @@
 // Rows of the docs' tables and the tests of their names: neither is without the other.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { LOSSES } from '../../src/core/audit/losses.ts';
 import { parseAddress } from '../../src/core/net/address.ts';
 import { buildPolicy } from '../../src/core/policy/build-policy.ts';
 import { explain } from '../../src/core/policy/explain.ts';
@@ -38,6 +39,11 @@ describe('docs/dns.md', () => {
   test.each(rows('docs/dns.md', '| case | what happens |'))('%s', (title) => {
     expect(isTitle(title)).toBe(true);
   });
+});
+
+test('docs/troubleshooting.md says what each loss means, as the summary does', () => {
+  const losses = rows('docs/troubleshooting.md', '| in the log | what it counts |');
+  expect(losses).toEqual(Object.entries(LOSSES));
 });
 
 describe('docs/policy.md, rules by example', () => {

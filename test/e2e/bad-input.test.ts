@@ -1,7 +1,11 @@
 // Everything a person can get wrong: a clear error with place and remedy, the machine unchanged.
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Told } from '../bypass/told.ts';
 import type { WorkflowRun } from '../lab/harness.ts';
 import { runSteps, stepOf } from '../lab/run-written.ts';
+
+const told = new Told();
+afterAll(() => told.print());
 
 const UNCHANGED = 'Nothing on this runner has changed';
 
@@ -144,6 +148,7 @@ describe('a runner that can not be guarded', () => {
     expect(code).toBe(1);
     expect(log).toContain('let the runner user run sudo without a password');
     expect(outputs).toMatchObject({ supported: 'false', enforcing: 'false' });
+    told.closed(112, 'a runner without sudo');
   });
 
   test('with on-unsupported: warn the step passes and says that nothing is guarded', () => {
@@ -151,6 +156,7 @@ describe('a runner that can not be guarded', () => {
     expect(code).toBe(0);
     expect(log).toContain('THIS JOB IS NOT GUARDED');
     expect(outputs).toMatchObject({ supported: 'false', enforcing: 'false' });
+    told.closed('111, 112', 'an opt-out, which is loud');
   });
 });
 
@@ -202,6 +208,7 @@ ${step('without types', {})}
       expect(log).not.toContain('dns-upstream');
       expect(log).toContain(UNCHANGED);
       expect(outputs).toMatchObject({ supported: 'false', enforcing: 'false' });
+      told.closed(112, `a job ${name}`);
     },
   );
 
@@ -216,6 +223,7 @@ ${step('without types', {})}
     const { code, log } = stepOf(run, 'damaged');
     expect(code).toBe(1);
     expect(log).toContain('a file of this action is damaged: daemon/index.js: found');
+    told.closed(125, 'a damaged daemon bundle');
   });
 
   test('a missing kernel feature is named with its remedy', () => {
@@ -223,6 +231,7 @@ ${step('without types', {})}
     expect(code).toBe(1);
     expect(log).toContain('use a kernel built with CONFIG_DEBUG_INFO_BTF');
     expect(outputs).toMatchObject({ supported: 'false', enforcing: 'false' });
+    told.closed(112, 'a kernel without types');
   });
 
   test('the machine is unchanged', () => {

@@ -1,8 +1,12 @@
 // A policy file is read once: what the job makes of it later changes nothing.
 import { createHash } from 'node:crypto';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Told } from '../bypass/told.ts';
 import type { WorkflowRun } from '../lab/harness.ts';
 import { recordsOf, runSteps, stepOf } from '../lab/run-written.ts';
+
+const told = new Told();
+afterAll(() => told.print());
 
 const POLICY = 'version: 1\nrules:\n  - host: registry.example.com\n    ports: [443]\n';
 
@@ -34,6 +38,7 @@ describe('a policy file', () => {
     expect(stepOf(run, 'allowed').log).toContain('hello from registry');
     expect(stepOf(run, 'changed').code).toBe(0);
     expect(stepOf(run, 'refused').code).toBe(0);
+    told.closed(123, 'a policy file that is changed after the start');
   });
 
   test('is named by its hash in record and summary', () => {

@@ -24,7 +24,16 @@ describe('examples/lockdown.yml', () => {
     expect(log).toContain('container job or slim image: no');
     expect(log).toContain('kernel types (BTF): yes');
     expect(log).toContain('hooks: 11 of the cgroup, 3 tracepoints');
+    expect(log).toMatch(/packet, XDP and vsock sockets of the job: (?:not )?refused/);
     expect(log).toMatch(/wall: \S+ by TCX/);
+  });
+
+  test('main says all that each rule opens', () => {
+    const { log } = stepOf(run, 'Lock the job down');
+    expect(log).toContain(
+      'allow registry.example.com and every name below it, port 443 of TCP and UDP (input allowed-hosts)',
+    );
+    expect(log).toContain('allow 198.51.100.11, port 80 of TCP and UDP (input allowed-cidrs)');
   });
 
   test('an allowed name passes over both families', () => {

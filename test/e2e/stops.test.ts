@@ -1,10 +1,13 @@
 // What deaths.test.ts does not end: the keeper, and processes that are stopped instead of killed. The job
 // stays closed, allowed names are served, the runner's own flow goes on, and post tells it.
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Told } from '../bypass/told.ts';
 import type { WorkflowRun } from '../lab/harness.ts';
 import { eventsOf, recordsOf, runSteps, serviceFailures, stepOf } from '../lab/run-written.ts';
 
 const SECRET = 'hunter2-token';
+const told = new Told();
+afterAll(() => told.print());
 const REFUSED = 'curl -sS --max-time 5 http://198.51.100.20/ && exit 1 || test $? = 7';
 const ALLOWED =
   'curl -sS --max-time 5 --retry 8 --retry-all-errors --retry-delay 1 https://registry.example.com/';
@@ -44,6 +47,7 @@ beforeAll(async () => {
   with:
     allowed-hosts: registry.example.com:443
     notify-url: https://hooks.example.com/hook/${SECRET}
+    github-token: hunter2-github
 - name: secrets
   run: |
     (cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true) | tr '\\0' '\\n' > all
@@ -63,10 +67,15 @@ test.each(Object.keys(CASES))('%s: closed for the job, allowed names are served'
   const { code, log } = stepOf(run, name);
   expect(log).toContain('hello from registry.example.com');
   expect(code).toBe(0);
+  told.closed('108, 109', `${name}, in the middle of a job`);
 });
 
 test('no process the job can look at, and no file of ours it can read, holds the secret', () => {
   expect(stepOf(run, 'secrets').code).toBe(0);
+  const said = ['start', 'Post start'].map((name) => stepOf(run, name).log).join('\n');
+  const masked = said.replace(/^::add-mask::.*$/gmu, '');
+  for (const text of [masked, run.auditLog, run.meta]) expect(text).not.toMatch(/hunter2/u);
+  told.closed(121, 'a webhook and a token, in processes, files and logs');
 });
 
 test('the runner is served throughout, and all is gone behind its worker', () => {
@@ -86,5 +95,7 @@ test('the records: each attempt once, each restart, and the lost keeper, for whi
   ]);
   // the keeper's place is taken by a new loader, the stopped loader and daemon are replaced
   expect(ofType('daemon_restarted')).toHaveLength(3);
-  expect(stepOf(run, 'Post start').code).toBe(1);
+  const { code, log } = stepOf(run, 'Post start');
+  expect(code).toBe(1);
+  expect(log).toMatch(/^::error::cargowall: tamper: the keeper had been ended/mu);
 });

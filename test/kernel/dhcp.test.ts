@@ -6,12 +6,15 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { tell } from '../bypass/told.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { cgroupMount, eachLine, until } from '../lab/lab.ts';
 
 const SLICE = `${cgroupMount()}/system.slice`;
 const OF_SERVICE = (name: string) => `${SLICE}/${name}.service`;
 const SERVICES = ['systemd-networkd', 'NetworkManager', 'networking', 'dhcpcd', 'cargowall-test'];
+/** Instances: Debian's ifup@.service names its slice, dhcpcd@.service has the one a template has by default. */
+const INSTANCES = ['ifup@up0', 'system-dhcpcd.slice/dhcpcd@up0', 'cargowall-ifup@up0'];
 
 /** Every message to a server, as it is on the internet's side: its type and both addresses. */
 const SNIFFER = `
@@ -41,7 +44,8 @@ const made: string[] = [];
 const closed: string[] = [];
 
 beforeEach(async () => {
-  for (const path of [SLICE, ...SERVICES.map(OF_SERVICE)]) {
+  const folders = [SLICE, `${SLICE}/system-dhcpcd.slice`];
+  for (const path of [...folders, ...[...SERVICES, ...INSTANCES].map(OF_SERVICE)]) {
     try {
       mkdirSync(path);
       made.unshift(path);
@@ -71,7 +75,7 @@ afterEach(() => {
   for (const path of made.splice(0)) rmdirSync(path);
 });
 afterAll(() => {
-  process.stdout.write(closed.map((one) => `case 17, ${one}: closed\n`).join(''));
+  tell(closed.map((one) => `case 17, ${one}: closed`));
 });
 
 /** A client in a cgroup, and what it has said so far. */
@@ -112,6 +116,8 @@ describe('a lease', () => {
     ['NetworkManager', 'NetworkManager'],
     ['networking', 'ifupdown'],
     ['dhcpcd', 'dhcpcd'],
+    ['ifup@up0', 'ifupdown, of one interface'],
+    ['system-dhcpcd.slice/dhcpcd@up0', 'dhcpcd, of one interface'],
   ])('is renewed from the cgroup of %s', async (name) => {
     const said = await guardClient(OF_SERVICE(name));
     const before = bound(said);
@@ -132,6 +138,7 @@ describe('a lease', () => {
 
   test.each([
     ['another service', () => OF_SERVICE('cargowall-test')],
+    ['an instance of another service', () => OF_SERVICE('cargowall-ifup@up0')],
     ['the job', () => guarded.lab.job],
   ])(
     'is not renewed from the cgroup of %s',

@@ -1,6 +1,7 @@
 // Somebody with root changes what stands (spec 10): a record within two seconds, and what can be put
 // right is put right. The wall goes on refusing in each case.
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Told } from '../bypass/told.ts';
 import { BPF, program } from '../lab/bpf.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { line, until } from '../lab/lab.ts';
@@ -15,6 +16,8 @@ beforeEach(async () => {
   await guarded.guard({ allow: 'registry.example.com:443' });
 });
 afterEach(() => guarded.close());
+const cases = new Told();
+afterAll(() => cases.print());
 
 function asRoot(script: string): string {
   const { stdout, stderr, code } = guarded.run('/usr/bin/python3', '-c', `${BPF}${script}`);
@@ -76,6 +79,7 @@ describe('within two seconds there is a record, and it is put right, when', () =
       expect(guarded.run('test', '-e', '/run/cargowall/bpf/link_egress_connect4').code).toBe(0);
     }
     expect(findings()).toHaveLength(2);
+    cases.closed(110, 'a program of the cgroup is detached, which is told and mended');
   });
 
   test('another program is put into a link of ours', async () => {
@@ -86,6 +90,7 @@ bpf(29, struct.pack('<IIII', link, prog, 0, 0))`);
     await foundSoon('egress_skb was not attached any more; it is attached again');
     expect(refused()).toBe('PermissionError');
     expect(findings()).toHaveLength(1);
+    cases.closed(110, 'another program in a link, which is told and mended');
   });
 
   test('the wall of an uplink is detached, each time', async () => {
@@ -96,6 +101,7 @@ bpf(29, struct.pack('<IIII', link, prog, 0, 0))`);
       expect(frame()).toBe('No buffer space available');
     }
     expect(refused()).toBe('PermissionError');
+    cases.closed(110, 'the wall of an uplink is detached, which is told and mended');
   });
 
   test('the wall is detached and word of the network comes at once', async () => {
@@ -132,6 +138,7 @@ bpf(8, struct.pack('<IIIIIIQ', up0, prog, 47, 8, 0, 0, 0))`);
     asRoot(`os.unlink('/run/cargowall/bpf/map_grants')`);
     await foundSoon('the pin map_grants was gone; it is there again');
     expect(findings()).toHaveLength(1);
+    cases.closed(110, 'pins are removed, which is told and mended');
   });
 });
 
@@ -216,6 +223,48 @@ bpf(8, struct.pack('<IIII', cgroup, prog, 1, 2))`);
     const filter = ['bpf', 'bytecode', '1,6 0 0 0,'];
     expect(tc('filter', 'add', 'dev', 'up0', 'egress', ...filter)).toBe('');
     await foundSoon('a packet filter of somebody else stands behind the uplink up0');
+    // and what takes every filter of an interface away takes none of the wall's
+    expect(tc('qdisc', 'del', 'dev', 'up0', 'clsact')).toBe('');
+    guarded.run('iptables', '-F');
+    expect(frame()).toBe('No buffer space available');
+    expect(refused()).toBe('PermissionError');
+    cases.closed(110, 'filters and rules of the machine are made and flushed');
+  });
+});
+
+describe('what opens the wall and has to be written all the time', () => {
+  /** A grant of everyone's for the refused address, on 443/tcp, as long as the machine runs. */
+  const GRANT = `
+fd = get('/run/cargowall/bpf/map_grants')
+key = struct.pack('<IBBH', 0, 0, 6, 443) + bytes(10) + b'\\xff\\xff' + bytes([198, 51, 100, 20])
+update(fd, key, struct.pack('<QII', (1 << 64) - 1, 1, 1))`;
+
+  test('a grant of root’s is told, each time', async () => {
+    for (const times of [1, 2]) {
+      expect(asRoot(GRANT.replace('443', String(442 + times)))).toBe('');
+      await foundAgain('somebody else has written grants', times);
+    }
+    cases.closed(110, 'root writes a grant, which is told');
+  });
+
+  test('grants of answers are not', async () => {
+    for (const name of ['registry.example.com', 'www.registry.example.com']) {
+      guarded.run('getent', 'ahosts', name);
+    }
+    expect(asRoot(GRANT)).toBe('');
+    await foundAgain('somebody else has written grants', 1);
+    expect(findings()).toHaveLength(1);
+  });
+
+  test('a local prefix of root’s is taken out again', async () => {
+    const said = asRoot(`
+fd = get('/run/cargowall/bpf/map_locals')
+update(fd, struct.pack('<I', 96) + bytes(10) + b'\\xff\\xff' + bytes(4), struct.pack('<II', 96, 0))`);
+    expect(said).toBe('');
+    await foundSoon('somebody else has written a local prefix; it is taken out again');
+    expect(refused()).toBe('PermissionError');
+    expect(findings()).toHaveLength(1);
+    cases.closed(110, 'root writes a local prefix, which is told and mended');
   });
 });
 
@@ -232,11 +281,12 @@ describe('nobody, root included, writes', () => {
       'rules',
       `key = struct.pack('<IIBBH', 64, 0, 0, 6, 443) + bytes(16); value = struct.pack('<IBBH', 1, 1, 0, 0)`,
     ],
-  ])('%s', (_what, map, change) => {
+  ])('%s', (what, map, change) => {
     const said = asRoot(`fd = get('/run/cargowall/bpf/map_${map}')
 ${change}
 update(fd, bytes(key), bytes(value))`);
     expect(said).toContain('Operation not permitted');
     expect(jobConnect(guarded.lab, REFUSED)).toBe('PermissionError');
+    cases.closed('110, 111', `root writes ${what}`);
   });
 });

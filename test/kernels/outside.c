@@ -81,6 +81,16 @@ int by_xdp(const char *to, const char *text)
 	return fd;
 }
 
+int socket_error(int family)
+{
+	int fd = socket(family, (family == AF_VSOCK ? SOCK_STREAM : SOCK_RAW) | SOCK_CLOEXEC, 0), err = errno;
+
+	if (fd < 0)
+		return err;
+	close(fd);
+	return 0;
+}
+
 /* A text over a connection that is no network's: 0 when it has come through. */
 int by_vsock(const char *text)
 {

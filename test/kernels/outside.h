@@ -9,4 +9,7 @@ int by_xdp(const char *to, const char *text);
 /* A text over a connection of AF_VSOCK's to this machine itself: 0 when it has come through, or -errno. */
 int by_vsock(const char *text);
 
+/* The error of making a socket of a family, 0 without. */
+int socket_error(int family);
+
 #endif /* CARGOWALL_OUTSIDE_H */

@@ -10,13 +10,13 @@
 #include "../../bpf/abi.h"
 #include "guest.h"
 
-/* Whether a line of the log is of a flow to an address, with this verdict. */
-static bool is_of(const char *line, const char *to, bool allowed)
+/* The event of a line of the log; false: it is none. */
+static bool event_of(const char *line, struct event *e)
 {
-	unsigned char bytes[sizeof(struct event)];
-	struct sockaddr_storage a;
-	struct event e;
+	unsigned char bytes[sizeof(*e)];
 
+	if (strlen(line) != 2 * sizeof(*e) + 1)
+		return false;
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		unsigned int byte;
 
@@ -24,7 +24,18 @@ static bool is_of(const char *line, const char *to, bool allowed)
 			return false;
 		bytes[i] = (unsigned char)byte;
 	}
-	memcpy(&e, bytes, sizeof(e));
+	memcpy(e, bytes, sizeof(*e));
+	return true;
+}
+
+/* Whether a line of the log is of a flow to an address, with this verdict. */
+static bool is_of(const char *line, const char *to, bool allowed)
+{
+	struct sockaddr_storage a;
+	struct event e;
+
+	if (!event_of(line, &e))
+		return false;
 	address_of(&a, to, 0);
 	if (e.flow.allowed != allowed)
 		return false;
@@ -40,7 +51,7 @@ unsigned int recorded(const char *to, bool allowed)
 	FILE *f = fopen(LOG, "re");
 
 	while (f && fgets(line, sizeof(line), f))
-		found += strlen(line) == 2 * sizeof(struct event) + 1 && is_of(line, to, allowed);
+		found += is_of(line, to, allowed);
 	if (f)
 		fclose(f);
 	return found;
@@ -55,6 +66,29 @@ bool await_refusal(const char *to, unsigned int before)
 {
 	for (time_t since = time(NULL); !is_over(since); usleep(20000)) /* nobody tells of a line */
 		if (refusals(to) > before)
+			return true;
+	return fails("no record");
+}
+
+static bool has_refused_socket(unsigned int family)
+{
+	char line[4096];
+	struct event e;
+	FILE *f = fopen(LOG, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = event_of(line, &e) && e.ext.by == BY_SOCKET && e.ext.ethertype == family &&
+			!e.flow.allowed && e.ext.origin == ORIGIN_JOB;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+bool await_refused_socket(unsigned int family)
+{
+	for (time_t since = time(NULL); !is_over(since); usleep(20000))
+		if (has_refused_socket(family))
 			return true;
 	return fails("no record");
 }

@@ -49,6 +49,7 @@ says('main says what this kernel has', 'main', [
 ]);
 says('main says what this kernel has taken', 'main', [
   'hooks: 11 of the cgroup, 3 tracepoints',
+  'packet, XDP and vsock sockets of the job: refused',
   `wall: up0 by ${wall === 'tcx' ? 'TCX' : 'clsact'}`,
 ]);
 says('main proves the wall', 'main', [

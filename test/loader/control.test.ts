@@ -1,6 +1,7 @@
 // The control socket (threats.md 117, 124): root and the user that started it may ask how it stands and
 // seal, nobody ends anything by it, and what else is asked is refused and recorded.
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { tell } from '../bypass/told.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { until } from '../lab/lab.ts';
 import { logOf } from '../lab/loader-processes.ts';
@@ -17,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => guarded.close());
 afterAll(() => {
-  process.stdout.write(cases.map((one) => `case ${one}: closed\n`).join(''));
+  tell(cases.map((one) => `case ${one}: closed`));
 });
 
 /** What a user gets for each line sent over a connection of its own. */

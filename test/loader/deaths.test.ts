@@ -1,7 +1,8 @@
 // What survives the death, the stop and the loss of each process after green.
 import { writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
+import { Told } from '../bypass/told.ts';
 import { policy } from '../lab/entries.ts';
 import { Lab, OTHER4, until } from '../lab/lab.ts';
 import {
@@ -20,6 +21,8 @@ const closed = { mode: MODE.ENFORCE, writes: [policy(VERDICT.DENY)] };
 
 beforeEach(() => lab.open());
 afterEach(() => lab.close());
+const cases = new Told();
+afterAll(() => cases.print());
 
 /** What the job gets for a refused and for an untouched connect. */
 function connect(): string {
@@ -36,6 +39,7 @@ test('after green a killed daemon comes back, and no record is lost', async () =
     () => events(lab).filter((one) => one.destination === OTHER4).length >= 2,
     'both records',
   );
+  cases.closed('108, 109', 'the daemon is killed');
 });
 
 test('after green a killed loader comes back on its pinned programs, and no record is lost', async () => {
@@ -44,6 +48,7 @@ test('after green a killed loader comes back on its pinned programs, and no reco
   expect(connect()).toBe('PermissionError');
   await until(() => logOf(lab).includes('restarted'), 'loader and daemon are back');
   await until(() => events(lab).some((one) => one.destination === OTHER4), 'the record');
+  cases.closed('108, 109', 'loader and daemon are killed');
 });
 
 /** How often a loader has told that it took its keeper's place. */
@@ -74,6 +79,7 @@ test('after green the loader takes the place of a killed keeper, and it is told'
   // … and the worker's exit tears down
   worker.kill('SIGKILL');
   await expectUndone(lab);
+  cases.closed(109, 'the keeper is killed');
 });
 
 test('keepers that are killed again and again leave one daemon, one loader and one keeper', async () => {
@@ -103,6 +109,7 @@ test('the death of keeper and loader leaves the job closed, and the next start c
   expect(logOf(lab)).not.toContain('restarted');
   const mounts = lab.run('grep', '-c', ' /run/cargowall', '/proc/self/mounts').stdout.trim();
   expect(mounts).toBe('3');
+  cases.closed(109, 'keeper and loader are killed; the next start clears what they left');
 });
 
 test.each(['keeper', 'loader'])('a stopped %s does not stop the session', async (which) => {
@@ -118,6 +125,7 @@ test.each(['keeper', 'loader'])('a stopped %s does not stop the session', async 
   await until(goesOn, 'keeper and loader run');
   worker.kill('SIGKILL');
   await expectUndone(lab);
+  cases.closed('108, 109', `the ${which} is stopped`);
 });
 
 test('a daemon that stands still does not outlive its loader', async () => {
@@ -136,6 +144,7 @@ test('a daemon that is stopped is replaced at once', async () => {
   await until(() => statusOf(green.pid, 'State') === undefined, 'its end', 3000);
   await until(() => logOf(lab).includes('restarted'), 'a new daemon');
   expect(connect()).toBe('PermissionError');
+  cases.closed(108, 'the daemon is stopped');
 });
 
 test('a daemon that gives no sign of life is replaced', async () => {
@@ -146,4 +155,5 @@ test('a daemon that gives no sign of life is replaced', async () => {
   expect(connect()).toBe('PermissionError');
   writeFileSync(freeze, '0');
   await until(() => logOf(lab).includes('restarted'), 'a new daemon');
+  cases.closed(108, 'the daemon is frozen');
 });

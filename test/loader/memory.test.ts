@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { tell } from '../bypass/told.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { line, until } from '../lab/lab.ts';
 import { daemonOf, loaderOf, logOf } from '../lab/loader-processes.ts';
@@ -28,7 +29,7 @@ afterEach(async () => {
   bound = undefined;
 });
 afterAll(() => {
-  process.stdout.write(cases.map((one) => `case ${one}: closed\n`).join(''));
+  tell(cases.map((one) => `case ${one}: closed`));
 });
 
 const isServed = () => guarded.run('getent', 'ahostsv4', NAME).code === 0;

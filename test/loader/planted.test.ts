@@ -2,6 +2,7 @@
 // nothing is cut, nothing hangs. The lab's /run is its own, so root plants here what nobody else could.
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
+import { tell } from '../bypass/told.ts';
 import { policy } from '../lab/entries.ts';
 import { Lab, OTHER4, until } from '../lab/lab.ts';
 import { startToEnd } from '../lab/loader-processes.ts';
@@ -20,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => lab.close());
 afterAll(() => {
-  process.stdout.write(cases.map((one) => `${one}: closed\n`).join(''));
+  tell(cases.map((one) => `${one}: closed`));
 });
 
 function sh(script: string): string {

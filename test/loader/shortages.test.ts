@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { tell } from '../bypass/told.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { line, until } from '../lab/lab.ts';
 import { daemonOf, expectUndone, loaderOf, logOf, pidsOf } from '../lab/loader-processes.ts';
@@ -24,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => guarded.close());
 afterAll(() => {
-  process.stdout.write(cases.map((one) => `case ${one}: closed\n`).join(''));
+  tell(cases.map((one) => `case ${one}: closed`));
 });
 
 const connect = (address: string) => jobConnect(guarded.lab, address);

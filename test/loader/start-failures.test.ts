@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MODE, VERDICT } from '../../src/core/flow/layout.gen.ts';
+import { tell } from '../bypass/told.ts';
 import { policy } from '../lab/entries.ts';
 import { Lab, line, OTHER4 } from '../lab/lab.ts';
 import { expectUndone, startHeld, startToEnd } from '../lab/loader-processes.ts';
@@ -31,7 +32,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 afterAll(() => {
-  process.stdout.write(cases.map((one) => `case 111, ${one}: closed\n`).join(''));
+  tell(cases.map((one) => `case 111, ${one}: closed`));
 });
 
 /** The words before the loader's own, and changed options. */

@@ -39,6 +39,7 @@ const LAYERS = new Map<number, string>([
   [LAYER.SENDMSG, 'sendmsg'],
   [LAYER.EGRESS, 'egress'],
   [LAYER.TC, 'tc'],
+  [LAYER.SOCKET, 'socket'],
 ]);
 
 const DECIDERS = new Map<number, string>(
@@ -47,6 +48,13 @@ const DECIDERS = new Map<number, string>(
     name.toLowerCase().replaceAll('_', '-'),
   ]),
 );
+
+/** Families of sockets that no hook guards (linux/socket.h). */
+const FAMILIES = new Map([
+  [17, 'AF_PACKET'],
+  [40, 'AF_VSOCK'],
+  [44, 'AF_XDP'],
+]);
 
 /** Whose process an event's is, in the words of the records. */
 export function originName(origin: number): Origin {
@@ -67,6 +75,7 @@ export function deciderName(by: number): string {
 
 function reasonOf(event: FlowEvent): string | undefined {
   if (event.by === DECIDED_BY.PROOF) return 'proof';
+  if (event.by === DECIDED_BY.SOCKET) return FAMILIES.get(event.ethertype);
   if (event.protocol === NOT_IP) return `0x${event.ethertype.toString(16).padStart(4, '0')}`;
   return undefined;
 }

@@ -37,7 +37,10 @@ export function cacheSeconds(response: Response): number {
   const isNegative = response.answers.length === 0 || response.rcode === RCODE.NXDOMAIN;
   if (response.rcode !== RCODE.NOERROR && response.rcode !== RCODE.NXDOMAIN) return 0;
   if (isNegative) return Math.min(MAX_SECONDS, response.negativeTtl ?? 0);
-  return response.answers.reduce((least, record) => Math.min(least, record.ttl), MAX_SECONDS);
+  const least = response.answers.reduce((seconds, { ttl }) => Math.min(seconds, ttl), MAX_SECONDS);
+  // Behind an alias to nothing the "nothing" has a time of its own (RFC 2308, 2.2).
+  const isAnswered = response.answers.some(({ type }) => type === response.question.type);
+  return isAnswered ? least : Math.min(least, response.negativeTtl ?? least);
 }
 
 /** Responses by (name, type); the least recently used goes when full. */

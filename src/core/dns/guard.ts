@@ -30,15 +30,13 @@ const V4_PRIVATE: readonly Space[] = [
   [[100, 64], 10],
 ];
 const V6_PRIVATE: readonly Space[] = [[[0xfc], 7]];
+const V6_LINK_LOCAL: Space = [[0xfe, 0x80], 10];
 const V4_REMOVED: readonly Space[] = [
   [[0, 0, 0, 0], 32],
   [[127], 8],
   [[169, 254], 16],
 ];
-const V6_REMOVED: readonly Space[] = [
-  [Array<number>(16).fill(0), 127],
-  [[0xfe, 0x80], 10],
-];
+const V6_REMOVED: readonly Space[] = [[Array<number>(16).fill(0), 127], V6_LINK_LOCAL];
 /** Where the IPv4 address of a v4-mapped one stands. */
 const V4_AT = 12;
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
@@ -112,6 +110,11 @@ function mapped(v4: Uint8Array): Address {
 /** Whether `private: true` can open this address: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7. */
 export function isPrivate(address: Address): boolean {
   return isMapped(address) ? inAny(address, V4_PRIVATE, V4_AT) : inAny(address, V6_PRIVATE);
+}
+
+/** Whether the address means nothing without an interface: fe80::/10. */
+export function isLinkLocal(address: Address): boolean {
+  return inSpace(address, 0, V6_LINK_LOCAL);
 }
 
 /** Whether the address is taken out of every answer: loopback, unspecified, link-local, own. */

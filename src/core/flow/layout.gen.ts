@@ -22,7 +22,9 @@ export const SIZE = {
   owner_value: 80,
   traffic_key: 48,
   traffic_value: 8,
-  config: 128,
+  reply_key: 120,
+  reply_value: 552,
+  config: 136,
   policy_config: 40
 } as const;
 /** Offset of each field, in bytes. */
@@ -175,6 +177,18 @@ export const OFFSET = {
   traffic_value: {
     bytes: 0
   },
+  reply_key: {
+    scope: 0,
+    size: 4,
+    question: 8
+  },
+  reply_value: {
+    number: 0,
+    until_ns: 8,
+    size: 16,
+    pad: 20,
+    reply: 24
+  },
   config: {
     version: 0,
     mode: 4,
@@ -182,16 +196,17 @@ export const OFFSET = {
     daemon_cgroup: 16,
     loader_cgroup: 24,
     worker_cgroup: 32,
-    heartbeat_limit_ns: 40,
-    proxy4: 48,
-    proxy6: 64,
-    far4: 80,
-    far6: 96,
-    proxy_port: 112,
-    canary_port: 114,
-    host_pidns: 116,
-    host_cgroupns: 120,
-    pad: 124
+    guarded_cgroup: 40,
+    heartbeat_limit_ns: 48,
+    proxy4: 56,
+    proxy6: 72,
+    far4: 88,
+    far6: 104,
+    proxy_port: 120,
+    canary_port: 122,
+    host_pidns: 124,
+    host_cgroupns: 128,
+    pad: 132
   },
   policy_config: {
     generation: 0,
@@ -250,13 +265,15 @@ export const DECIDED_BY = {
   PROOF: 12,
   DAEMON: 13,
   EXISTING: 14,
-  KERNEL: 15
+  KERNEL: 15,
+  SOCKET: 16
 } as const;
 export const LAYER = {
   CONNECT: 1,
   SENDMSG: 2,
   EGRESS: 3,
-  TC: 4
+  TC: 4,
+  SOCKET: 5
 } as const;
 export const COUNTER = {
   EVENTS_LOST: 0,
@@ -273,6 +290,7 @@ export const COUNTER = {
   DNS_UNOWNED: 11,
   BYTES_UNTOLD: 12,
   DNS_DROPPED: 13,
+  DNS_AGAIN: 14,
   SIZE: 16
 } as const;
 export const WRITABLE_MAP = {
@@ -281,5 +299,6 @@ export const WRITABLE_MAP = {
   RESOLVERS: 3,
   CGROUPS: 4,
   EXISTING: 5,
-  POLICY: 6
+  POLICY: 6,
+  REPLIES: 7
 } as const;

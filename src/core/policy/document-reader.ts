@@ -65,6 +65,13 @@ export class DocumentReader {
     return entries;
   }
 
+  /** A key that must be there; what is wrong with a map's keys already is said by itself. */
+  missing(node: DocumentNode, keys: ReadonlyMap<string, MapEntry>, expected: string): undefined {
+    const isWhole = node.kind === 'map' && node.entries.length === keys.size;
+    if (isWhole) this.fail(node.end, '', expected);
+    return undefined;
+  }
+
   list(node: DocumentNode, what: string): readonly DocumentNode[] | undefined {
     return node.kind === 'list' ? node.items : this.wrong(node, `a list of ${what}`);
   }

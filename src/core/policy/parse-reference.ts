@@ -59,7 +59,7 @@ function readRule(reader: DocumentReader, node: DocumentNode): RuleDraft | undef
     const message = 'autoAddedType is ignored: what is auto-allowed is decided at the start';
     reader.warn(autoAdded.keyStart, 'autoAddedType', message);
   }
-  for (const key of ['type', 'value']) if (!keys.has(key)) reader.fail(node.end, '', key);
+  for (const key of ['type', 'value']) if (!keys.has(key)) reader.missing(node, keys, key);
   const value = keys.get('value')?.value;
   if (type === undefined || value === undefined) return undefined;
   const kind: EntryKind = {

@@ -49,10 +49,7 @@ function readTarget(
   const host = keys.get('host');
   const cidr = keys.get('cidr');
   const entry = host ?? cidr;
-  if (entry === undefined) {
-    reader.fail(node.end, '', 'host or cidr');
-    return undefined;
-  }
+  if (entry === undefined) return reader.missing(node, keys, 'host or cidr');
   if (host !== undefined && cidr !== undefined) {
     reader.fail(cidr.keyStart, 'cidr', 'either host or cidr, not both');
   }

@@ -69,6 +69,7 @@ export interface Report {
 /** Rows kept of each kind: memory must not grow with what a job invents. */
 const MAX_ROWS = 20_000;
 const MAX_INCIDENTS = 1000;
+const NO_IP = 'Protocol-255';
 
 function statusOf(event: AuditEvent): Row['status'] {
   if (event.blocked) return 'blocked';
@@ -76,10 +77,16 @@ function statusOf(event: AuditEvent): Row['status'] {
   return event.event_type === 'connection_late_allowed' ? 'late allowed' : 'allowed';
 }
 
+/** Frames that are not IP and sockets that no hook guards have no address: the kind is what tells them apart. */
+function addressOf({ dst_ip: address, protocol, reason }: AuditEvent): string {
+  if (address !== undefined && address !== '') return address;
+  return protocol === NO_IP ? (reason ?? '') : '';
+}
+
 function rowOf(event: AuditEvent): Row {
   return {
     host: event.dst_hostname ?? '',
-    address: event.dst_ip ?? '',
+    address: addressOf(event),
     port: event.dst_port ?? 0,
     protocol: event.event_type === 'dns_blocked' ? '' : (event.protocol ?? ''),
     process: event.process ?? '',

@@ -1,4 +1,5 @@
 // The job summary (spec 11): what an engineer wants to know first comes first.
+import { lossInWords } from '../audit/losses.ts';
 import { isJobs, type Report, type Row } from './aggregate.ts';
 import { allowedSections, autoAllowedRules, largeUploadLine } from './allowed.ts';
 import { limitsOf } from './limits.ts';
@@ -59,12 +60,12 @@ function counts(report: Report): string {
 
 function lossLines(report: Report): string[] {
   const lost = Object.entries(report.ended?.lost ?? {}).filter(([, number]) => number > 0);
-  const lines = lost.map(([what, number]) => `- ${cell(what)}: ${number}`);
+  const lines = lost.map(([what, number]) => `- ${number} ${cell(lossInWords(what))}`);
   if (report.badLines.length > 0) {
-    lines.push(`- unreadable lines of the log: ${report.badLines.length}`);
+    lines.push(`- ${report.badLines.length} lines of the log that could not be read`);
   }
   if (report.beyondRows > 0) {
-    lines.push(`- attempts of further destinations, only in the log: ${report.beyondRows}`);
+    lines.push(`- ${report.beyondRows} attempts of further destinations, in the log alone`);
   }
   return lines.length === 0
     ? []

@@ -2,7 +2,7 @@
 import type { Report } from './aggregate.ts';
 
 /** What a kernel, a name or a log forces on every session. */
-const ALWAYS = ['L1', 'L2', 'L7', 'L8', 'L10', 'L12'];
+const ALWAYS = ['L1', 'L2', 'L7', 'L8', 'L10', 'L12', 'L13'];
 /** What an allowed host brings along. */
 const WHERE_SOMETHING_IS_ALLOWED = ['L3', 'L4', 'L5', 'L6'];
 /** Root ends the wall. */

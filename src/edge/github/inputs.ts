@@ -1,6 +1,6 @@
 import { nearest } from '../../core/policy/nearest.ts';
 import { errorAt, renderProblem } from '../../core/policy/problem.ts';
-import { hintFor } from './other-names.ts';
+import { hintFor, OTHER_NAMES } from './other-names.ts';
 
 /** Every input that action.yml declares. */
 export const INPUTS: readonly string[] = [
@@ -119,7 +119,9 @@ function unknownInputs(environment: Readonly<Record<string, string | undefined>>
 
 function didYouMean(name: string): string {
   const dashed = name.replaceAll(/[_ ]/gu, '-');
-  const meant = nearest(dashed, INPUTS);
-  const remedy = `Remove it, or write one of ${INPUTS.join(', ')}`;
-  return hintFor(dashed) ?? (meant === undefined ? remedy : `Did you mean "${meant}"?`);
+  const exact = hintFor(dashed);
+  if (exact !== undefined) return exact;
+  const meant = nearest(dashed, [...INPUTS, ...OTHER_NAMES]);
+  if (meant === undefined) return `Remove it, or write one of ${INPUTS.join(', ')}`;
+  return hintFor(meant) ?? `Did you mean "${meant}"?`;
 }

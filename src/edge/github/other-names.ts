@@ -32,6 +32,10 @@ export const PEER_NAMES: Readonly<Record<string, OtherName>> = {
   'blocked-ips': { input: 'blocked-cidrs' },
   policy: { input: 'config-file', hint: 'It takes the path of a file' },
   'policy-file': { input: 'config-file' },
+  'ignored-ip-nets': { input: 'allowed-cidrs' },
+  prevent: { input: 'mode', hint: 'Its values are enforce and audit' },
+  'fail-on-error': { input: 'on-unsupported', hint: 'Its values are fail and warn' },
+  graceful: { input: 'on-unsupported', hint: 'Its values are fail and warn' },
   'dns-policy': { hint: 'Remove it: names that no rule allows are always refused' },
   'disable-sudo': { input: 'sudo-lockdown' },
   'disable-sudo-and-containers': { input: 'sudo-lockdown' },
@@ -57,6 +61,8 @@ export const PEER_NAMES: Readonly<Record<string, OtherName>> = {
   'collect-process-info': { hint: 'Remove it: each record has its process' },
 };
 
+/** Every name that isn't ours and is answered. */
+export const OTHER_NAMES: readonly string[] = Object.keys({ ...REFERENCE_NAMES, ...PEER_NAMES });
 const NAMES = new Map(Object.entries({ ...PEER_NAMES, ...REFERENCE_NAMES }));
 
 /** The sentence that answers an input we don't have; undefined when it is nobody's we know. */

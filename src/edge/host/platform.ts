@@ -1,5 +1,5 @@
 // What the daemon finds out about the platform at start: the cloud, and the cgroups of its services.
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { PlatformCgroup } from '../../core/flow/kernel-writes.ts';
 import type { CloudFacts } from '../../core/policy/cloud.ts';
 import { cgroupMount } from './cgroup.ts';
@@ -9,6 +9,8 @@ const DMI = '/sys/class/dmi/id';
 const AGENTS = ['walinuxagent', 'systemd-networkd', 'cloud-init'];
 /** DHCP clients besides systemd-networkd; `networking` is ifupdown, below which dhclient runs. */
 const LEASE_ONLY = ['NetworkManager', 'networking', 'dhcpcd'];
+/** Templates of DHCP clients, an instance for each interface: `ifup@eth0.service`. */
+const LEASE_TEMPLATES = ['ifup', 'dhcpcd'];
 
 function readSmall(path: string): string {
   try {
@@ -27,16 +29,39 @@ export function readCloudFacts(provider: string, read = readSmall): CloudFacts {
   };
 }
 
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // no such slice
+  }
+}
+
+/** The instances of a template that run: in the slice a template has by default, or in that of all services. */
+function instancesOf(template: string, slice: string): readonly string[] {
+  return [slice, `${slice}/system-${template}.slice`].flatMap((folder) =>
+    namesIn(folder)
+      .filter((name) => name.startsWith(`${template}@`) && name.endsWith('.service'))
+      .map((name) => `${folder}/${name}`),
+  );
+}
+
 /** The services' cgroups that exist now; a cgroup's id is its directory's inode number. */
 export function platformCgroups(mount = cgroupMount()): readonly PlatformCgroup[] {
   if (mount === undefined) return [];
-  const found = (isLeaseOnly: boolean) => (name: string) => {
+  const slice = `${mount}/system.slice`;
+  const found = (isLeaseOnly: boolean) => (path: string) => {
     try {
-      const { ino } = statSync(`${mount}/system.slice/${name}.service`, { bigint: true });
+      const { ino } = statSync(path, { bigint: true });
       return [{ id: ino, isLeaseOnly }];
     } catch {
       return []; // not running here
     }
   };
-  return [...AGENTS.flatMap(found(false)), ...LEASE_ONLY.flatMap(found(true))];
+  const service = (name: string) => `${slice}/${name}.service`;
+  const leaseOnly = [
+    ...LEASE_ONLY.map(service),
+    ...LEASE_TEMPLATES.flatMap((template) => instancesOf(template, slice)),
+  ];
+  return [...AGENTS.map(service).flatMap(found(false)), ...leaseOnly.flatMap(found(true))];
 }

@@ -4,15 +4,19 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import {
+  type Document,
   type ErrorCode,
   isAlias,
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
+  Parser,
   parseDocument,
   type Scalar,
+  visit,
 } from 'yaml';
 import type {
   DocumentNode,
@@ -26,9 +30,9 @@ import { errorAt, type PolicyProblem } from '../../core/policy/problem.ts';
 export const MAX_POLICY_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;
 const MAX_NODES = 100_000;
+const TOO_DEEP = 'a file less deep and with fewer aliases';
 /** The library's words for programmers, said for people. */
 const EXPECTED: Partial<Record<ErrorCode, string>> = {
-  DUPLICATE_KEY: 'each key of a map once',
   MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
 };
 
@@ -95,15 +99,22 @@ function blockEnd(
   return node.flow === true || last === undefined ? end : last.end;
 }
 
+/** A scalar without its quotes, and how far that is behind its start. */
+function written(node: Scalar, text: string): { readonly inner: string; readonly shift: number } {
+  const isQuoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
+  return isQuoted ? { inner: text.slice(1, -1), shift: 1 } : { inner: text, shift: 0 };
+}
+
 class Converter {
   readonly #text: string;
   readonly #source: string;
-  readonly #lines = new LineCounter();
+  #lines = new LineCounter();
   readonly #problems: PolicyProblem[] = [];
   #nodes = 0;
   /** Where the second unit of each character of two stands. */
   readonly #pairs: readonly number[];
-  #resolve: (node: Node) => Node | undefined = () => undefined;
+  /** What each alias stands for. */
+  readonly #targets = new Map<unknown, Node | undefined>();
 
   constructor(text: string, source: string) {
     this.#text = text;
@@ -114,10 +125,14 @@ class Converter {
   }
 
   convert(sha256: string): PolicyDocument {
+    if (this.#isTooDeep()) {
+      return { source: this.#source, sha256, root: undefined, problems: this.#problems };
+    }
     const document = parseDocument(this.#text, {
       lineCounter: this.#lines,
       prettyErrors: false,
-      uniqueKeys: true,
+      // The library compares each key with each: #entries does it in one pass.
+      uniqueKeys: false,
       version: '1.2',
       schema: 'core',
       stringKeys: false,
@@ -128,10 +143,42 @@ class Converter {
       if (known === undefined) this.#fail(start, '', `valid YAML or JSON: ${error.message}`);
       else this.#fail(start, /^[^\s:]*/u.exec(this.#text.slice(start))?.[0] ?? '', known);
     }
-    this.#resolve = (node) => (isAlias(node) ? node.resolve(document) : node);
+    this.#noteAliases(document);
     const isWhole = this.#problems.length === 0 && document.contents !== null;
     const root = isWhole ? this.#node(document.contents, 0) : undefined;
     return { source: this.#source, sha256, root, problems: this.#problems };
+  }
+
+  /** In one pass: the library looks through the whole document for each alias. */
+  #noteAliases(document: Document): void {
+    const anchors = new Map<string, Node>();
+    visit(document, {
+      Alias: (_key, alias) => {
+        this.#targets.set(alias, anchors.get(alias.source));
+      },
+      Value: (_key, node) => {
+        if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      },
+    });
+  }
+
+  /**
+   * Whether the text is nested deeper than any policy; the library would go down until its stack
+   * ends, and be slow on the way.
+   */
+  #isTooDeep(): boolean {
+    const lines = new LineCounter();
+    const parser = new Parser(lines.addNewLine);
+    for (const lexeme of new Lexer().lex(this.#text)) {
+      // What it yields are whole documents; only the way there is looked at.
+      for (const _document of parser.next(lexeme));
+      // A level is a collection and what stands in it.
+      if (parser.stack.length <= 2 * MAX_DEPTH) continue;
+      this.#lines = lines;
+      this.#fail(parser.offset, '', TOO_DEEP);
+      return true;
+    }
+    return false;
   }
 
   /** 1-based, in code points. */
@@ -160,18 +207,18 @@ class Converter {
   }
 
   #node(given: unknown, depth: number): DocumentNode | undefined {
-    const node = this.#resolve(given as Node) ?? (given as Node);
+    const node = this.#targets.get(given) ?? (given as Node);
     const [start = 0, end = start] = node?.range ?? [];
     this.#nodes += 1;
     if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
-      if (this.#problems.length === 0)
-        this.#fail(start, '', 'a file less deep and with fewer aliases');
+      if (this.#problems.length === 0) this.#fail(start, '', TOO_DEEP);
       return undefined;
     }
     const placed = { start: this.#position(start), end: this.#position(end) };
     if (isScalar(node)) return this.#scalar(node, placed, start, end);
     if (isMap(node)) {
-      const entries = node.items.flatMap((pair) => this.#entry(pair, depth));
+      const seen = new Set<string>();
+      const entries = node.items.flatMap((pair) => this.#entry(pair, depth, seen));
       return {
         kind: 'map',
         ...placed,
@@ -190,16 +237,22 @@ class Converter {
     return undefined;
   }
 
-  #entry(pair: { key: unknown; value: unknown }, depth: number): readonly MapEntry[] {
+  #entry(
+    pair: { key: unknown; value: unknown },
+    depth: number,
+    seen: Set<string>,
+  ): readonly MapEntry[] {
     const key = pair.key as Node;
-    const offset = key.range?.[0] ?? 0;
+    const [start = 0, end = start] = key.range ?? [];
     if (!isScalar(key) || typeof key.value !== 'string') {
-      this.#fail(offset, '', 'a text as key');
+      this.#fail(start, '', 'a text as key');
       return [];
     }
-    const position = this.#position(offset);
-    const isQuoted = key.type === 'QUOTE_DOUBLE' || key.type === 'QUOTE_SINGLE';
-    const keyStart = { line: position.line, column: position.column + (isQuoted ? 1 : 0) };
+    const { inner, shift } = written(key, this.#text.slice(start, end));
+    const keyAt = start + (inner === key.value ? shift : 0);
+    const keyStart = this.#position(keyAt);
+    if (seen.has(key.value)) this.#fail(keyAt, key.value, 'each key of a map once');
+    seen.add(key.value);
     const value = pair.value === null ? this.#absent(key) : this.#node(pair.value, depth + 1);
     return value === undefined ? [] : [{ key: key.value, keyStart, value }];
   }
@@ -229,11 +282,9 @@ class Converter {
       this.#fail(start, '', 'a text, a number, true, false or null');
       return undefined;
     }
-    const written = this.#text.slice(start, end);
-    const isQuoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
-    const inner = isQuoted ? written.slice(1, -1) : written;
-    const isVerbatim = typeof value === 'string' ? inner === value : !isQuoted;
-    const textStart = { ...placed.start, column: placed.start.column + (isQuoted ? 1 : 0) };
+    const { inner, shift } = written(node, this.#text.slice(start, end));
+    const isVerbatim = typeof value === 'string' ? inner === value : shift === 0;
+    const textStart = { ...placed.start, column: placed.start.column + shift };
     return {
       kind: 'scalar',
       ...placed,

@@ -2,7 +2,13 @@
 // answered without asking.
 import { readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
-import { addressFromNumber, parseAddress, printAddress } from '../../core/net/address.ts';
+import { isLinkLocal } from '../../core/dns/guard.ts';
+import {
+  type Address,
+  addressFromNumber,
+  parseAddress,
+  printAddress,
+} from '../../core/net/address.ts';
 import { neverLeaves } from '../../core/policy/decide.ts';
 import { placesIn, readAt, splitList } from '../../core/policy/parse-list.ts';
 import { parsePort } from '../../core/policy/parse-ports.ts';
@@ -60,25 +66,36 @@ function readPort(text: string, at: number): number {
   }
 }
 
+/** Why an address is no resolver to ask; undefined when it is one. */
+function unaskable(address: Address, own: readonly string[]): string | undefined {
+  if (neverLeaves(address) || own.includes(printAddress(address))) {
+    const why = 'its own questions would come back to it. Name the resolver it asks';
+    return `a resolver that is not this machine: ${why}`;
+  }
+  if (!isLinkLocal(address)) return undefined;
+  return 'a resolver that is not link-local: such an address says nothing without its interface';
+}
+
 /** `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::1`, `[2001:db8::1]:53`; throws Fault. */
-function parseUpstream(text: string): Upstream & { readonly notes: readonly [] } {
+function parseUpstream(
+  text: string,
+  own: readonly string[],
+): Upstream & { readonly notes: readonly [] } {
   const [whole = '', v6, plain] =
     /^(?:\[([0-9a-fA-F:.]*:[0-9a-fA-F:.]*)\]|([^:]+))(?=:[^:]*$)/u.exec(text) ?? [];
   const address = parseAddress(v6 ?? plain ?? text.replace(/^\[(.*:.*)\]$/u, '$1'));
   if (address === undefined) throw new Fault(0, text, UPSTREAM_EXPECTED);
-  if (neverLeaves(address)) {
-    const why = 'its own questions would come back to it. Name the resolver it asks';
-    throw new Fault(0, text, `a resolver that is not this machine: ${why}`);
-  }
+  const wrong = unaskable(address, own);
+  if (wrong !== undefined) throw new Fault(0, text, wrong);
   const port = whole === '' ? DNS_PORT : readPort(text, whole.length + 1);
   return { address: printAddress(address), port, notes: [] };
 }
 
-function detectUpstreams(read: ReadText): readonly Upstream[] {
+function detectUpstreams(read: ReadText, own: readonly string[]): readonly Upstream[] {
   const outside = (path: string) =>
     nameservers(read(path)).filter((text) => {
       const address = parseAddress(text);
-      return address !== undefined && !neverLeaves(address);
+      return address !== undefined && unaskable(address, own) === undefined;
     });
   const first = outside(RESOLVED);
   const found = first.length > 0 ? first : outside(RESOLV_CONF);
@@ -86,19 +103,26 @@ function detectUpstreams(read: ReadText): readonly Upstream[] {
 }
 
 /** The upstreams the input names, or those of the machine; errors name the input. */
-function upstreamsOf(input: string, read: ReadText, errors: string[]): readonly Upstream[] {
+function upstreamsOf(
+  input: string,
+  read: ReadText,
+  own: readonly string[],
+  errors: string[],
+): readonly Upstream[] {
   const upstreams: Upstream[] = [];
   for (const item of splitList(input)) {
-    const found = readAt(item.text, placesIn('input dns-upstream', item), parseUpstream);
+    const found = readAt(item.text, placesIn('input dns-upstream', item), (text) =>
+      parseUpstream(text, own),
+    );
     errors.push(...found.errors.map(renderProblem));
     const { value } = found;
     if (value !== undefined) upstreams.push({ address: value.address, port: value.port });
   }
   if (upstreams.length > 0 || errors.length > 0) return upstreams;
-  const detected = detectUpstreams(read);
+  const detected = detectUpstreams(read, own);
   if (detected.length === 0) {
     errors.push(
-      `no resolver besides this machine itself in ${RESOLVED} and ${RESOLV_CONF}. Set the input dns-upstream`,
+      `no resolver besides this machine itself and link-local ones in ${RESOLVED} and ${RESOLV_CONF}. Set the input dns-upstream`,
     );
   }
   return detected;
@@ -124,7 +148,7 @@ function gateways(table: string): readonly string[] {
 }
 
 /** Names answered without asking; what the hosts file says of a name is all that is said of it. */
-function localNames(read: ReadText): ResolverConfig['localNames'] {
+function localNames(read: ReadText, addresses: readonly string[]): ResolverConfig['localNames'] {
   const names = new Map<string, Set<string>>();
   for (const line of read(HOSTS).split('\n')) {
     const [first = '', ...rest] = line.replace(/#.*$/, '').trim().split(/\s+/);
@@ -135,9 +159,9 @@ function localNames(read: ReadText): ResolverConfig['localNames'] {
     }
   }
   const own = hostname().toLowerCase();
-  if (!names.has(own)) names.set(own, new Set(machineAddresses()));
+  if (!names.has(own)) names.set(own, new Set(addresses));
   if (!names.has('_gateway')) names.set('_gateway', new Set(gateways(read(ROUTES))));
-  return [...names].map(([name, addresses]) => ({ name, addresses: [...addresses] }));
+  return [...names].map(([name, its]) => ({ name, addresses: [...its] }));
 }
 
 /** A configuration, or every error about it and whether the input or the machine is at fault. */
@@ -146,13 +170,17 @@ export type ReadResolvers =
   | { readonly fault: 'input' | 'machine'; readonly errors: readonly string[] };
 
 /** The configuration, or every error about it. */
-export function readResolverConfig(input: string, read: ReadText = readSystemFile): ReadResolvers {
+export function readResolverConfig(
+  input: string,
+  read: ReadText = readSystemFile,
+  own: readonly string[] = machineAddresses(),
+): ReadResolvers {
   const errors: string[] = [];
-  const upstreams = upstreamsOf(input, read, errors);
+  const upstreams = upstreamsOf(input, read, own, errors);
   if (errors.length > 0) return { fault: /^[\s,]*$/.test(input) ? 'machine' : 'input', errors };
   const listed = [...nameservers(read(RESOLVED)), ...nameservers(read(RESOLV_CONF))];
   const resolvers = [...upstreams.map(({ address }) => address), ...listed, ...STUBS];
   return {
-    config: { upstreams, resolvers: [...new Set(resolvers)], localNames: localNames(read) },
+    config: { upstreams, resolvers: [...new Set(resolvers)], localNames: localNames(read, own) },
   };
 }

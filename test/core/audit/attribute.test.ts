@@ -80,6 +80,17 @@ describe('an event', () => {
     expect(encodeRecord(made)).not.toMatch(/_ip/u);
   });
 
+  test.each([
+    [17, 'AF_PACKET'],
+    [40, 'AF_VSOCK'],
+    [44, 'AF_XDP'],
+  ])('of a socket of family %i says so, and has no addresses', (ethertype, reason) => {
+    const made = record({ protocol: 255, ethertype, by: DECIDED_BY.SOCKET, layer: LAYER.SOCKET });
+    expect(made).toMatchObject({ event_type: 'protocol_blocked', decided_by: 'socket', reason });
+    expect(made).toMatchObject({ layer: 'socket', blocked: true, protocol: 'Protocol-255' });
+    expect(encodeRecord(made)).not.toMatch(/_ip/u);
+  });
+
   test("of the daemon's own is auto-allowed dns", () => {
     const made = record({ allowed: true, by: DECIDED_BY.DAEMON, origin: ORIGIN.DAEMON });
     expect(made).toMatchObject({ auto_allowed_type: 'dns', origin: 'daemon' });

@@ -59,6 +59,8 @@ describe('a policy file', () => {
   test.each([
     [rule('host: *.example.com'), 3, 11, 'quotes around a value that starts with "*"'],
     [rule('hostname: a.example.com\n    host: a.example.com'), 3, 5, 'Did you mean "host"?'],
+    [rule('hots: a.example.com'), 3, 5, 'Did you mean "host"?'],
+    [rule('ports: [443]'), 3, 17, 'expected host or cidr'],
     [rule('host: a.example.com\n    protocol: tcp'), 4, 5, 'ports: [{ port: 443, protocol: tcp }]'],
     [rule('host: a.example.com\n    ports: []'), 4, 12, 'found "[]", expected at least one port'],
     [rule('host: a.example.com\n    host: b.example.com'), 4, 5, 'found "host", expected each key'],

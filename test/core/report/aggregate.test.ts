@@ -57,6 +57,19 @@ describe('a late allow', () => {
   });
 });
 
+test('what has no address is told apart by its kind', () => {
+  const { dst_ip: _ip, dst_port: _port, ...rest } = BLOCKED;
+  const kinds = ['AF_PACKET', 'AF_XDP', '0x88cc'].map(
+    (reason) =>
+      ({ ...rest, event_type: 'protocol_blocked', protocol: 'Protocol-255', reason }) as const,
+  );
+  expect(reportOf(...kinds).blocked.map(({ address }) => address)).toEqual([
+    'AF_PACKET',
+    'AF_XDP',
+    '0x88cc',
+  ]);
+});
+
 test('addresses of one name are one destination', () => {
   const named = { ...BLOCKED, dst_hostname: 'a.example.com' };
   const report = reportOf(named, { ...named, dst_ip: '198.51.100.21', count: 2 });

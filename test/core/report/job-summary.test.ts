@@ -73,7 +73,7 @@ describe('the summary', () => {
     };
     const facts = { ...FACTS, problems: ['the daemon did not answer'] };
     const summary = renderSummary(reportOf(STARTED, ended), facts);
-    expect(summary).toContain('- events: 12');
+    expect(summary).toContain('- 12 attempts without a record; their verdicts stood');
     expect(summary).not.toContain('- flows');
     expect(summary).toContain('the daemon did not answer');
   });

@@ -55,6 +55,17 @@ describe('an input of another action is an error that says what to write', () =>
     else expect(said).toContain(`Did you mean "${input}"?`);
   });
 
+  test.each([
+    ['fail-on-unsuported', 'Did you mean "on-unsupported"? Its values are fail and warn'],
+    ['allowed-endpoint', 'Did you mean "allowed-hosts"?'],
+    ['disable_telemetri', 'Remove it: there is no telemetry'],
+    ['alowed-hosts', 'Did you mean "allowed-hosts"?'],
+    ['no-such-thing-anywhere', 'Remove it, or write one of mode, allowed-hosts'],
+  ])('%s, misspelt', (name, words) => {
+    const read = readInputs({ [`INPUT_${name.toUpperCase()}`]: 'x' });
+    expect(read.kind === 'refused' && read.errors[0]).toContain(`input ${name}: unknown. ${words}`);
+  });
+
   test('spelled with underscores too', () => {
     const read = readInputs({ INPUT_ALLOWED_ENDPOINTS: 'x' });
     expect(read.kind === 'refused' && read.errors[0]).toContain('"allowed-hosts"');

@@ -3,7 +3,11 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MAX_POLICY_BYTES, readPolicyFile } from '../../../src/edge/host/policy-file.ts';
+import {
+  MAX_POLICY_BYTES,
+  parsePolicyText,
+  readPolicyFile,
+} from '../../../src/edge/host/policy-file.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -46,5 +50,40 @@ describe('readPolicyFile', () => {
     writeFileSync(path, lines.join('\n'));
     const { problems } = await readPolicyFile(path);
     expect(problems).toHaveLength(1);
+  });
+
+  const problems = (text: string) => {
+    const { problems: all } = parsePolicyText(new TextEncoder().encode(text), 'p.yml');
+    return all.map(({ line, column, found, expected }) => [line, column, found, expected]);
+  };
+
+  // Compared pair by pair so many keys take minutes: the suite's time limit is what holds this.
+  it('finds the one key that stands twice among tens of thousands', () => {
+    const keys = Array.from({ length: 40_000 }, (_, index) => `k${index}: 1`);
+    keys.push('"\\x6b7": 2', '"k8": 3');
+    expect(problems(keys.join('\n'))).toEqual([
+      [40_001, 1, 'k7', 'each key of a map once'],
+      [40_002, 2, 'k8', 'each key of a map once'],
+    ]);
+  });
+
+  it('knows what each of many aliases stands for', () => {
+    const items = Array.from({ length: 5_000 }, (_, index) => `- &a b${index}\n- *a\n`);
+    const { root } = parsePolicyText(new TextEncoder().encode(items.join('')), 'p.yml');
+    const texts =
+      root?.kind === 'list' ? root.items.map((item) => 'text' in item && item.text) : [];
+    expect(texts).toEqual(items.flatMap((_, index) => [`b${index}`, `b${index}`]));
+    expect(problems(`[${'*a,'.repeat(20_000)}]`)).toHaveLength(20_000);
+  });
+
+  it.each([
+    ['[', '['.repeat(500_000)],
+    ['{a: ', '{a: '.repeat(200_000)],
+    ['- ', '- '.repeat(400_000)],
+    ['? ', '? '.repeat(400_000)],
+  ])('says of a file of nothing but %j that it is too deep, once', (_what, text) => {
+    expect(problems(text)).toEqual([
+      [1, expect.any(Number), '', 'a file less deep and with fewer aliases'],
+    ]);
   });
 });

@@ -43,6 +43,30 @@ describe('upstreams', () => {
     expect(found).toMatchObject({ fault: 'input' });
   });
 
+  const OWN = ['10.0.0.5', '2001:db8::5'];
+  test.each([
+    ['10.0.0.5', 'a resolver that is not this machine'],
+    ['[2001:db8:0::5]:5353', 'a resolver that is not this machine'],
+    ['fe80::1', 'a resolver that is not link-local'],
+  ])('%s is an error where it is: %s', (input, words) => {
+    const found = readResolverConfig(input, read(STUB), OWN);
+    expect('errors' in found && found.errors[0]).toContain(words);
+  });
+
+  test("detected, without the machine's own addresses and link-local ones", () => {
+    const servers = ['10.0.0.5', 'fe80::1%eth0', '2001:db8::53', '2001:db8::5'];
+    const text = servers.map((one) => `nameserver ${one}\n`).join('');
+    expect(readResolverConfig('', read({ '/etc/resolv.conf': text }), OWN)).toMatchObject({
+      config: {
+        upstreams: [{ address: '2001:db8::53', port: 53 }],
+        resolvers: expect.arrayContaining(['10.0.0.5', 'fe80::1', '2001:db8::5']),
+      },
+    });
+    expect(
+      readResolverConfig('', read({ '/etc/resolv.conf': 'nameserver fe80::1%2\n' }), OWN),
+    ).toMatchObject({ fault: 'machine' });
+  });
+
   test('each error has its place, on the smallest wrong part', () => {
     const found = readResolverConfig('192.0.2.53, 127.0.0.1,\n192.0.2.53:x', read(STUB));
     expect(found).toEqual({
