@@ -10,7 +10,7 @@ import type { Policy } from './core/policy/policy.ts';
 import type { Hello } from './core/wire/loader-messages.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { AuditLogger } from './daemon/audit-logger.ts';
-import { answerControl } from './daemon/control-server.ts';
+import { ControlServer } from './daemon/control-server.ts';
 import type { DnsClient } from './daemon/dns-ports.ts';
 import { createDnsProxy } from './daemon/dns-proxy.ts';
 import type { DnsMode, DnsProxy } from './daemon/dns-proxy-options.ts';
@@ -56,14 +56,13 @@ let served: Served | undefined;
 
 /** A session that is served. */
 interface Served {
-  readonly hello: Hello;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly questions: Questions;
   readonly proxy: DnsProxy;
   readonly lateAllow: LateAllow;
-  readonly notifications: NotificationTracker | undefined;
   readonly traffic: TrafficWatch;
+  readonly control: ControlServer;
   readonly timestamp: () => string;
 }
 
@@ -79,11 +78,8 @@ const channel = new LoaderChannel(LOADER_FD, {
     if (request.client === 0) {
       const word = parseProofLine(request.line);
       if (word !== undefined) attempts.resolve(word);
-    } else if (served !== undefined) {
-      const { hello, ...parts } = served;
-      const { mode } = hello.session;
-      const own = { loader: channel, mode, pid: process.pid, after };
-      answerControl(request, { ...own, ...parts }).catch(fail);
+    } else {
+      served?.control.answer(request).catch(fail);
     }
   },
   onNotice: (notice) => {
@@ -266,8 +262,10 @@ async function run(received: Hello): Promise<void> {
     nowMs,
   });
   const traffic = buildTraffic({ logger, knowledge, past, timestamp });
-  const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
-  served = { hello, logger, ...parts, timestamp };
+  const parts = { logger, pipeline, questions, proxy, lateAllow, traffic, timestamp };
+  const own = { loader: channel, mode: session.mode, pid: process.pid, nowMs, after };
+  const control = new ControlServer({ ...own, ...parts, notifications });
+  served = { ...parts, control };
   keepTime(parts);
   const options = {
     session,

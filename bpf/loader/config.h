@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration record that the programs read (struct config): filled once; then its mode alone changes, one way. */
+/* The record the programs read (struct config): filled once, then its mode alone changes, one way. */
 #ifndef CARGOWALL_CONFIG_H
 #define CARGOWALL_CONFIG_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel's map of local prefixes: what is routed through an interface that doesn't lead off, and our own. */
+/* The kernel's map of local prefixes: what is routed where it doesn't lead off, and our own addresses. */
 #ifndef CARGOWALL_LOCALS_H
 #define CARGOWALL_LOCALS_H
 

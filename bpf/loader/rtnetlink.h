@@ -4,7 +4,7 @@
 
 struct nlmsghdr;
 
-/* Visits every object of a kind (RTM_GET…); 0; -EAGAIN when what is dumped changed meanwhile; another -errno. */
+/* Visits every object of a kind (RTM_GET…); 0, -EAGAIN: they changed meanwhile, or another -errno. */
 int rtnetlink_dump(int type, void (*each)(const struct nlmsghdr *h));
 
 #endif /* CARGOWALL_RTNETLINK_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The run directory: its mounts, the copies in it, the log. All return 0 or -errno; `why` names the culprit. */
+/* The run directory: mounts, copies, the log. What is int is 0 or -errno; `why` names the culprit. */
 #ifndef CARGOWALL_RUN_DIR_H
 #define CARGOWALL_RUN_DIR_H
 
@@ -7,7 +7,7 @@
 
 /* Mounts it and puts what the daemon and a restarted loader run into it. */
 int run_dir_make(const struct session *s, const char **why);
-/* The settings, for the daemon's next lives, and the log. */
+/* The settings as main gave them, and the log. */
 int run_dir_open_files(struct session *s, const char **why);
 /* Whether a mount stands at its own name; what else may lie there is not ours. */
 bool run_dir_stands(void);

@@ -5,7 +5,7 @@
 /* Hears of each uplink that can't be covered, once, with its -errno. */
 typedef void (*network_report)(const char *interface, int err);
 
-/* The wall on every uplink: one that can't be covered keeps none of the others from it. The first -errno, or 0. */
+/* The wall on every uplink, whatever becomes of the others; 0, or the first -errno. */
 int uplinks_cover(network_report report);
 
 #endif /* CARGOWALL_UPLINKS_H */

@@ -126,7 +126,7 @@ export function sessionEnded(
   timestamp: string,
   mode: SessionSettings['mode'],
   sources: Sources,
-  bytesOut: number,
+  sums: { readonly bytesOut: number; readonly seals: number },
 ): SessionEnded {
   const { logger, proxy, questions, kernel } = sources;
   const again = kernel[COUNTER.DNS_AGAIN] ?? 0;
@@ -142,7 +142,8 @@ export function sessionEnded(
     packets_denied: kernel[COUNTER.EGRESS_DENIED] ?? 0,
     calls_denied: kernel[COUNTER.CONNECT_DENIED] ?? 0,
     calls_steered: kernel[COUNTER.STEERED] ?? 0,
-    bytes_out: bytesOut,
+    bytes_out: sums.bytesOut,
+    seals: sums.seals,
   };
   const lost = losses(sources);
   const accounts = proxy.runnerAccounts();

@@ -41,9 +41,10 @@ function scopesOf({ rule }: AddressRule): readonly Pick<RuleEntry, 'scope' | 'ki
 
 function entriesOf(address: AddressRule): readonly RuleEntry[] {
   const { rule, prefix } = address;
+  const keys = withoutMapped(prefix);
   return scopesOf(address).flatMap((scope) =>
     kernelPairs(address).flatMap((pair) =>
-      withoutMapped(prefix).map((key) => ({
+      keys.map((key) => ({
         ...scope,
         ...pair,
         key,

@@ -144,7 +144,8 @@ function numberOf(name: 'tcp' | 'udp' | 'icmp', to: Address): number {
 }
 
 describe('compilePolicy', () => {
-  it('makes the kernel find the rule that the reference finds', () => {
+  // in parts: each has a test's time to itself
+  it.each([1, 2, 3, 4])('makes the kernel find the rule that the reference finds, part %i', () => {
     fc.assert(
       fc.property(
         list,
@@ -164,7 +165,7 @@ describe('compilePolicy', () => {
           ]);
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 250 },
     );
   });
 

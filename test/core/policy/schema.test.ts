@@ -137,16 +137,25 @@ const file = fc.oneof(
   ),
 );
 
-test('what the parser takes the schema takes', () => {
+const seen = new Set<string>();
+
+test.each([4711, 4712, 4713, 4714])('what the parser takes the schema takes, %i', (seed) => {
+  const enough = 125;
   const taken = { ours: 0, theirs: 0 };
   fc.assert(
     fc.property(file, (value) => {
-      if (!parses(value)) return true;
-      taken['version' in value ? 'ours' : 'theirs']++;
-      return accepts(value);
+      const text = JSON.stringify(value);
+      if (seen.has(text)) return;
+      // The parser costs far more than the schema: of what this takes, it has to take enough, no more.
+      const kind = 'version' in value ? 'ours' : 'theirs';
+      if (accepts(value)) {
+        if (taken[kind] < enough && parses(value)) taken[kind]++;
+      } else if (parses(value)) {
+        throw new Error('the parser takes it, the schema does not');
+      }
+      seen.add(text);
     }),
-    { numRuns: 10_000, seed: 4711 },
+    { numRuns: 2500, seed },
   );
-  expect(taken.ours).toBeGreaterThan(500);
-  expect(taken.theirs).toBeGreaterThan(500);
+  expect(taken).toEqual({ ours: enough, theirs: enough });
 });

@@ -44,6 +44,9 @@ test('`::` stands in whole IPv6 addresses only', () => {
 describe('addresses can be read', () => {
   test.each([
     '2001:db8::1',
+    '::/0',
+    'allow ::/0:443/tcp, 0.0.0.0/0',
+    '[::/0]:443',
     '::/0:547/udp',
     '[2001:db8::1]:443',
     'connect to 2001:db8::1, port 443',
