@@ -43,12 +43,12 @@ export function cutEntry(text: string): CutEntry {
   return IPV6_LIKE.test(head) ? cutAt(text, -1) : cutAt(text, text.indexOf(':'));
 }
 
-function addressFault(text: string, at = 0): Fault {
+const FURTHER_PORT = '; a further port of an entry stands behind ";"';
+
+function addressFault(text: string, at = 0, hint = ''): Fault {
   const zone = text.indexOf('%');
   if (zone >= 0) return new Fault(at + zone, text.slice(zone), 'an address without a zone id');
   if (text.includes(':')) return new Fault(at, text, 'an IPv6 address (RFC 4291)');
-  const isPort = /^\d{1,5}$/u.test(text);
-  const hint = isPort ? '; a further port of an entry stands behind ";"' : '';
   return new Fault(at, text, `a plain dotted-decimal IPv4 address${hint}`);
 }
 
@@ -96,7 +96,8 @@ export function parseTarget(text: string): Target {
   if (bare !== text) throw new Fault(0, text, 'a name behind "=": an address is exact already');
   if (slash >= 0) return parseCidr(text, slash);
   const target = prefixTarget(text);
-  if (target === undefined) throw addressFault(text);
+  if (target === undefined)
+    throw addressFault(text, 0, /^\d{1,5}$/u.test(text) ? FURTHER_PORT : '');
   return target;
 }
 

@@ -28,6 +28,8 @@ function said(inputs: Partial<PolicyInputs>, file?: string): readonly string[] {
   return [...errors, ...built.warnings].map(renderProblem);
 }
 
+const escaped = (text: string) => text.replace(/[[\]().]/gu, '\\$&');
+
 describe('allowed-hosts', () => {
   test.each([
     ['https://example.com/path', 1, 'leave out scheme and path'],
@@ -51,6 +53,20 @@ describe('allowed-hosts', () => {
     expect(first).toContain(`input allowed-hosts line 1 column ${column}: found`);
     expect(first).toContain(words);
     expect(more).toEqual([]);
+  });
+});
+
+describe('allowed-cidrs', () => {
+  test.each([
+    ['10/8', 'expected a plain dotted-decimal IPv4 address'],
+    ['10.1.2.3/8', 'expected 10.0.0.0/8: bits behind the prefix length must be zero'],
+    ['2001:db8::1/32', 'expected 2001:db8::/32: bits behind the prefix length must be zero'],
+    ['[2001:db8::]/32:443', 'expected ":" and ports, or the end, behind "]"'],
+    ['a.example.com', 'expected an address or a CIDR; names go with the hosts'],
+  ])('%s', (allowedCidrs, words) => {
+    expect(said({ allowedCidrs })).toEqual([
+      expect.stringMatching(new RegExp(`${escaped(words)}$`)),
+    ]);
   });
 });
 
