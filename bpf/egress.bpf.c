@@ -8,7 +8,7 @@
  *   cgroup_skb/egress                     the packet verdict for everything with a socket
  *   tc (TCX egress, else clsact)          the wall: what leaves by an uplink
  *   sk_reuseport                          whose question over UDP it is
- *   tp_btf fork, exit                     job or runner
+ *   tp_btf fork, exec, exit               job or runner; what a process runs and comes from
  *   tp_btf netif_receive_skb              what the kernel may answer to
  *   syscall                               run by the loader once a second: tells what is held
  *   iter/tcp iter/udp                     run by the loader: tell what open sockets have sent
@@ -103,6 +103,13 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(egress_fork, struct task_struct *parent, struct task_struct *child)
 {
 	return process_forked(parent, child);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(egress_exec, struct task_struct *task)
+{
+	identity_replaced(task);
+	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -1,6 +1,7 @@
 // The daemon: builds the edges, starts or resumes the session, serves until its channel ends.
 // Any error before green ends it, and the loader undoes the start; after green it is started again.
 import type { Knowledge } from './core/audit/attribute.ts';
+import { Identities } from './core/audit/identities.ts';
 import { formatTimestamp } from './core/audit/timestamp.ts';
 import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
 import { type Address, addressKey, parseAddress } from './core/net/address.ts';
@@ -26,6 +27,7 @@ import { Questions } from './daemon/questions.ts';
 import {
   daemonRestarted,
   dnsUpstreamDown,
+  noticeText,
   sessionStarted,
   tamper,
 } from './daemon/session-records.ts';
@@ -52,6 +54,7 @@ const HEARTBEAT_MS = 1000;
 const SWEEP_MS = 5000;
 
 const attempts = Promise.withResolvers<ProofLine>();
+const identities = new Identities();
 let served: Served | undefined;
 
 /** A session that is served. */
@@ -71,6 +74,7 @@ const channel = new LoaderChannel(LOADER_FD, {
   onHello: (hello) => {
     run(hello).catch(fail);
   },
+  onIdentities: (bytes) => identities.tell(bytes),
   onEvents: (bytes, resent, written) => {
     served?.pipeline.processBlockedEvents(bytes, resent);
     written();
@@ -82,7 +86,7 @@ const channel = new LoaderChannel(LOADER_FD, {
     } else if (served !== undefined) {
       const { hello, ...parts } = served;
       const { mode } = hello.session;
-      const own = { loader: channel, mode, pid: process.pid, after };
+      const own = { loader: channel, identities, mode, pid: process.pid, after };
       answerControl(request, { ...own, ...parts }).catch(fail);
     }
   },
@@ -95,11 +99,6 @@ const channel = new LoaderChannel(LOADER_FD, {
     process.exit(1);
   },
 });
-
-function noticeText(notice: unknown): string {
-  if (typeof notice === 'object' && notice !== null && 'what' in notice) return String(notice.what);
-  return JSON.stringify(notice);
-}
 
 /** Before green main reads why; afterwards the loader starts a new daemon. */
 function fail(error: unknown): void {
@@ -177,6 +176,7 @@ function buildQuestions(policy: Policy, logger: AuditLogger, timestamp: () => st
   return new Questions({
     policy,
     logger,
+    identities,
     timestamp,
     clock: { nowMs, soon },
     lookUp: askerOf,
@@ -257,7 +257,7 @@ async function run(received: Hello): Promise<void> {
   const notifications = buildNotifications(session, proxy);
   const lateAllow = buildLateAllow(session, proxy, logger);
   const proof = new ProofEvents();
-  const knowledge = knowledgeOf(session.policy, proxy, clockOffsetNs, nowMs);
+  const knowledge = knowledgeOf(session.policy, { proxy, identities }, clockOffsetNs, nowMs);
   const pipeline = new FlowPipeline({
     logger,
     knowledge,

@@ -104,6 +104,8 @@ enum map_index {
 	M_UPLINKS,
 	M_TRAFFIC,
 	M_ARRIVALS,
+	M_IDENTITIES,
+	M_FORMER,
 	M_COUNT,
 };
 

@@ -18,9 +18,9 @@
 
 int map_fds[M_COUNT];
 static const char *const map_names[M_COUNT] = {
-	"config",	 "heartbeat",	"policy",   "rules",   "grants",   "locals",   "resolvers",
-	"processes",	 "cgroups",	"existing", "flows",   "owners",   "counters", "events",
-	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals",
+	"config",	 "heartbeat",	"policy",   "rules",   "grants",   "locals",	 "resolvers",
+	"processes",	 "cgroups",	"existing", "flows",   "owners",   "counters",	 "events",
+	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals", "identities", "former",
 };
 
 static struct bpf_object *object;
@@ -216,7 +216,7 @@ static int reopen_links(void)
 		"egress_connect4", "egress_connect6",	 "egress_sendmsg4",	"egress_sendmsg6",
 		"egress_recvmsg4", "egress_recvmsg6",	 "egress_getpeername4", "egress_getpeername6",
 		"egress_skb",	   "egress_sock_create", "egress_sock_release", "egress_fork",
-		"egress_exit",	   "egress_arrive",
+		"egress_exec",	   "egress_exit",	 "egress_arrive",
 	};
 	DIR *d = opendir(BPF_DIR);
 	struct dirent *entry;

@@ -22,6 +22,7 @@
 #include "control.h"
 #include "dns.h"
 #include "frame.h"
+#include "identities.h"
 #include "loader.h"
 #include "lockdown.h"
 #include "stream.h"
@@ -121,6 +122,7 @@ static int start_daemon(void)
 		return daemon_pid;
 	/* fails closed: a daemon nobody knows has everyone's rules */
 	(void)processes_daemon(daemon_pid);
+	identities_forget();
 	hello();
 	stream_resend(channel);
 	n = snprintf(line, sizeof(line), "{\"stage\":\"daemon\",\"pid\":%d}", daemon_pid);
@@ -164,6 +166,9 @@ static void owner_reply(uint32_t seq, const unsigned char *p, size_t size)
 		status = owner_find(&key, &owner);
 		memcpy(reply + 4, &owner, sizeof(owner));
 	}
+	if (!status &&
+	    (identity_tell(channel, owner.pid, owner.start_ns, owner.execs) || identities_flush(channel)))
+		kill(daemon_pid, SIGKILL);
 	memcpy(reply, &status, 4);
 	send_frame(FRAME_OWNER_REPLY, 0, seq, reply, sizeof(reply));
 }

@@ -14,6 +14,7 @@ export interface ControlServerOptions {
   readonly pid: number;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
+  readonly identities: Sources['identities'];
   readonly questions: Pick<Questions, 'flush' | 'unusualNames'>;
   readonly proxy: Sources['proxy'];
   readonly lateAllow: Sources['lateAllow'];
@@ -56,8 +57,8 @@ export async function answerControl(
   options: ControlServerOptions,
 ): Promise<void> {
   const { client, line } = request;
-  const { loader, logger, pipeline, questions, proxy, lateAllow, notifications, traffic } = options;
-  const { mode, pid } = options;
+  const { loader, logger, pipeline, identities, questions, proxy, lateAllow } = options;
+  const { notifications, traffic, mode, pid } = options;
   const command = commandOf(line);
   if (command !== 'status' && command !== 'seal') {
     recordStrange(request, options);
@@ -72,7 +73,7 @@ export async function answerControl(
     await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
   }
   const kernel = await loader.counters();
-  const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
+  const parts = { pipeline, identities, questions, proxy, lateAllow, notifications, traffic };
   const sources = { logger, kernel, ...parts };
   if (command === 'status') {
     loader.reply(client, {

@@ -99,7 +99,9 @@ export function decodeEvent(hex: string): Event {
   const v4 = bytes[flow.ip_version] === 4;
   const raw = bytes.readUInt32LE(flow.dst_ip);
   const v6 = bytes.subarray(flow.dst_ip6, flow.dst_ip6 + 16).toString('hex');
-  const comm = bytes.subarray(SIZE.blocked_event + ext.comm, SIZE.event).toString('latin1');
+  const comm = bytes
+    .subarray(SIZE.blocked_event + ext.comm, SIZE.blocked_event + ext.start_ns)
+    .toString('latin1');
   return {
     allowed: bytes[flow.allowed] === 1,
     proto: bytes[flow.ip_proto] ?? 0,
