@@ -150,6 +150,9 @@ struct event_extension {
 	unsigned long long netns; /* cookie */
 	unsigned long long socket; /* cookie, 0 = unknown */
 	char comm[COMM_SIZE];
+	unsigned long long start_ns; /* with pid and execs: struct identity_key */
+	unsigned int execs;
+	unsigned int pad;
 };
 
 struct event {
@@ -232,6 +235,52 @@ struct process_value {
 #define PROCESS_IS_WORKER 1 /* children are the job */
 #define PROCESS_INHERITED 2 /* runner only while in the worker's cgroup */
 
+#define ANCESTORS_MAX 8
+#define FILE_NAME_SIZE 32
+
+/* A program's file by the kernel's numbers; all zero where there is none, as of the kernel's threads. */
+struct exe {
+	unsigned long long ino;
+	unsigned int dev; /* of its file system: major in the upper 12 bits, minor in the lower 20 */
+	unsigned int flags; /* EXE_UNLINKED */
+};
+
+#define EXE_UNLINKED 1 /* no name leads to it: deleted, or a memfd */
+
+/* A process as it was when it started the one below it. */
+struct ancestor {
+	unsigned long long start_ns;
+	struct exe exe;
+	unsigned int pid;
+	unsigned int pad;
+	char comm[COMM_SIZE];
+};
+
+/* A process from one exec to the next. */
+struct identity_key {
+	unsigned long long start_ns; /* start_boottime of its first thread; 0 = unknown */
+	unsigned int pid; /* thread group id */
+	unsigned int execs; /* since its fork, or since it was seen first */
+};
+
+/* What it runs and where it comes from; for records only, never for a verdict. */
+struct identity {
+	unsigned long long start_ns;
+	unsigned int execs;
+	unsigned char depth; /* ancestors that follow */
+	unsigned char seen; /* a record may speak of it */
+	unsigned short pad;
+	struct exe exe; /* as of its last exec */
+	char file[FILE_NAME_SIZE]; /* last part of the file's name, which its maker chose */
+	struct ancestor ancestors[ANCESTORS_MAX]; /* the parent first, up to pid 1 */
+};
+
+/*
+ * The daemon knows at least the last so many identities it was told. The loader relies on half of them: those
+ * of one batch of events, at most as many, are told before any of its events is read.
+ */
+#define IDENTITIES_TOLD 2048
+
 /* Scopes by cgroup: the platform's fixed services. */
 struct cgroup_key {
 	unsigned long long id;
@@ -288,6 +337,9 @@ struct owner_value {
 	unsigned char origin;
 	unsigned char pad[3];
 	char comm[COMM_SIZE];
+	unsigned long long start_ns; /* with pid and execs: struct identity_key */
+	unsigned int execs;
+	unsigned int pad2;
 };
 
 /*
@@ -382,8 +434,8 @@ enum writable_map {
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " is not " #bytes " bytes")
 ABI_SIZE(struct address, 16);
 ABI_SIZE(struct blocked_event, 64);
-ABI_SIZE(struct event_extension, 72);
-ABI_SIZE(struct event, 136);
+ABI_SIZE(struct event_extension, 88);
+ABI_SIZE(struct event, 152);
 ABI_SIZE(struct rule_key, 28);
 ABI_SIZE(struct rule_value, 8);
 ABI_SIZE(struct grant_key, 24);
@@ -393,12 +445,16 @@ ABI_SIZE(struct local_value, 8);
 ABI_SIZE(struct resolver_key, 16);
 ABI_SIZE(struct process_key, 4);
 ABI_SIZE(struct process_value, 16);
+ABI_SIZE(struct exe, 16);
+ABI_SIZE(struct ancestor, 48);
+ABI_SIZE(struct identity_key, 16);
+ABI_SIZE(struct identity, 448);
 ABI_SIZE(struct cgroup_key, 8);
 ABI_SIZE(struct cgroup_value, 8);
 ABI_SIZE(struct flow_key, 40);
 ABI_SIZE(struct flow_value, 32);
 ABI_SIZE(struct owner_key, 20);
-ABI_SIZE(struct owner_value, 80);
+ABI_SIZE(struct owner_value, 96);
 ABI_SIZE(struct traffic_key, 48);
 ABI_SIZE(struct traffic_value, 8);
 ABI_SIZE(struct reply_key, 120);

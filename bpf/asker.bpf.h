@@ -17,6 +17,7 @@ static __always_inline void owner_publish_any(struct owner_key *k, struct owner_
 	other = bpf_map_lookup_elem(&owners, k);
 	if (other && other->socket != v->socket && v->seen_ns - other->seen_ns < OWNER_ANY_NS) {
 		v->pid = 0;
+		v->start_ns = 0;
 		v->cgroup = 0;
 		__builtin_memset(v->comm, 0, COMM_SIZE);
 	}
@@ -44,6 +45,8 @@ static __always_inline void owner_publish(const struct endpoint *e, const struct
 	v.scope = s->scope;
 	v.origin = s->origin;
 	__builtin_memcpy(v.comm, s->comm, COMM_SIZE);
+	v.start_ns = s->start_ns;
+	v.execs = s->execs;
 	if (bpf_map_update_elem(&owners, &k, &v, BPF_ANY))
 		count(COUNTER_OWNERS_FULL);
 	if (s->netns != c->host_netns)

@@ -9,7 +9,7 @@
  *   tc (TCX egress, else clsact)          the wall: what leaves by an uplink
  *   tc of loopback (TCX egress)           gives a reply again that was given a moment before
  *   sk_reuseport                          whose question over UDP it is
- *   tp_btf fork, exit                     job or runner
+ *   tp_btf fork, exec, exit               job or runner; what a process runs and comes from
  *   fmod_ret security_socket_create       where the kernel has it: no packet, XDP or vsock socket for the job
  *   tp_btf netif_receive_skb              what the kernel may answer to
  *   syscall                               run by the loader once a second: tells what is held
@@ -113,6 +113,13 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(egress_fork, struct task_struct *parent, struct task_struct *child)
 {
 	return process_forked(parent, child);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(egress_exec, struct task_struct *task)
+{
+	identity_replaced(task);
+	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -53,6 +53,8 @@ static __noinline int flow_owner(struct event *v, const struct socket_state *s)
 	v->ext.netns = s->netns;
 	v->ext.socket = s->cookie;
 	__builtin_memcpy(v->ext.comm, s->comm, COMM_SIZE);
+	v->ext.start_ns = s->start_ns;
+	v->ext.execs = s->execs;
 	return 0;
 }
 

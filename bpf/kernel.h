@@ -72,6 +72,38 @@ struct nsproxy {
 } __attribute__((preserve_access_index));
 
 #define PF_IO_WORKER 0x10 /* a thread of the kernel's that works for a process's ring */
+#define PF_KTHREAD 0x200000 /* a thread of the kernel's own, whose memory may be borrowed */
+
+struct super_block {
+	unsigned int s_dev;
+} __attribute__((preserve_access_index));
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	unsigned int i_nlink;
+} __attribute__((preserve_access_index));
+
+struct qstr {
+	const unsigned char *name;
+} __attribute__((preserve_access_index));
+
+struct dentry {
+	struct qstr d_name;
+} __attribute__((preserve_access_index));
+
+struct path {
+	struct dentry *dentry;
+} __attribute__((preserve_access_index));
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+} __attribute__((preserve_access_index));
+
+struct mm_struct {
+	struct file *exe_file;
+} __attribute__((preserve_access_index));
 
 struct task_struct {
 	int tgid;
@@ -81,6 +113,8 @@ struct task_struct {
 	struct signal_struct *signal;
 	unsigned long long start_boottime;
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
+	struct mm_struct *mm;
 } __attribute__((preserve_access_index));
 
 typedef struct {

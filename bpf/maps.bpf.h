@@ -17,11 +17,13 @@ struct socket_state {
 	unsigned long long netns;
 	unsigned long long cookie;
 	unsigned long long untold; /* bytes sent to `peer` that the traffic map has not got */
+	unsigned long long start_ns;
 	unsigned int pid;
 	unsigned int uid;
 	unsigned int generation; /* of the cached verdict, 0 = none */
 	unsigned int rule;
 	unsigned int name;
+	unsigned int execs; /* with pid and start_ns: struct identity_key */
 	unsigned short asked_port; /* 0 = not steered */
 	unsigned short peer_port;
 	unsigned short tried_port;
@@ -61,13 +63,14 @@ struct head_value {
 /* What is refused to one process: its repeats are counted here once they are many. */
 struct repeat_key {
 	struct address dst;
-	unsigned int pid;
+	struct identity_key who;
 	unsigned short port;
 	unsigned char proto;
 	unsigned char by;
 	unsigned char layer;
 	unsigned char pad[3];
 };
+_Static_assert(sizeof(struct repeat_key) == 40, "repeat_key has no hole");
 
 struct repeat_value {
 	unsigned long long since_ns; /* start of the current second */
@@ -161,6 +164,27 @@ struct {
 	__type(key, struct process_key);
 	__type(value, struct process_value);
 } processes SEC(".maps");
+
+/* key u32 thread group id; value struct identity; fork, exec and exit, and the first call of a process
+ * older than us; the kernel's default pid_max twice; full: made at its first call instead, from the
+ * parents the kernel has then; no room there either: its records have none, which the daemon counts */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct identity);
+} identities SEC(".maps");
+
+/* key struct identity_key; value struct identity; exec and exit, of what a record may still speak of;
+ * 8,192 programs that ended; full: the least recently used goes, its records have none, which the
+ * daemon counts */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct identity_key);
+	__type(value, struct identity);
+} former SEC(".maps");
 
 /* key struct cgroup_key; value struct cgroup_value; the daemon before the flip; a handful of fixed
  * services, and of DHCP clients one for each interface; full: an error before the flip */

@@ -4,14 +4,13 @@
 #define CARGOWALL_OWNER_BPF_H
 
 #include "config.bpf.h"
+#include "identity.bpf.h"
 
 #define NS_PER_TICK 10000000ULL /* USER_HZ is 100, as /proc/PID/stat counts */
 
 static __always_inline __u64 start_ticks(struct task_struct *task)
 {
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-
-	return BPF_CORE_READ(leader, start_boottime) / NS_PER_TICK;
+	return start_ns(task) / NS_PER_TICK;
 }
 
 /* A copy of a socket's head; NULL: it can't be had. The verifier lets nobody count from the socket itself. */
@@ -60,6 +59,8 @@ static __always_inline void owner_fill(struct socket_state *s, const struct conf
 	s->cgroup = cgroup;
 	s->netns = netns;
 	s->cookie = cookie;
+	s->start_ns = start_ns(task);
+	s->execs = identity_seen(task);
 	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
 		BPF_CORE_READ_STR_INTO(&s->comm, task, group_leader, comm);
 	else

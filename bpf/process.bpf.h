@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* Job or runner, from fork to exit. The loader fills in the processes that are older than us. */
+/*
+ * Job or runner, and what a process runs and comes from, from fork to exit. The loader fills in which of
+ * the processes that are older than us are whose.
+ */
 #ifndef CARGOWALL_PROCESS_BPF_H
 #define CARGOWALL_PROCESS_BPF_H
 
@@ -13,6 +16,7 @@ static __always_inline int process_forked(struct task_struct *parent, struct tas
 
 	if (tgid == of)
 		return 0; /* a thread */
+	identity_forked(parent, child);
 	from = process_of(of, start_ticks(parent));
 	if (!from)
 		return 0;
@@ -35,8 +39,10 @@ static __always_inline int process_exited(struct task_struct *task)
 	struct process_key k = {.tgid = BPF_CORE_READ(task, tgid)};
 
 	/* the last thread's exit: the first may end long before */
-	if (!BPF_CORE_READ(task, signal, live.counter))
-		bpf_map_delete_elem(&processes, &k);
+	if (BPF_CORE_READ(task, signal, live.counter))
+		return 0;
+	bpf_map_delete_elem(&processes, &k);
+	identity_ended(task);
 	return 0;
 }
 

@@ -43,13 +43,17 @@ static __always_inline struct repeat_value *repeat_of(const struct endpoint *e, 
 
 	if (d->verdict == VERDICT_ALLOW || d->by == BY_PROOF || d->by == BY_NOT_IP)
 		return 0;
-	k.pid = s ? s->pid : 0;
+	if (s) {
+		k.who.start_ns = s->start_ns;
+		k.who.pid = s->pid;
+		k.who.execs = s->execs;
+	}
 	k.by = d->by;
 	k.layer = layer;
 	r = bpf_map_lookup_elem(&repeats, &k);
 	if (r)
 		return r;
-	if (!spread_allows(k.pid)) {
+	if (!spread_allows(k.who.pid)) {
 		__builtin_memset(&k.dst, 0, sizeof(k.dst));
 		k.port = 0;
 	}

@@ -1,6 +1,7 @@
 // The daemon: builds the edges, starts or resumes the session, serves until its channel ends.
 // Any error before green ends it, and the loader undoes the start; after green it is started again.
 import type { Knowledge } from './core/audit/attribute.ts';
+import { Identities } from './core/audit/identities.ts';
 import { formatTimestamp } from './core/audit/timestamp.ts';
 import { decodeOwnerReply, encodeOwnerKey } from './core/flow/owner.ts';
 import { type Address, addressKey, parseAddress } from './core/net/address.ts';
@@ -26,6 +27,7 @@ import { Questions } from './daemon/questions.ts';
 import {
   daemonRestarted,
   dnsUpstreamDown,
+  noticeText,
   sessionStarted,
   tamper,
 } from './daemon/session-records.ts';
@@ -52,6 +54,7 @@ const HEARTBEAT_MS = 1000;
 const SWEEP_MS = 5000;
 
 const attempts = Promise.withResolvers<ProofLine>();
+const identities = new Identities();
 let served: Served | undefined;
 
 /** A session that is served. */
@@ -70,6 +73,7 @@ const channel = new LoaderChannel(LOADER_FD, {
   onHello: (hello) => {
     run(hello).catch(fail);
   },
+  onIdentities: (bytes) => identities.tell(bytes),
   onEvents: (bytes, resent, written) => {
     served?.pipeline.processBlockedEvents(bytes, resent);
     written();
@@ -91,11 +95,6 @@ const channel = new LoaderChannel(LOADER_FD, {
     process.exit(1);
   },
 });
-
-function noticeText(notice: unknown): string {
-  if (typeof notice === 'object' && notice !== null && 'what' in notice) return String(notice.what);
-  return JSON.stringify(notice);
-}
 
 /** Before green main reads why; afterwards the loader starts a new daemon. */
 function fail(error: unknown): void {
@@ -173,7 +172,7 @@ function buildProxy(
 function buildQuestions(policy: Policy, logger: AuditLogger, timestamp: () => string): Questions {
   const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
   const clock = { nowMs, soon };
-  return new Questions({ policy, logger, timestamp, clock, lookUp: askerOf, seed });
+  return new Questions({ policy, logger, identities, timestamp, clock, lookUp: askerOf, seed });
 }
 
 function buildNotifications(
@@ -249,7 +248,7 @@ async function run(received: Hello): Promise<void> {
   const notifications = buildNotifications(session, proxy);
   const lateAllow = buildLateAllow(session, proxy, logger);
   const proof = new ProofEvents();
-  const knowledge = knowledgeOf(session.policy, proxy, clockOffsetNs, nowMs);
+  const knowledge = knowledgeOf(session.policy, { proxy, identities }, clockOffsetNs, nowMs);
   const pipeline = new FlowPipeline({
     logger,
     knowledge,
@@ -263,7 +262,7 @@ async function run(received: Hello): Promise<void> {
   });
   const traffic = buildTraffic({ logger, knowledge, past, timestamp });
   const parts = { logger, pipeline, questions, proxy, lateAllow, traffic, timestamp };
-  const own = { loader: channel, mode: session.mode, pid: process.pid, nowMs, after };
+  const own = { loader: channel, identities, mode: session.mode, pid: process.pid, nowMs, after };
   const control = new ControlServer({ ...own, ...parts, notifications });
   served = { ...parts, control };
   keepTime(parts);

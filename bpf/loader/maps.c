@@ -14,9 +14,9 @@
 
 int map_fds[M_COUNT];
 static const char *const map_names[M_COUNT] = {
-	"config",	 "heartbeat",	"policy",   "rules",   "grants",   "locals",   "resolvers",
-	"processes",	 "cgroups",	"existing", "flows",   "owners",   "counters", "events",
-	"dns_addresses", "dns_sockets", "uplinks",  "traffic", "arrivals", "replies",
+	"config",  "heartbeat", "policy",   "rules",   "grants",     "locals", "resolvers",	"processes",
+	"cgroups", "existing",	"flows",    "owners",  "counters",   "events", "dns_addresses", "dns_sockets",
+	"uplinks", "traffic",	"arrivals", "replies", "identities", "former",
 };
 
 int maps_find(const struct bpf_object *object, const char **why)

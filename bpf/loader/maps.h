@@ -28,6 +28,8 @@ enum map_index {
 	M_TRAFFIC,
 	M_ARRIVALS,
 	M_REPLIES,
+	M_IDENTITIES,
+	M_FORMER,
 	M_COUNT,
 };
 

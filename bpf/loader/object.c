@@ -194,11 +194,10 @@ static bool is_kept(const char *program)
 static int reopen_links(void)
 {
 	static const char *const programs[] = {
-		"egress_connect4",     "egress_connect6",     "egress_sendmsg4",
-		"egress_sendmsg6",     "egress_recvmsg4",     "egress_recvmsg6",
-		"egress_getpeername4", "egress_getpeername6", "egress_skb",
-		"egress_sock_create",  "egress_sock_release", "egress_fork",
-		"egress_exit",	       "egress_arrive",	      FAMILIES,
+		"egress_connect4", "egress_connect6",	 "egress_sendmsg4",	"egress_sendmsg6",
+		"egress_recvmsg4", "egress_recvmsg6",	 "egress_getpeername4", "egress_getpeername6",
+		"egress_skb",	   "egress_sock_create", "egress_sock_release", "egress_fork",
+		"egress_exec",	   "egress_exit",	 "egress_arrive",	FAMILIES,
 	};
 	DIR *d = opendir(BPF_DIR);
 	struct dirent *entry;

@@ -20,6 +20,7 @@
 #include "dns.h"
 #include "flows.h"
 #include "heartbeat.h"
+#include "identities.h"
 #include "main_pipes.h"
 #include "maps.h"
 #include "object.h"
@@ -93,6 +94,10 @@ static int owner(const struct frame *f, const unsigned char *p)
 		status = owner_find(&key, &value);
 		memcpy(reply + 4, &value, sizeof(value));
 	}
+	if (!status && channel_is_open() &&
+	    (identity_tell(channel_fd(), value.pid, value.start_ns, value.execs) ||
+	     identities_flush(channel_fd())))
+		channel_break();
 	memcpy(reply, &status, 4);
 	channel_send(FRAME_OWNER_REPLY, 0, f->seq, reply, sizeof(reply));
 	return 0;

@@ -10,6 +10,7 @@
 #include "../abi.h"
 #include "clock.h"
 #include "frame.h"
+#include "identities.h"
 
 #define RING_SIZE (4u << 20)
 #define BATCH_MAX 4096
@@ -54,13 +55,25 @@ void stream_hurry(void)
 	sent_ns = 0;
 }
 
+/* Takes one event over, whose process is told before. */
+static int take(int channel, size_t n, const unsigned char *record)
+{
+	struct event v;
+
+	memcpy(&v, record + BPF_RINGBUF_HDR_SZ, sizeof(v));
+	memcpy(events + n * sizeof(v), &v, sizeof(v));
+	return identity_tell(channel, v.flow.pid, v.ext.start_ns, v.ext.execs);
+}
+
 static int send_from(int channel, uint16_t flags)
 {
 	unsigned long at = __atomic_load_n(consumer, __ATOMIC_ACQUIRE);
 	unsigned long end = __atomic_load_n(producer, __ATOMIC_ACQUIRE);
+	uint64_t told = identities_told();
 	size_t n = 0;
+	int err = 0;
 
-	while (at < end && n < BATCH_MAX) {
+	while (at < end && n < BATCH_MAX && identities_told() - told < IDENTITIES_BATCH) {
 		unsigned char *record = data + (at & (RING_SIZE - 1));
 		uint32_t head = __atomic_load_n((uint32_t *)record, __ATOMIC_ACQUIRE);
 		uint32_t size = head & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
@@ -68,7 +81,9 @@ static int send_from(int channel, uint16_t flags)
 		if (head & BPF_RINGBUF_BUSY_BIT)
 			break;
 		if (!(head & BPF_RINGBUF_DISCARD_BIT) && size == sizeof(struct event))
-			memcpy(events + n++ * sizeof(struct event), record + BPF_RINGBUF_HDR_SZ, size);
+			err = take(channel, n++, record);
+		if (err)
+			return err;
 		at += (size + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
 	}
 	if (!n) {
@@ -77,8 +92,11 @@ static int send_from(int channel, uint16_t flags)
 	}
 	sent = at;
 	sent_ns = now_ns(CLOCK_MONOTONIC);
-	is_full = n == BATCH_MAX;
+	is_full = n == BATCH_MAX || identities_told() - told == IDENTITIES_BATCH;
 	in_flight = true;
+	err = identities_flush(channel);
+	if (err)
+		return err;
 	return frame_send(channel, FRAME_EVENTS, flags, ++batch, events, n * sizeof(struct event));
 }
 

@@ -12,6 +12,7 @@
 #include "daemon.h"
 #include "heartbeat.h"
 #include "hello.h"
+#include "identities.h"
 #include "main_pipes.h"
 #include "processes.h"
 #include "stream.h"
@@ -32,6 +33,7 @@ int supervise_start(const struct session *s, bool restarted)
 	channel_take(fd, pid);
 	/* fails closed: a daemon nobody knows has everyone's rules */
 	(void)processes_daemon(pid);
+	identities_forget();
 	text = hello_text(s, restarted, &size);
 	channel_send(FRAME_HELLO, 0, 0, text, size);
 	free(text);

@@ -16,6 +16,7 @@ export interface ControlServerOptions {
   readonly pid: number;
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
+  readonly identities: Sources['identities'];
   readonly questions: Pick<Questions, 'flush'> & Sources['questions'];
   readonly proxy: Sources['proxy'];
   readonly lateAllow: Sources['lateAllow'];

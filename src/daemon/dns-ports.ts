@@ -26,6 +26,9 @@ export interface Asker {
   readonly scope: number;
   /** cgroup id, decimal */
   readonly cgroup: string;
+  /** With pid and execs: IdentityKey; 0 = unknown. */
+  readonly startNs: bigint;
+  readonly execs: number;
 }
 
 /** A question that was refused (or in audit mode would have been), or an answer emptied. */

@@ -1,18 +1,19 @@
 // A refused question as a record, with the asker (spec 8, dns_blocked).
 
-import { originName } from '../core/audit/attribute.ts';
+import { identityFields, originName } from '../core/audit/attribute.ts';
 import { MAX_NAME } from '../core/audit/caps.ts';
 import type { AuditEvent } from '../core/audit/event.ts';
+import type { Identity } from '../core/audit/identity.ts';
 import { typeName } from '../core/dns/codes.ts';
 import { isExpectedName } from '../core/policy/expected.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { DnsBlocked } from './dns-ports.ts';
 
-/** The record of a refused question. */
+/** The record of a refused question; `identity` is the asker's. */
 export function dnsBlockedRecord(
   blocked: DnsBlocked,
-  policy: Policy,
-  timestamp: string,
+  identity: Identity | undefined,
+  { policy, timestamp }: { readonly policy: Policy; readonly timestamp: string },
 ): AuditEvent {
   const { asker, client, name, type, rule, reason, wouldDeny } = blocked;
   return {
@@ -33,5 +34,6 @@ export function dnsBlockedRecord(
     query_type: typeName(type),
     reason,
     layer: 'dns',
+    ...(asker === undefined ? {} : identityFields(asker, identity)),
   };
 }

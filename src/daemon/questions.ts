@@ -1,4 +1,5 @@
 // What becomes of questions besides their answers: who asked, which records they make.
+import type { Identities } from '../core/audit/identities.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import { Askers } from './askers.ts';
 import type { AuditLogger } from './audit-logger.ts';
@@ -12,6 +13,7 @@ import { UnusualQuestions } from './unusual-questions.ts';
 export interface QuestionsOptions {
   readonly policy: Policy;
   readonly logger: AuditLogger;
+  readonly identities: Pick<Identities, 'of'>;
   readonly timestamp: () => string;
   readonly clock: Pick<DnsClock, 'nowMs' | 'soon'>;
   /** Asks the owner map. */
@@ -29,10 +31,11 @@ export class Questions {
   readonly streams: StreamRoom;
 
   constructor(options: QuestionsOptions) {
-    const { policy, logger, timestamp, clock, seed } = options;
+    const { policy, logger, identities, timestamp, clock, seed } = options;
     this.#askers = new Askers(options);
     this.streams = new StreamRoom(this.asker);
-    this.#refused = new RefusedQuestions({ policy, logger, timestamp, nowMs: clock.nowMs });
+    const { nowMs } = clock;
+    this.#refused = new RefusedQuestions({ policy, logger, identities, timestamp, nowMs });
     this.#unusual = new UnusualQuestions({ policy, logger, timestamp, asker: this.asker, seed });
   }
 

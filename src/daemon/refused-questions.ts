@@ -1,4 +1,6 @@
 // Refused questions to the log: record -> fold -> append.
+
+import type { Identities } from '../core/audit/identities.ts';
 import { RefusedNames } from '../core/audit/refused-names.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { AuditLogger } from './audit-logger.ts';
@@ -9,6 +11,7 @@ import { dnsBlockedRecord } from './dns-record.ts';
 export interface RefusedQuestionsOptions {
   readonly policy: Policy;
   readonly logger: Pick<AuditLogger, 'logEvents'>;
+  readonly identities: Pick<Identities, 'of'>;
   /** The present as records spell it. */
   readonly timestamp: () => string;
   readonly nowMs: () => number;
@@ -25,8 +28,9 @@ export class RefusedQuestions {
 
   /** Takes one refused question. */
   note(blocked: DnsBlocked): void {
-    const { policy, logger, timestamp, nowMs } = this.#options;
-    const record = dnsBlockedRecord(blocked, policy, timestamp());
+    const { policy, logger, identities, timestamp, nowMs } = this.#options;
+    const identity = blocked.asker && identities.of(blocked.asker);
+    const record = dnsBlockedRecord(blocked, identity, { policy, timestamp: timestamp() });
     logger.logEvents(this.#names.note(record, nowMs()));
   }
 

@@ -7,6 +7,7 @@ import {
   type SessionStarted,
   type Tamper,
 } from '../core/audit/event.ts';
+import type { Identities } from '../core/audit/identities.ts';
 import type { Loss } from '../core/audit/losses.ts';
 import { COUNTER } from '../core/flow/layout.gen.ts';
 import type { Cloud } from '../core/policy/cloud.ts';
@@ -58,6 +59,12 @@ export function daemonRestarted(timestamp: string, pid: number): DaemonRestarted
   return { timestamp, event_type: 'daemon_restarted', ...NEITHER, reason, pid };
 }
 
+/** What a notice of the loader's says. */
+export function noticeText(notice: unknown): string {
+  if (typeof notice === 'object' && notice !== null && 'what' in notice) return String(notice.what);
+  return JSON.stringify(notice);
+}
+
 /** Something was changed, or can't be covered. */
 export function tamper(timestamp: string, reason: string): Tamper {
   return { timestamp, event_type: 'tamper', ...NEITHER, reason };
@@ -77,6 +84,7 @@ export interface Sources {
   readonly logger: AuditLogger;
   readonly pipeline: FlowPipeline;
   readonly proxy: DnsProxy;
+  readonly identities: Pick<Identities, 'unknown'>;
   readonly questions: {
     readonly unusualNames: number;
     readonly streams: { readonly refused: number };
@@ -104,6 +112,7 @@ export function losses(sources: Sources): Readonly<Record<Loss, number>> {
     owners: kernel[COUNTER.OWNERS_FULL] ?? 0,
     processes: kernel[COUNTER.PROCESSES_FULL] ?? 0,
     flows: kernel[COUNTER.FLOWS_FULL] ?? 0,
+    identities: sources.identities.unknown,
     undecodable: pipeline.undecodable,
     records: logger.lost,
     grants_refused: grantsRefused,

@@ -16,6 +16,8 @@ export interface EventWishes {
   readonly name?: number;
   readonly ethertype?: number;
   readonly pid?: number;
+  readonly startNs?: bigint;
+  readonly execs?: number;
 }
 
 /** 192.0.2.2 to 198.51.100.20 by curl, one second after boot; refused by default in enforce. */
@@ -44,6 +46,8 @@ export function anEvent(wishes: EventWishes): Uint8Array {
   view.setUint32(at + ext.name, wishes.name ?? 0, true);
   view.setUint16(at + ext.ethertype, wishes.ethertype ?? 0, true);
   view.setUint32(at + ext.count, 1, true);
+  view.setBigUint64(at + ext.start_ns, wishes.startNs ?? 0n, true);
+  view.setUint32(at + ext.execs, wishes.execs ?? 0, true);
   bytes.set(new TextEncoder().encode('curl'), at + ext.comm);
   return bytes;
 }

@@ -47,7 +47,7 @@ except PermissionError: print(os.getpid())
   expect(named).toMatchObject({ process: 'Runner.Worker', pid, uid: 1001, origin: 'system' });
   expect(named.cgroup).toMatch(/^\d+$/u);
   told.closed(129, 'a name of its own is shown as it is, beside pid, uid, cgroup and origin');
-  told.limit(129, 'the program and the ancestors behind a name', 'L7');
+  told.limit(129, 'what the process called itself is shown too', 'L7');
 });
 
 test('case 130, 10,000 processes that are gone at once', async () => {
@@ -64,7 +64,14 @@ test('case 130, 10,000 processes that are gone at once', async () => {
   await until(() => arena.records().filter(isIt).length >= COUNT, 'the records', 30_000);
   const events = arena.records().filter(isIt);
   expect(events).toHaveLength(COUNT);
-  const wrong = events.filter(({ process: comm, pid }) => comm !== `gone-${pid}`);
+  const program = events[0]?.exe;
+  const wrong = events.filter(
+    ({ process: comm, pid, exe, ancestry }) =>
+      comm !== `gone-${pid}` ||
+      exe?.name !== 'forks' ||
+      exe.ino !== program?.ino ||
+      ancestry?.[0]?.pid !== forks.pid,
+  );
   expect(wrong).toEqual([]);
   expect(events.map(({ pid }) => String(pid)).sort()).toEqual([...pids].sort());
   told.closed(130, `${COUNT} processes that are gone at once`);
@@ -108,6 +115,7 @@ while True:
   const record = await arena.refusal(name);
   expect(record).toMatchObject({ origin: 'container', process: 'python3' });
   expect(record.pid).toBe(forwarder.pid);
+  expect(record.exe?.name).toMatch(/^python/u);
   told.closed(145, 'a question through a forwarder is labelled with the forwarder');
 });
 

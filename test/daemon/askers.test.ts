@@ -12,7 +12,7 @@ function aMap() {
       asked.push(port);
       return Promise.resolve({
         ...{ pid: port + asked.length, comm: 'curl', uid: 1001 },
-        ...{ origin: 2, scope: 0, cgroup: '42' },
+        ...{ origin: 2, scope: 0, cgroup: '42', startNs: 0n, execs: 0 },
       });
     },
     clock: { soon: (run) => due.push(run) },

@@ -4,12 +4,13 @@ import { SCOPE } from '../../src/core/flow/layout.gen.ts';
 import { StreamRoom } from '../../src/daemon/stream-room.ts';
 
 const RUNNER_PID = 7;
+const NOBODY = { startNs: 0n, execs: 0 };
 
 /** A room whose clients' port is their process; port 0 is nobody's. */
 function aRoom() {
   const room = new StreamRoom(({ port: pid }) => {
     const scope = pid === RUNNER_PID ? SCOPE.RUNNER : SCOPE.EVERYONE;
-    const asker = { pid, comm: 'x', uid: 1001, origin: 0, scope, cgroup: '1' };
+    const asker = { pid, comm: 'x', uid: 1001, origin: 0, scope, cgroup: '1', ...NOBODY };
     return Promise.resolve(pid === 0 ? undefined : asker);
   });
   const admit = (pid: number) => room.admit({ address: '127.0.0.1', port: pid, proto: 'tcp' });

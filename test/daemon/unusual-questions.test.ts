@@ -20,7 +20,16 @@ async function told(allow: string, mode: DnsMode, client: Client = {}) {
     logger: { logEvent: (record) => records.push(record) },
     timestamp: () => AT,
     asker: () =>
-      Promise.resolve({ pid: 77, comm: 'curl', uid: 1001, origin: 2, scope: 0, cgroup: '42' }),
+      Promise.resolve({
+        pid: 77,
+        comm: 'curl',
+        uid: 1001,
+        origin: 2,
+        scope: 0,
+        cgroup: '42',
+        startNs: 0n,
+        execs: 0,
+      }),
     seed: 1,
   });
   const world = aProxy({ allow, mode });

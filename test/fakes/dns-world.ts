@@ -110,7 +110,16 @@ class FakeClock {
 }
 
 const CLIENT = '127.0.0.1';
-const ASKER = { pid: 77, comm: 'curl', uid: 1001, origin: 2, scope: 0, cgroup: '42' };
+const ASKER = {
+  pid: 77,
+  comm: 'curl',
+  uid: 1001,
+  origin: 2,
+  scope: 0,
+  cgroup: '42',
+  startNs: 0n,
+  execs: 0,
+};
 
 /** How a test's client differs from an ordinary process of the job over UDP. */
 export interface Client {

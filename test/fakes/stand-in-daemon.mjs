@@ -166,8 +166,8 @@ function onFrame(type, seq, payload) {
     return;
   }
   if (type === 3) {
-    for (let at = 0; at < payload.length; at += 136)
-      log(payload.subarray(at, at + 136).toString('hex'));
+    for (let at = 0; at < payload.length; at += 152)
+      log(payload.subarray(at, at + 152).toString('hex'));
     send(34, Buffer.alloc(0), seq);
     return;
   }

@@ -101,7 +101,9 @@ export function decodeEvent(hex: string): Event {
     [24, 16, 8, 0].map((shift) => (bytes.readUInt32LE(at) >>> shift) & 255).join('.');
   const v6 = (at: number) => bytes.subarray(at, at + 16).toString('hex');
   const isV4 = bytes[flow.ip_version] === 4;
-  const comm = bytes.subarray(SIZE.blocked_event + ext.comm, SIZE.event).toString('latin1');
+  const comm = bytes
+    .subarray(SIZE.blocked_event + ext.comm, SIZE.blocked_event + ext.start_ns)
+    .toString('latin1');
   return {
     allowed: bytes[flow.allowed] === 1,
     proto: bytes[flow.ip_proto] ?? 0,

@@ -102,7 +102,7 @@ export function events(lab: Lab): Event[] {
   const text = lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;
   return text
     .split('\n')
-    .filter((one) => /^[0-9a-f]{272}$/.test(one))
+    .filter((one) => /^[0-9a-f]{304}$/.test(one))
     .map(decodeEvent);
 }
 

@@ -6,6 +6,7 @@ import type { RefusedFlow } from '../policy/expected.ts';
 import type { Rule } from '../policy/policy.ts';
 import { MAX_NAME, MAX_OTHER_NAMES, MAX_PROCESS } from './caps.ts';
 import type { AuditEvent, AuditEventType, Origin } from './event.ts';
+import { type Identity, type IdentityKey, ticksOf } from './identity.ts';
 import { protocolName } from './protocol-name.ts';
 import { formatTimestamp } from './timestamp.ts';
 
@@ -18,6 +19,8 @@ export interface Knowledge {
   readonly nameOfGrant: (id: number) => string | undefined;
   /** Names last answered with an address, the latest first. */
   readonly namesFor: (address: Address, forRunner: boolean) => readonly string[];
+  /** What a process runs and comes from, as the loader has told it. */
+  readonly identityOf: (who: IdentityKey) => Identity | undefined;
   /** Whether `expected-blocks` lists a refusal. */
   readonly isExpected: (flow: RefusedFlow) => boolean;
 }
@@ -112,6 +115,18 @@ function cgroupText(id: bigint): string {
   return lastCgroup.text;
 }
 
+/** Who the process is whatever it calls itself; nothing of one that is not known. */
+export function identityFields(
+  { startNs }: Pick<IdentityKey, 'startNs'>,
+  identity: Identity | undefined,
+): Pick<AuditEvent, 'start_ticks' | 'exe' | 'ancestry'> {
+  if (startNs === 0n) return NOTHING;
+  const start_ticks = ticksOf(startNs);
+  if (identity === undefined) return { start_ticks };
+  const { exe, ancestry } = identity;
+  return exe === undefined ? { start_ticks, ancestry } : { start_ticks, exe, ancestry };
+}
+
 /** The flags of the contract, and whether a refusal is a known one. */
 function outcome(event: FlowEvent, name: string | undefined, knowledge: Knowledge) {
   const { allowed, by, mode, dst: address, protocol, dstPort: port } = event;
@@ -147,5 +162,6 @@ export function attribute(event: FlowEvent, knowledge: Knowledge): AuditEvent {
     reason: reasonOf(event) ?? '',
     decided_by: deciderName(event.by),
     layer: LAYERS.get(event.layer) ?? 'unknown',
+    ...identityFields(event, knowledge.identityOf(event)),
   };
 }

@@ -18,8 +18,8 @@ interface Repeats extends Used {
 
 function keyOf(event: FlowEvent, record: AuditEvent): string {
   const { src_ip, dst_ip, blocked, would_deny } = record;
-  const { protocol, srcPort, dstPort, ethertype, pid, cgroup } = event;
-  const who = [pid, cgroup, blocked, would_deny];
+  const { protocol, srcPort, dstPort, ethertype, pid, startNs, execs, cgroup } = event;
+  const who = [pid, startNs, execs, cgroup, blocked, would_deny];
   return [protocol, src_ip, srcPort, dst_ip, dstPort, ethertype, ...who].join(' ');
 }
 

@@ -40,12 +40,38 @@ export interface ContractFields {
   readonly blocked: boolean;
 }
 
+/** A program's file, by the kernel's numbers. */
+export interface Exe {
+  /** The device of its file system, `major:minor`. */
+  readonly dev: string;
+  /** Inode number, decimal. */
+  readonly ino: string;
+  /** The last part of its name, which says nothing: whoever makes a file names it. */
+  readonly name?: string;
+  /** No name leads to it: deleted, or a memfd. */
+  readonly deleted?: true;
+}
+
+/** A process as it was when it started the one below it. */
+export interface Ancestor {
+  readonly pid: number;
+  readonly start_ticks: number;
+  /** What it called itself. */
+  readonly process: string;
+  readonly exe?: Exe;
+}
+
 /** What happened on the network. */
 export interface AuditEvent extends ContractFields {
   readonly origin?: Origin;
   readonly uid?: number;
   /** cgroup v2 id, decimal */
   readonly cgroup?: string;
+  /** When the process started, in 1/100 s since boot: field 22 of /proc/PID/stat. */
+  readonly start_ticks?: number;
+  readonly exe?: Exe;
+  /** Its ancestors, the parent first, up to pid 1, eight at most. */
+  readonly ancestry?: readonly Ancestor[];
   /** Names whose latest answers held the address of a block, the first one left out. */
   readonly dst_hostnames?: readonly string[];
   /** The type of a DNS question: `A`, `AAAA`, `TYPE65` … */

@@ -8,6 +8,7 @@ export const LOSSES = {
   owners: 'sockets whose process is not known to the DNS proxy; their questions are not answered',
   processes: 'processes there was no room for; they were judged like the job',
   flows: 'flows there was no room for; a later packet may be one more record',
+  identities: 'records of processes that were not known any more: their start alone is told',
   undecodable: 'messages of the kernel that could not be read',
   records: 'records that could not be written',
   grants_refused: 'grants the kernel refused; their answers were SERVFAIL, or ended early',

@@ -56,8 +56,8 @@ function askerOf(record: AuditEvent): string {
 
 /** What records told by number alone have in common, besides their asker. */
 function kindOf(record: AuditEvent): string {
-  const { protocol, matched_rule: rule, would_deny, expected, reason } = record;
-  return [protocol, rule, would_deny, expected, reason].join('\0');
+  const { protocol, matched_rule: rule, would_deny, expected, reason, start_ticks, exe } = record;
+  return [protocol, rule, would_deny, expected, reason, start_ticks, exe?.dev, exe?.ino].join('\0');
 }
 
 function recordOf({ record, isNamed, count, last }: Held): AuditEvent {

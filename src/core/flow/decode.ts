@@ -50,7 +50,9 @@ function decodeEvent(bytes: Uint8Array): FlowEvent | undefined {
     scope: view.getUint16(EXT.scope, true),
     count: view.getUint32(EXT.count, true),
     cgroup: view.getBigUint64(EXT.cgroup, true),
-    comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + SIZE.event_extension)),
+    comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + EXT.start_ns)),
+    startNs: view.getBigUint64(EXT.start_ns, true),
+    execs: view.getUint32(EXT.execs, true),
   };
 }
 

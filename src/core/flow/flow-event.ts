@@ -36,4 +36,7 @@ export interface FlowEvent {
   readonly count: number;
   readonly cgroup: bigint;
   readonly comm: string;
+  /** With pid and execs: IdentityKey. */
+  readonly startNs: bigint;
+  readonly execs: number;
 }

@@ -3,8 +3,8 @@
 export const SIZE = {
   address: 16,
   blocked_event: 64,
-  event_extension: 72,
-  event: 136,
+  event_extension: 88,
+  event: 152,
   rule_key: 28,
   rule_value: 8,
   grant_key: 24,
@@ -14,12 +14,16 @@ export const SIZE = {
   resolver_key: 16,
   process_key: 4,
   process_value: 16,
+  exe: 16,
+  ancestor: 48,
+  identity_key: 16,
+  identity: 448,
   cgroup_key: 8,
   cgroup_value: 8,
   flow_key: 40,
   flow_value: 32,
   owner_key: 20,
-  owner_value: 80,
+  owner_value: 96,
   traffic_key: 48,
   traffic_value: 8,
   reply_key: 120,
@@ -64,7 +68,10 @@ export const OFFSET = {
     cgroup: 32,
     netns: 40,
     socket: 48,
-    comm: 56
+    comm: 56,
+    start_ns: 72,
+    execs: 80,
+    pad: 84
   },
   event: {
     flow: 0,
@@ -117,6 +124,33 @@ export const OFFSET = {
     flags: 13,
     pad: 14
   },
+  exe: {
+    ino: 0,
+    dev: 8,
+    flags: 12
+  },
+  ancestor: {
+    start_ns: 0,
+    exe: 8,
+    pid: 24,
+    pad: 28,
+    comm: 32
+  },
+  identity_key: {
+    start_ns: 0,
+    pid: 8,
+    execs: 12
+  },
+  identity: {
+    start_ns: 0,
+    execs: 8,
+    depth: 12,
+    seen: 13,
+    pad: 14,
+    exe: 16,
+    file: 32,
+    ancestors: 64
+  },
   cgroup_key: {
     id: 0
   },
@@ -160,7 +194,10 @@ export const OFFSET = {
     scope: 58,
     origin: 60,
     pad: 61,
-    comm: 64
+    comm: 64,
+    start_ns: 80,
+    execs: 88,
+    pad2: 92
   },
   traffic_key: {
     dst: 0,

@@ -14,6 +14,9 @@ export interface Owner {
   readonly scope: number;
   /** cgroup id, decimal */
   readonly cgroup: string;
+  /** With pid and execs: IdentityKey. */
+  readonly startNs: bigint;
+  readonly execs: number;
 }
 
 /** struct owner_key; `proto` is an IANA number. */
@@ -37,6 +40,8 @@ export function decodeOwnerValue(value: Uint8Array): Owner {
     origin: view.getUint8(at.origin),
     scope: view.getUint16(at.scope, true),
     cgroup: view.getBigUint64(at.cgroup, true).toString(),
+    startNs: view.getBigUint64(at.start_ns, true),
+    execs: view.getUint32(at.execs, true),
   };
 }
 

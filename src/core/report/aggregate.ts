@@ -2,6 +2,7 @@
 import type {
   AuditEvent,
   AuditRecord,
+  Exe,
   Origin,
   SessionEnded,
   SessionStarted,
@@ -17,6 +18,9 @@ export interface Row {
   readonly port: number;
   readonly protocol: string;
   readonly process: string;
+  readonly exe: Exe | undefined;
+  /** What the ancestors of the first called themselves, the parent first; one more than is shown. */
+  readonly ancestors: readonly string[];
   readonly origin: Origin;
   readonly rule: string;
   readonly autoAllowedType: string;
@@ -66,6 +70,8 @@ export interface Report {
   readonly badLines: readonly number[];
 }
 
+/** Ancestors that a table shows. */
+export const MAX_ANCESTORS = 3;
 /** Rows kept of each kind: memory must not grow with what a job invents. */
 const MAX_ROWS = 20_000;
 const MAX_INCIDENTS = 1000;
@@ -90,6 +96,8 @@ function rowOf(event: AuditEvent): Row {
     port: event.dst_port ?? 0,
     protocol: event.event_type === 'dns_blocked' ? '' : (event.protocol ?? ''),
     process: event.process ?? '',
+    exe: event.exe,
+    ancestors: (event.ancestry ?? []).slice(0, MAX_ANCESTORS + 1).map(({ process }) => process),
     origin: event.origin ?? 'unknown',
     rule: event.matched_rule ?? '',
     autoAllowedType: event.auto_allowed_type ?? '',
@@ -106,9 +114,9 @@ function rowOf(event: AuditEvent): Row {
 
 /** Destinations with names are one whatever their address. */
 function keyOf(row: Row): string {
-  const { host, address, port, protocol, process, origin, status, rule, expected } = row;
-  const parts = [host === '' ? address : host, port, protocol, process, origin, status, rule];
-  return [...parts, expected].join('\0');
+  const { host, address, port, protocol, process, exe, origin, status, rule, expected } = row;
+  const parts = [host === '' ? address : host, port, protocol, process, exe?.dev, exe?.ino];
+  return [...parts, origin, status, rule, expected].join('\0');
 }
 
 /** The job's own, containers included; what nobody could be named for counts as its own. */

@@ -4,7 +4,7 @@ import { isJobs, type Report, type Row } from './aggregate.ts';
 import { allowedSections, autoAllowedRules, largeUploadLine } from './allowed.ts';
 import { limitsOf } from './limits.ts';
 import { cell, code, fitSections, table } from './markdown.ts';
-import { destination, MAX_ROWS, section, time, who } from './sections.ts';
+import { destination, MAX_ROWS, section, time, who, whoAndWhence } from './sections.ts';
 import { renderEntry, suggestForConnection, suggestForName, suggestPolicy } from './suggest.ts';
 
 /** What the log doesn't tell. */
@@ -77,6 +77,10 @@ function entry(suggestion: ReturnType<typeof suggestForName>, row: Row): string 
   return suggestion === undefined ? '–' : code(renderEntry(suggestion));
 }
 
+/** What a reader should know of the tables. */
+const NAMES_ARE_THEIRS =
+  '_Processes are shown by the names they give themselves, with their ancestors, the parent first, and in brackets a program file of another name. The log has the device and inode number of each file._';
+
 function blockedSections(report: Report): string[] {
   const heads = [
     'destination',
@@ -91,7 +95,7 @@ function blockedSections(report: Report): string[] {
     destination(row),
     cell(row.protocol),
     row.status,
-    who(row),
+    whoAndWhence(row),
     String(row.count),
     time(row),
     entry(suggestForConnection(row), row),
@@ -109,12 +113,12 @@ function blockedSections(report: Report): string[] {
   const names = section('Blocked names', nameHeads, report.dns, (row) => [
     destination(row),
     row.status,
-    who(row),
+    whoAndWhence(row),
     String(row.count),
     time(row),
     entry(suggestForName(row), row),
   ]);
-  return [
+  const sections = [
     ...section('Blocked connections', heads, jobs, line),
     ...names,
     ...section('Blocked: runner and system processes', [...heads, 'whose'], others, (row) => [
@@ -122,6 +126,7 @@ function blockedSections(report: Report): string[] {
       cell(row.origin),
     ]),
   ];
+  return sections.length === 0 ? [] : [...sections, NAMES_ARE_THEIRS];
 }
 
 function pasteReady(report: Report): string[] {

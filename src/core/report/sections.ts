@@ -1,5 +1,5 @@
 // What the tables of the job summary have in common.
-import type { Row } from './aggregate.ts';
+import { MAX_ANCESTORS, type Row } from './aggregate.ts';
 import { destinationText } from './destination.ts';
 import { cell, code, table } from './markdown.ts';
 
@@ -11,10 +11,24 @@ export function destination({ host, address, port }: Row): string {
   return code(destinationText(host, address, port));
 }
 
-/** Which process, in a cell. */
+/** The file, where the process does not call itself by its name. */
+function program({ process, exe }: Row): string {
+  if (exe === undefined) return '';
+  const { name = '', deleted } = exe;
+  if (deleted === true) return ` (deleted ${code(name)})`;
+  return process !== '' && name.startsWith(process) ? '' : ` (${code(name)})`;
+}
+
+/** Which process, in a cell: by the names that they give themselves, its file where that is another. */
 export function who(row: Row): string {
   const process = row.process === '' ? '–' : code(row.process);
-  return row.pid === 0 ? process : `${process} ${row.pid}`;
+  return row.pid === 0 ? process : `${process} ${row.pid}${program(row)}`;
+}
+
+/** The same with its ancestors, the parent first. */
+export function whoAndWhence(row: Row): string {
+  const near = row.ancestors.slice(0, MAX_ANCESTORS).map((name) => ` ← ${code(name)}`);
+  return `${who(row)}${near.join('')}${row.ancestors.length > MAX_ANCESTORS ? ' ← …' : ''}`;
 }
 
 /** When first, in a cell: the time of day. */

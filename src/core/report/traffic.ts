@@ -32,6 +32,8 @@ function rowOf(record: Traffic): Row {
     port: record.dst_port ?? 0,
     protocol: record.protocol,
     process: record.process ?? '',
+    exe: undefined,
+    ancestors: [],
     origin: record.origin,
     rule: record.matched_rule ?? '',
     autoAllowedType: record.auto_allowed_type ?? '',

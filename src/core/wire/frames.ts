@@ -20,6 +20,7 @@ export const FRAME = {
   NOTICE: 8,
   CLOSED: 9,
   TRAFFIC: 10,
+  IDENTITIES: 11,
   APPLY: 32,
   FLIP: 33,
   EVENTS_WRITTEN: 34,

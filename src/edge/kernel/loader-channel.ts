@@ -32,6 +32,8 @@ export class LoaderRefusal extends Error {
 /** What the loader says by itself. */
 export interface LoaderListener {
   onHello(hello: Hello): void;
+  /** As core/audit/identity.ts reads it; comes before the events and owners it speaks of. */
+  onIdentities(bytes: Uint8Array): void;
   /** The events are forgotten by the loader when `written` is called. */
   onEvents(bytes: Uint8Array, resent: boolean, written: () => void): void;
   onControl(line: ControlLine): void;
@@ -68,6 +70,9 @@ export class LoaderChannel {
     switch (frame.type) {
       case FRAME.HELLO:
         this.#listener.onHello(decodeHello(frame.payload));
+        return;
+      case FRAME.IDENTITIES:
+        this.#listener.onIdentities(frame.payload);
         return;
       case FRAME.EVENTS: {
         const written = () => this.#send(FRAME.EVENTS_WRITTEN, frame.seq, NO_BYTES);

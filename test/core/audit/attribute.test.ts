@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { attribute } from '../../../src/core/audit/attribute.ts';
 import { Coalescer } from '../../../src/core/audit/coalesce.ts';
+import type { IdentityKey } from '../../../src/core/audit/identity.ts';
 import { encodeRecord } from '../../../src/core/audit/jsonl.ts';
 import { decodeEvents } from '../../../src/core/flow/decode.ts';
 import type { FlowEvent } from '../../../src/core/flow/flow-event.ts';
@@ -15,11 +16,16 @@ const policy = aSessionPolicy({
   block: 'evil.example.net',
   expected: 'last.example.net:80, 203.0.113.0/24',
 });
+const IDENTITY = {
+  exe: { dev: '8:1', ino: '42', name: 'curl' },
+  ancestry: [{ pid: 7, start_ticks: 3, process: 'sh', exe: { dev: '8:1', ino: '41' } }],
+};
 const KNOWLEDGE = {
   clockOffsetNs: 1_000_000_000n,
   ruleOf: (id: number) => policy.rules[id - 1],
   nameOfGrant: (id: number) => (id === 7 ? 'www.a.example.com' : undefined),
   namesFor: () => ['last.example.net', 'before.example.net'],
+  identityOf: (who: IdentityKey) => (who.startNs === 0n ? undefined : IDENTITY),
   isExpected: (flow: RefusedFlow) => isExpectedFlow(policy, flow),
 };
 
@@ -34,6 +40,20 @@ function record(wishes: Parameters<typeof anEvent>[0]) {
 }
 
 describe('an event', () => {
+  test('says what its process runs and comes from, whatever that calls itself', () => {
+    expect(record({ startNs: 1_234_567_890n, execs: 1 })).toMatchObject({
+      start_ticks: 123,
+      ...IDENTITY,
+    });
+    expect(record({})).not.toHaveProperty('start_ticks');
+    expect(
+      attribute(decoded(anEvent({ startNs: 1_234_567_890n })), {
+        ...KNOWLEDGE,
+        identityOf: () => undefined,
+      }),
+    ).toMatchObject({ start_ticks: 123 });
+  });
+
   test('refused in enforce is blocked, with process and the latest names', () => {
     expect(record({ mode: MODE.ENFORCE, by: DECIDED_BY.DEFAULT })).toMatchObject({
       timestamp: '1970-01-01T00:00:02.000000000Z',

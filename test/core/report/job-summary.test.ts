@@ -131,10 +131,44 @@ describe('the summary', () => {
     expect(summary).toMatch(/more are in the log|left out/);
   });
 
+  test('shows a process with the file it calls itself otherwise than, and its ancestors', () => {
+    const exe = { dev: '8:1', ino: '42', name: 'python3.11' };
+    const ancestry = ['bash', 'node', 'sh', 'Runner.Worker'].map((process, index) => ({
+      ...{ pid: 6 - index, start_ticks: 1, process },
+    }));
+    const whoIs = (more: Partial<AuditEvent>) =>
+      renderSummary(reportOf(STARTED, { ...BLOCKED, ...more }), FACTS)
+        .split('\n')
+        .find((line) => line.includes('TCP | blocked'))
+        ?.split(' | ')[3];
+    expect(whoIs({ process: 'Runner.Worker', exe, ancestry })).toBe(
+      '<code>Runner.Worker</code> 7 (<code>python3.11</code>) ← <code>bash</code> ← <code>node</code> ← <code>sh</code> ← …',
+    );
+    expect(whoIs({ process: 'python3', exe, ancestry: ancestry.slice(3) })).toBe(
+      '<code>python3</code> 7 ← <code>Runner.Worker</code>',
+    );
+    const memory = { ...exe, name: 'memfd:python3', deleted: true } as const;
+    expect(whoIs({ process: 'python3', exe: memory })).toBe(
+      '<code>python3</code> 7 (deleted <code>memfd:python3</code>)',
+    );
+  });
+
+  test('tells programs of one name apart', () => {
+    const of = (ino: string) => ({ ...BLOCKED, exe: { dev: '8:1', ino } });
+    expect(reportOf(STARTED, of('1'), of('2'), of('1')).blocked.map(({ count }) => count)).toEqual([
+      2, 1,
+    ]);
+  });
+
   test('no text of the log breaks out of its cell', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
-        const hostile = { ...BLOCKED, process: `${text}|\n::error::<script>`, dst_hostname: text };
+        const name = `${text}|\n::error::<script>`;
+        const hostile = {
+          ...{ ...BLOCKED, process: name, dst_hostname: text },
+          exe: { dev: '8:1', ino: '42', name: `x${name}` },
+          ancestry: [{ pid: 6, start_ticks: 1, process: name }],
+        };
         const row = renderSummary(reportOf(STARTED, hostile), FACTS)
           .split('\n')
           .filter((line) => line.includes('TCP | blocked'));
