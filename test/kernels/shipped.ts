@@ -1,9 +1,11 @@
-// Judges what a guest has said in which the action ran as it ships: node shipped.ts LOG WALL. One line a check.
+// Judges what a guest has said in which the action ran as it ships: node shipped.ts LOG ARCH WALL. One line a check.
 import { readFileSync } from 'node:fs';
 import type { AuditEvent, AuditRecord, SessionEnded } from '../../src/core/audit/event.ts';
 import { decodeLog } from '../../src/core/audit/jsonl.ts';
 
-const [, , path = '', wall = ''] = process.argv;
+const [, , path = '', arch = '', wall = ''] = process.argv;
+/** Where sudo is put into the guest, the runner is a user, and the job is under sudo-lockdown. */
+const isUser = arch === 'amd64';
 const said = readFileSync(path, 'utf8').split('\n');
 
 /** What one of the guest's speakers said. */
@@ -36,13 +38,13 @@ const [lsm = ''] = linesOf('lsm');
 const kernel = [
   'system: linux',
   `kernel: ${release}`,
-  'processor: x64',
+  `processor: ${arch === 'amd64' ? 'x64' : arch}`,
   `security modules (LSM): ${lsm}; none is needed`,
-  'root: is root',
 ];
 
 says('main says what this kernel has', 'main', [
   ...kernel,
+  `root: ${isUser ? 'by sudo' : 'is root'}`,
   'container job or slim image: no',
   'kernel types (BTF): yes',
   'cgroup2: /sys/fs/cgroup',
@@ -69,6 +71,7 @@ check(
   'main says what a container without types and cgroups lacks, with remedies, and starts nothing',
   [
     ...kernel,
+    'root: is root',
     'container job or slim image: yes (own namespaces: pid, ipc)',
     'kernel types (BTF): no /sys/kernel/btf/vmlinux',
     'cgroup2: not mounted',
@@ -94,15 +97,52 @@ check(
 const saidBy = (who: string) => linesOf(who).join('\n');
 check('an allowed name is reached', saidBy('allowed') === 'hello', linesOf('allowed'));
 const refusals = {
-  'refused-name': /Could not resolve host/u,
-  'refused-address': /Failed to connect|Couldn't connect/u,
-  'refused-address6': /Failed to connect|Couldn't connect/u,
-  'refused-port': /Failed to connect|Couldn't connect/u,
+  'refused-name': /bad address/u,
+  'refused-address': /Operation not permitted/u,
+  'refused-address6': /Operation not permitted/u,
+  'refused-port': /Operation not permitted/u,
   'refused-ping': /Operation not permitted/u,
+  'refused-after-hog': /Operation not permitted/u,
 };
 for (const [who, words] of Object.entries(refusals)) {
   check(`${who} is refused to the job`, words.test(saidBy(who)), linesOf(who));
 }
+
+if (isUser) {
+  says('main proves the lockdown', 'main', [
+    'sudo /usr/bin/true: refused',
+    'sudo may run /usr/bin/id: allowed',
+  ]);
+  check(
+    'the runner user has sudo before, then only for what is allowed, and afterwards again',
+    saidBy('sudo-before') === 'code 0' &&
+      saidBy('sudo-other').endsWith('code 1') &&
+      saidBy('sudo-allowed') === '0\ncode 0' &&
+      saidBy('sudo-after') === 'code 0',
+    ['before', 'other', 'allowed', 'after'].map((when) => linesOf(`sudo-${when}`)),
+  );
+  check(
+    "an engine's socket is closed to the user, open connections end, and it is given back",
+    saidBy('held') === 'connected\nended\nEACCES' && saidBy('socket-after') === '660 0 1001',
+    [linesOf('held'), linesOf('socket-after')],
+  );
+}
+
+const ours = linesOf('ours');
+check(
+  'keeper, loader and daemon have oom_score_adj -900',
+  ours.length === 3 && ours.every((line) => line.endsWith(' -900')),
+  ours,
+);
+const killed = linesOf('killed');
+check(
+  'a job that takes all memory ends first, and nothing else does',
+  saidBy('hog').endsWith('code 137') &&
+    killed.length === 1 &&
+    killed.every((line) => line.includes('(dd)')) &&
+    saidBy('ours-after') === ours.join('\n'),
+  { hog: linesOf('hog'), killed, ours, after: linesOf('ours-after') },
+);
 
 const far = linesOf('far');
 check('what is allowed came to the far side', far.includes('packet to 198.51.100.10'), far);
@@ -136,7 +176,7 @@ isRecorded('the allowed connection is recorded with process, name and rule', {
   dst_hostname: 'files.example.com',
   dst_port: 80,
   protocol: 'TCP',
-  process: 'curl',
+  process: 'wget',
   matched_rule: 'files.example.com',
   origin: 'job',
   blocked: false,
@@ -146,7 +186,7 @@ isRecorded('the refused address is recorded with its process', {
   dst_ip: '198.51.100.20',
   dst_port: 80,
   protocol: 'TCP',
-  process: 'curl',
+  process: 'wget',
   origin: 'job',
   layer: 'connect',
   blocked: true,
@@ -154,7 +194,7 @@ isRecorded('the refused address is recorded with its process', {
 isRecorded('the refused IPv6 address is recorded with its process', {
   event_type: 'connection_blocked',
   dst_ip: '2001:db8:1::20',
-  process: 'curl',
+  process: 'wget',
   blocked: true,
 });
 isRecorded('the refused port of an allowed name is recorded', {
@@ -162,7 +202,7 @@ isRecorded('the refused port of an allowed name is recorded', {
   dst_ip: '198.51.100.10',
   dst_hostname: 'files.example.com',
   dst_port: 8080,
-  process: 'curl',
+  process: 'wget',
   blocked: true,
 });
 isRecorded('the refused ping is recorded with its process', {
@@ -176,7 +216,7 @@ const questions = events.filter(
 );
 check(
   'the refused name is recorded with its process',
-  questions.length > 0 && questions.every((event) => event.process === 'curl' && event.blocked),
+  questions.length > 0 && questions.every((event) => event.process === 'wget' && event.blocked),
   events,
 );
 
@@ -197,7 +237,7 @@ check(
   linesOf('post'),
 );
 const summary = saidBy('summary');
-const told = ['198.51.100.20', 'secrets.example.net', 'files.example.com', 'curl', 'ping'];
+const told = ['198.51.100.20', 'secrets.example.net', 'files.example.com', 'wget', 'ping'];
 check(
   'the summary names what was refused, by whom, and what was allowed',
   told.every((one) => summary.includes(one)),
