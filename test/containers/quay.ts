@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { Docker, IMAGE } from '../lab/docker.ts';
 import { Guarded } from '../lab/guarded.ts';
-import { eachLine, type Result, until } from '../lab/lab.ts';
+import { eachLine, type Lab, type Result, until } from '../lab/lab.ts';
 import type { SessionWishes } from '../lab/session.ts';
 
 /** Allowed by name, and by address; the same server answers on port 80. */
@@ -41,17 +41,27 @@ timed() {
 /** What a shell in some container does. */
 export type Shell = (script: string) => Result;
 
+/** What is asked of any engine. */
+export interface Engine {
+  open(): Promise<void>;
+  /** Its client's command, as one of the job. */
+  run(...words: string[]): Result;
+  /** A shell script in a container that runs. */
+  in(name: string, script: string): Result;
+  close(): void;
+}
+
 /** A guarded lab with an engine. */
-export class Quay {
+export class Place<E extends Engine> {
   readonly guarded: Guarded;
-  readonly docker: Docker;
+  readonly engine: E;
   readonly #leaks: string[] = [];
   readonly #barriers = new Set<string>();
   #count = 0;
 
-  constructor(id: string) {
+  constructor(id: string, make: (lab: Lab) => E) {
     this.guarded = new Guarded(id);
-    this.docker = new Docker(this.guarded.lab);
+    this.engine = make(this.guarded.lab);
   }
 
   /** Lab, engine and sniffer; the wall comes with `guarded.guard`. */
@@ -62,18 +72,18 @@ export class Quay {
       if (text.startsWith('leak')) this.#leaks.push(text);
       else this.#barriers.add(text);
     });
-    await this.docker.open();
+    await this.engine.open();
   }
 
   /** A shell in a container that runs already. */
   shell(name: string): Shell {
-    return (script) => this.docker.in(name, `${TIMED}${script}`);
+    return (script) => this.engine.in(name, `${TIMED}${script}`);
   }
 
   /** A shell in a container made for the occasion. */
   fresh(...options: string[]): Shell {
     return (script) =>
-      this.docker.run('run', '--rm', ...options, IMAGE, 'sh', '-c', `${TIMED}${script}`);
+      this.engine.run('run', '--rm', ...options, IMAGE, 'sh', '-c', `${TIMED}${script}`);
   }
 
   /** The allowed name and the allowed address are reached, and the servers say so. */
@@ -130,7 +140,16 @@ export class Quay {
   }
 
   close(): void {
-    this.docker.close();
+    this.engine.close();
     this.guarded.close();
+  }
+}
+
+/** One whose engine is dockerd. */
+export class Quay extends Place<Docker> {
+  readonly docker = this.engine;
+
+  constructor(id: string) {
+    super(id, (lab) => new Docker(lab));
   }
 }

@@ -43,6 +43,19 @@ echo started
 exec dockerd --config-file "$1/daemon.json" 2> "$1/dockerd.log"
 `;
 
+/** Makes the image's files below a folder: the archive an engine imports. */
+export function makeImage(folder: string): string {
+  const root = join(folder, 'root');
+  for (const name of ['bin', 'etc', 'tmp', 'www']) mkdirSync(join(root, name), { recursive: true });
+  cpSync('/bin/busybox', join(root, 'bin/busybox'));
+  // for TOOLS: /usr of the machine
+  for (const name of ['lib', 'lib64']) symlinkSync(`usr/${name}`, join(root, name));
+  execFileSync('chroot', [root, '/bin/busybox', '--install', '/bin']);
+  const tar = join(folder, 'root.tar');
+  execFileSync('tar', ['-C', root, '-cf', tar, '.']);
+  return tar;
+}
+
 /** Where an engine differs from the others. */
 export interface EngineWishes {
   /** Its socket, as the lab's machine sees it; in its own folder when absent. */
@@ -91,20 +104,7 @@ export class Docker {
       const log = readFileSync(join(folder, 'dockerd.log'), 'utf8').slice(-2000);
       throw new Error(`dockerd does not answer: ${log}`, { cause });
     });
-    this.#makeImage();
-  }
-
-  #makeImage(): void {
-    const root = join(this.folder, 'root');
-    for (const name of ['bin', 'etc', 'tmp', 'www'])
-      mkdirSync(join(root, name), { recursive: true });
-    cpSync('/bin/busybox', join(root, 'bin/busybox'));
-    // for TOOLS: /usr of the machine
-    for (const name of ['lib', 'lib64']) symlinkSync(`usr/${name}`, join(root, name));
-    execFileSync('chroot', [root, '/bin/busybox', '--install', '/bin']);
-    const tar = join(this.folder, 'root.tar');
-    execFileSync('tar', ['-C', root, '-cf', tar, '.']);
-    this.must('import', tar, IMAGE);
+    this.must('import', makeImage(folder), IMAGE);
   }
 
   #client(settings: readonly string[] = []): readonly string[] {
