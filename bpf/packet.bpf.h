@@ -157,26 +157,21 @@ static __always_inline bool is_own_of_kernel(struct bpf_sock *sk)
 	return copy && BPF_CORE_READ_BITFIELD(copy, sk_kern_sock);
 }
 
-/*
- * Notes that the packets of a socket of the machine's own network namespace are counted here: what other
- * namespaces send may be no traffic of the machine's at all, and is counted where it leaves.
- */
-static __always_inline void count_here(struct __sk_buff *skb, struct socket_state *s, const struct config *c)
+/* The network namespace of a socket older than us; its owner stays unknown. */
+static __always_inline void learn_netns(struct __sk_buff *skb, struct socket_state *s)
 {
 	struct bpf_sock *sk = skb->sk;
+	struct sock *copy;
+	struct net *net;
 
-	if (!s->netns && sk) { /* older than us */
-		struct sock *copy;
-		struct net *net;
-
-		sk = bpf_sk_fullsock(sk);
-		copy = sk ? sock_read(sk) : 0;
-		if (!copy)
-			return;
-		net = copy->__sk_common.skc_net.net;
-		s->netns = BPF_CORE_READ(net, net_cookie);
-	}
-	s->counted = s->netns == c->host_netns;
+	if (s->netns || !sk)
+		return;
+	sk = bpf_sk_fullsock(sk);
+	copy = sk ? sock_read(sk) : 0;
+	if (!copy)
+		return;
+	net = copy->__sk_common.skc_net.net;
+	s->netns = BPF_CORE_READ(net, net_cookie);
 }
 
 /* Whether a packet was made on this machine, and no process's socket made it. */
@@ -224,11 +219,14 @@ static __noinline int packet_judge_parsed(struct __sk_buff *skb, const struct co
 	q.port = e.dport;
 	q.proto = e.proto;
 	q.scope = s && s->known ? s->scope : SCOPE_EVERYONE;
-	q.other_netns = s && s->known && s->netns != c->host_netns;
+	if (s)
+		learn_netns(skb, s);
+	q.other_netns = s && s->netns && s->netns != c->host_netns;
 	if (!packet_decide(&e, s, &q, &d, &r, c, p, is_processless(skb, s)))
 		return 0;
+	/* what other namespaces send may be no traffic of the machine's at all, and is counted where it leaves */
 	if (s)
-		count_here(skb, s, c);
+		s->counted = s->netns == c->host_netns;
 	if (s && s->counted)
 		traffic_note(&e, s, &d, ORIGIN_UNKNOWN);
 	return 1;
