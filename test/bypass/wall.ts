@@ -17,26 +17,43 @@ def bpf(cmd, attr):
     return r
 for name in os.listdir('/run/cargowall/bpf'):
     is_wall = name.startswith('link_tc_')
-    if not name.startswith('link_') or name[12:] in ('fork', 'exit', 'arrive'): continue
+    if not name.startswith('link_') or name[12:] in ('fork', 'exec', 'exit', 'arrive', 'socket'): continue
     if is_wall != (sys.argv[1] == 'wall'): continue
     path = ctypes.create_string_buffer(('/run/cargowall/bpf/' + name).encode())
     bpf(34, struct.pack('<I', bpf(7, struct.pack('<QII', ctypes.addressof(path), 0, 0))))
     print(name)
 `;
 
-/** The loader and its keeper. */
-function loaders(guarded: Guarded): readonly number[] {
+/** Until both stand still, which a busy machine takes its time for. */
+const HOLD_MS = 10_000;
+
+/** Field 3 (state) and 4 (parent) of /proc/PID/stat. */
+function stateOf(pid: number): { readonly state: string; readonly parent: number } {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [state = '', parent] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state, parent: Number(parent) };
+}
+
+/** The keeper, then its loader. */
+function loaders(guarded: Guarded): readonly [number, number] {
   const path = join(guarded.lab.cgroup, 'cargowall.loader', 'cgroup.procs');
-  return readFileSync(path, 'utf8').split('\n').filter(Boolean).map(Number);
+  const pids = readFileSync(path, 'utf8').split('\n').filter(Boolean).map(Number);
+  const loader = pids.find((pid) => pids.includes(stateOf(pid).parent));
+  if (loader === undefined) throw new Error('there is no loader below a keeper');
+  return [stateOf(loader).parent, loader];
 }
 
-function signal(guarded: Guarded, name: 'SIGSTOP' | 'SIGCONT'): void {
-  for (const pid of loaders(guarded)) process.kill(pid, name);
-}
-
-/** Holds the loader: it puts nothing right meanwhile. */
+/**
+ * Holds the loader: it puts nothing right meanwhile. The keeper first, which would replace a loader that
+ * stands still; the loader may have let it go on once more before it stood still itself.
+ */
 export function hold(guarded: Guarded): void {
-  signal(guarded, 'SIGSTOP');
+  for (const end = Date.now() + HOLD_MS; Date.now() < end; ) {
+    const both = loaders(guarded);
+    if (both.every((pid) => stateOf(pid).state === 'T')) return;
+    for (const pid of both) process.kill(pid, 'SIGSTOP');
+  }
+  throw new Error('the loader can not be held');
 }
 
 /** Leaves of the wall what is said; the links that are gone. */
@@ -49,12 +66,8 @@ export function reduceTo(wall: Wall, guarded: Guarded): readonly string[] {
   return stdout.split('\n').filter(Boolean);
 }
 
-/** Lets the loader go on: it drains its records. A keeper that goes on first may replace it at once. */
+/** Lets the loader go on, which drains its records; the keeper after it, which would replace it. */
 export function resume(guarded: Guarded): void {
-  try {
-    signal(guarded, 'SIGCONT');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    signal(guarded, 'SIGCONT');
-  }
+  const [keeper, loader] = loaders(guarded);
+  for (const pid of [loader, keeper]) process.kill(pid, 'SIGCONT');
 }
