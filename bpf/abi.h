@@ -74,6 +74,7 @@ enum decided_by {
 	BY_EXISTING = 14, /* a flow open before the flip */
 	BY_KERNEL = 15, /* made by the kernel itself, passed by exact type: not recorded */
 	BY_SOCKET = 16, /* a socket of a family that no hook guards */
+	BY_INBOUND = 17, /* the answer of a service outside the guarded cgroup to a connection from outside */
 };
 
 /* Which hook made the record. */
@@ -350,7 +351,7 @@ struct traffic_key {
 	struct address dst;
 	unsigned int rule; /* as in the event of the flow */
 	unsigned int name;
-	unsigned short port; /* 0: none, or not known of a later fragment */
+	unsigned short port; /* 0: none, not known of a later fragment, or of an inbound connection */
 	unsigned char proto;
 	unsigned char origin; /* enum origin */
 	unsigned char by; /* enum decided_by */

@@ -69,6 +69,8 @@ static __always_inline void admit_continued(struct decision *d, const struct flo
 		return;
 	if (!is_flow_of(v, s) || (v->scope != scope && !processless))
 		return;
+	if (v->by == BY_INBOUND && !processless)
+		return; /* of that connection's socket alone (inbound.bpf.h) */
 	d->rule = v->rule;
 	d->name = v->name;
 	decided(d, VERDICT_ALLOW, v->by);

@@ -12,6 +12,7 @@ struct record {
 	unsigned char layer;
 	unsigned char mid_stream;
 	unsigned char forwarded; /* came in by another interface */
+	unsigned char inbound; /* answers a connection from outside to a service outside the guarded cgroup */
 	unsigned short ethertype;
 	unsigned int ifindex;
 };
@@ -38,6 +39,14 @@ static __always_inline void flow_addresses(struct blocked_event *f, const struct
 	} else {
 		f->dst_port = e->proto;
 	}
+}
+
+/* What comes in by another interface is of another namespace. */
+static __always_inline __u32 origin_without_socket(const struct record *r, const struct decision *d)
+{
+	if (d->by == BY_INBOUND)
+		return ORIGIN_SYSTEM;
+	return r->forwarded ? ORIGIN_CONTAINER : ORIGIN_UNKNOWN;
 }
 
 /* Not inlined, so that the object's BTF holds struct event for the layout test. */
@@ -80,8 +89,8 @@ static __always_inline void flow_fill(struct event *v, const struct endpoint *e,
 	v->ext.ifindex = r->ifindex;
 	v->ext.ethertype = r->ethertype;
 	v->ext.count = 1;
-	/* what comes in by another interface is of another namespace; its socket, if any, says more */
-	v->ext.origin = r->forwarded ? ORIGIN_CONTAINER : ORIGIN_UNKNOWN;
+	/* its socket, if any, says more */
+	v->ext.origin = origin_without_socket(r, d);
 }
 
 /*

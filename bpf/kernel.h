@@ -140,8 +140,14 @@ struct sk_buff {
 	unsigned short protocol; /* network order */
 } __attribute__((preserve_access_index));
 
+typedef struct {
+	long long counter;
+} atomic64_t;
+
 struct sock_common {
 	possible_net_t skc_net;
+	atomic64_t skc_cookie;
+	struct sock *skc_listener; /* of a connection that is not accepted yet */
 } __attribute__((preserve_access_index));
 
 struct sock {

@@ -214,6 +214,16 @@ struct {
 	__type(value, struct flow_value);
 } flows SEC(".maps");
 
+/* key u64 cookie of a listening socket; value 1; the loader at start; services of a machine; full: a
+ * service's answers are judged like anything else (fails closed) */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u32);
+} listeners SEC(".maps");
+
 /* key struct head_key; value struct head_value; the wall; datagrams under way; full: the least
  * recently used goes, the rest of it is refused */
 struct {

@@ -77,6 +77,8 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 	if (e->shape == SHAPE_OK) {
 		admit_existing(d, &k, s, q, r, p);
 		admit_continued(d, &k, e, p, s, (__u16)q->scope, processless);
+		if (r->inbound && d->verdict != VERDICT_ALLOW && d->by == BY_DEFAULT)
+			decided(d, VERDICT_ALLOW, BY_INBOUND);
 	}
 	if (e->shape != SHAPE_OK ||
 	    (d->verdict == VERDICT_ALLOW &&

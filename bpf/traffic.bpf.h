@@ -73,7 +73,8 @@ __noinline int traffic_note(const struct endpoint *e, const struct socket_state 
 	k.dst = e->dst;
 	k.rule = d->rule;
 	k.name = d->name;
-	k.port = e->dport;
+	/* who is connected chooses a port for each connection: it must not fill the map */
+	k.port = d->by == BY_INBOUND ? 0 : e->dport;
 	k.proto = e->proto;
 	k.origin = origin;
 	k.by = d->by;

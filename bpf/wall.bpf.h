@@ -3,6 +3,7 @@
 #ifndef CARGOWALL_WALL_BPF_H
 #define CARGOWALL_WALL_BPF_H
 
+#include "inbound.bpf.h"
 #include "packet.bpf.h"
 
 /* The packet of an interface without a header below IP says itself what it is. */
@@ -160,6 +161,9 @@ static __always_inline bool frame_remembered(struct endpoint *e, const struct so
 {
 	bool is_rest = e->shape == SHAPE_FRAGMENT && s && is_rest_of_judged(s, e, generation, raw);
 
+	/* a connection from outside is answered: its socket begins none */
+	if (s && s->by == BY_INBOUND && (e->tcp_flags & TCP_SYN))
+		return false;
 	if (!is_rest && (raw || e->shape != SHAPE_OK || !remembered(s, e, generation) || s->by == BY_LOCAL))
 		return false;
 	e->dport = s->peer_port;
@@ -173,7 +177,7 @@ static __always_inline bool frame_remembered(struct endpoint *e, const struct so
 static __always_inline void frame_count(const struct endpoint *e, const struct socket_state *s,
 					const struct decision *d, const struct record *r, bool is_daemon)
 {
-	__u32 origin = is_daemon ? ORIGIN_DAEMON : r->forwarded ? ORIGIN_CONTAINER : ORIGIN_UNKNOWN;
+	__u32 origin = is_daemon ? ORIGIN_DAEMON : origin_without_socket(r, d);
 
 	if ((s && s->counted) || link_is(r->ifindex, LINK_STACKED))
 		return;
@@ -272,8 +276,15 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 		return TCX_NEXT_PROGRAM;
 	}
 	if (!(e.shape == SHAPE_FRAGMENT && has_head(&e, &d))) {
-		if (!packet_decide(&e, s, &q, &d, &r, c, p, is_processless(skb, s)))
+		bool processless = is_processless(skb, s);
+
+		r.inbound = inbound_admits(skb, &e, c, p);
+		if (r.inbound && !s)
+			s = inbound_socket(skb);
+		if (!packet_decide(&e, s, &q, &d, &r, c, p, processless))
 			return TCX_DROP_FRAME;
+		if (r.inbound)
+			inbound_bind(skb, &e);
 		if (e.head)
 			head_passed(&e, &d);
 	}

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "dns.h"
 #include "links.h"
+#include "listeners.h"
 #include "main_pipes.h"
 #include "network.h"
 #include "object.h"
@@ -56,6 +57,7 @@ int begin(const struct session *s)
 		return start_failed(s, "the proxy's sockets", err);
 	config_begin(s);
 	processes_capture(s);
+	listeners_capture(s);
 	/* once more: what has changed since the keeper looked was not watched yet */
 	err = network_scan();
 	if (err)

@@ -16,7 +16,7 @@ int map_fds[M_COUNT];
 static const char *const map_names[M_COUNT] = {
 	"config",  "heartbeat", "policy",   "rules",   "grants",     "locals", "resolvers",	"processes",
 	"cgroups", "existing",	"flows",    "owners",  "counters",   "events", "dns_addresses", "dns_sockets",
-	"uplinks", "traffic",	"arrivals", "replies", "identities", "former",
+	"uplinks", "traffic",	"arrivals", "replies", "identities", "former", "listeners",
 };
 
 int maps_find(const struct bpf_object *object, const char **why)
@@ -58,8 +58,8 @@ int maps_each(int (*visit)(int fd, const char *pin, void *arg), void *arg)
 
 int maps_freeze(void)
 {
-	static const enum map_index fixed[] = {M_CONFIG,    M_POLICY,  M_RULES,
-					       M_RESOLVERS, M_CGROUPS, M_EXISTING};
+	static const enum map_index fixed[] = {M_CONFIG,  M_POLICY,   M_RULES,	  M_RESOLVERS,
+					       M_CGROUPS, M_EXISTING, M_LISTENERS};
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
 		union bpf_attr attr = {};

@@ -30,6 +30,7 @@ enum map_index {
 	M_REPLIES,
 	M_IDENTITIES,
 	M_FORMER,
+	M_LISTENERS,
 	M_COUNT,
 };
 

@@ -83,12 +83,14 @@ export interface Event {
   readonly allowed: boolean;
   readonly proto: number;
   readonly source: string;
+  readonly sourcePort: number;
   readonly destination: string;
   readonly port: number;
   readonly pid: number;
   readonly comm: string;
   readonly by: number;
   readonly layer: number;
+  readonly origin: number;
   readonly rule: number;
 }
 
@@ -108,11 +110,13 @@ export function decodeEvent(hex: string): Event {
     allowed: bytes[flow.allowed] === 1,
     proto: bytes[flow.ip_proto] ?? 0,
     source: isV4 ? v4(flow.src_ip) : v6(flow.src_ip6),
+    sourcePort: bytes.readUInt16LE(flow.src_port),
     destination: isV4 ? v4(flow.dst_ip) : v6(flow.dst_ip6),
     port: bytes.readUInt16LE(flow.dst_port),
     pid: bytes.readUInt32LE(flow.pid),
     comm: comm.slice(0, comm.indexOf('\0')),
     by: bytes[SIZE.blocked_event + ext.by] ?? 0,
+    origin: bytes[SIZE.blocked_event + ext.origin] ?? 0,
     layer: bytes[SIZE.blocked_event + ext.layer] ?? 0,
     rule: bytes.readUInt32LE(SIZE.blocked_event + ext.rule),
   };

@@ -76,8 +76,12 @@ export function deciderName(by: number): string {
   return DECIDERS.get(by) ?? 'unknown';
 }
 
+/** Why a service of the machine may answer. */
+export const INBOUND = 'inbound connection';
+
 function reasonOf(event: FlowEvent): string | undefined {
   if (event.by === DECIDED_BY.PROOF) return 'proof';
+  if (event.by === DECIDED_BY.INBOUND) return INBOUND;
   if (event.by === DECIDED_BY.SOCKET) return FAMILIES.get(event.ethertype);
   if (event.protocol === NOT_IP) return `0x${event.ethertype.toString(16).padStart(4, '0')}`;
   return undefined;

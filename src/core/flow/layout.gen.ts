@@ -303,7 +303,8 @@ export const DECIDED_BY = {
   DAEMON: 13,
   EXISTING: 14,
   KERNEL: 15,
-  SOCKET: 16
+  SOCKET: 16,
+  INBOUND: 17
 } as const;
 export const LAYER = {
   CONNECT: 1,

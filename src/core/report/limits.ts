@@ -1,4 +1,5 @@
 // The documented limits that apply to a session, by their ids in docs/threat-model.md.
+import { INBOUND } from '../audit/attribute.ts';
 import type { Report } from './aggregate.ts';
 
 /** What a kernel, a name or a log forces on every session. */
@@ -8,6 +9,8 @@ const WHERE_SOMETHING_IS_ALLOWED = ['L3', 'L4', 'L5', 'L6'];
 /** Root ends the wall. */
 const WITHOUT_LOCKDOWN = ['L9'];
 const UNDER_LOCKDOWN = ['L11'];
+/** Services of the machine were asked from outside. */
+const WHERE_SERVICES_ANSWER = ['L15'];
 
 function numberOf(id: string): number {
   return Number(id.slice(1));
@@ -20,6 +23,7 @@ export function limitsOf(report: Report, isLockedDown: boolean): readonly string
   return [
     ...ALWAYS,
     ...(isOpen ? WHERE_SOMETHING_IS_ALLOWED : []),
+    ...(report.allowed.some(({ reason }) => reason === INBOUND) ? WHERE_SERVICES_ANSWER : []),
     ...(isLockedDown ? UNDER_LOCKDOWN : WITHOUT_LOCKDOWN),
   ].toSorted((one, other) => numberOf(one) - numberOf(other));
 }

@@ -1,6 +1,6 @@
 // Events as the kernel encodes them, and the records made of them.
 import { describe, expect, test } from 'vitest';
-import { attribute } from '../../../src/core/audit/attribute.ts';
+import { attribute, INBOUND } from '../../../src/core/audit/attribute.ts';
 import { Coalescer } from '../../../src/core/audit/coalesce.ts';
 import type { IdentityKey } from '../../../src/core/audit/identity.ts';
 import { encodeRecord } from '../../../src/core/audit/jsonl.ts';
@@ -109,6 +109,12 @@ describe('an event', () => {
     expect(made).toMatchObject({ event_type: 'protocol_blocked', decided_by: 'socket', reason });
     expect(made).toMatchObject({ layer: 'socket', blocked: true, protocol: 'Protocol-255' });
     expect(encodeRecord(made)).not.toMatch(/_ip/u);
+  });
+
+  test('of a service that answers says so', () => {
+    const made = record({ allowed: true, by: DECIDED_BY.INBOUND, origin: ORIGIN.SYSTEM });
+    expect(made).toMatchObject({ event_type: 'connection_allowed', reason: INBOUND });
+    expect(made).toMatchObject({ decided_by: 'inbound', origin: 'system' });
   });
 
   test("of the daemon's own is auto-allowed dns", () => {

@@ -43,6 +43,13 @@ function reportOf(...records: AuditRecord[]) {
 }
 
 describe('the summary', () => {
+  test('names the limit of services that were asked from outside', () => {
+    const allowed = { ...BLOCKED, event_type: 'connection_allowed', blocked: false } as const;
+    const inbound = { ...allowed, origin: 'system', reason: 'inbound connection' } as const;
+    expect(renderSummary(reportOf(STARTED, inbound), FACTS)).toContain('L14, L15._');
+    expect(renderSummary(reportOf(STARTED, allowed), FACTS)).toContain('L14._');
+  });
+
   test('counts attempts, and groups them by destination and process', () => {
     const summary = renderSummary(reportOf(STARTED, BLOCKED, { ...BLOCKED, count: 4 }), FACTS);
     expect(summary).toContain('1 destination blocked');
