@@ -23,15 +23,36 @@ static __always_inline bool remembered(const struct socket_state *s, const struc
 	       address_equal(&s->peer, &e->dst) && address_equal(&s->from, &e->src);
 }
 
+/*
+ * The entry of a flow open before the flip, while it is this one: not of a socket made after; and of
+ * datagrams without a socket, which have no end of their own, none that was idle.
+ */
+static __always_inline const struct flow_value *
+flow_open_before(const struct flow_key *k, const struct socket_state *s, const struct policy_config *p)
+{
+	struct flow_value *v = bpf_map_lookup_elem(&existing, k);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!v || (s && s->late))
+		return 0;
+	if (s)
+		return v;
+	if (k->proto == IPPROTO_UDP && now - v->last_ns >= p->flow_idle_ns)
+		return 0;
+	v->last_ns = now;
+	return v;
+}
+
 /* A flow open before the flip; the runner's own go on whatever the rules say. */
 static __always_inline void admit_existing(struct decision *d, const struct flow_key *k,
 					   const struct socket_state *s, const struct question *q,
 					   const struct record *r, const struct policy_config *p)
 {
-	const struct flow_value *v = bpf_map_lookup_elem(&existing, k);
+	const struct flow_value *v;
 
 	if (d->verdict == VERDICT_ALLOW)
 		return;
+	v = flow_open_before(k, s, p);
 	/* the tuple of the runner's in the hands of another is another flow */
 	if (v && v->scope == SCOPE_RUNNER && !r->forwarded && !(s && s->known && s->scope != SCOPE_RUNNER)) {
 		decided(d, VERDICT_ALLOW, BY_EXISTING);
@@ -71,6 +92,8 @@ static __always_inline void admit_continued(struct decision *d, const struct flo
 		return;
 	if (v->by == BY_INBOUND && !processless)
 		return; /* of that connection's socket alone (inbound.bpf.h) */
+	if (v->by == BY_EXISTING && s && s->late)
+		return;
 	d->rule = v->rule;
 	d->name = v->name;
 	decided(d, VERDICT_ALLOW, v->by);

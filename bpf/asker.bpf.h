@@ -26,12 +26,30 @@ static __always_inline void owner_publish_any(struct owner_key *k, struct owner_
 		count(COUNTER_OWNERS_FULL);
 }
 
+/*
+ * Whether a source can be a socket's own: another namespace may have the machine's addresses too, or a
+ * loopback; nothing it sends from there comes to the proxy, and its ports would stand for ours.
+ */
+static __always_inline bool source_is_its_own(const struct endpoint *e, const struct socket_state *s,
+					      const struct config *c)
+{
+	struct local_key k = {.prefixlen = 128, .addr = e->src};
+	const struct local_value *local;
+
+	if (s->netns == c->host_netns)
+		return true;
+	local = bpf_map_lookup_elem(&locals, &k);
+	return !address_is_loopback(&e->src) && !(local && local->flags & LOCAL_OWN);
+}
+
 static __always_inline void owner_publish(const struct endpoint *e, const struct socket_state *s,
 					  const struct config *c)
 {
 	struct owner_key k = {.src = e->src, .port = e->sport, .proto = e->proto};
 	struct owner_value v = {};
 
+	if (!source_is_its_own(e, s, c))
+		return;
 	v.cgroup = s->cgroup;
 	v.netns = s->netns;
 	v.socket = s->cookie;

@@ -164,10 +164,12 @@ static __always_inline int call_born(struct bpf_sock *ctx)
 	if (!c)
 		return 1;
 	s = bpf_sk_storage_get(&sockets, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (s)
-		owner_fill(s, c, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
-	else
+	if (!s) {
 		count(COUNTER_SOCKETS_FULL);
+		return 1;
+	}
+	owner_fill(s, c, bpf_get_netns_cookie(ctx), bpf_get_socket_cookie(ctx));
+	s->late = c->mode != MODE_NOTING;
 	return 1;
 }
 

