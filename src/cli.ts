@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // Composition root of the command line: lint and explain.
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { consoleJson } from './core/audit/console-json.ts';
+import { localAddresses } from './core/dns/decide-query.ts';
 import { isGuarded } from './core/dns/guard.ts';
+import type { Address } from './core/net/address.ts';
 import { buildPolicy } from './core/policy/build-policy.ts';
 import type { PolicyDocument } from './core/policy/document.ts';
 import {
@@ -14,9 +15,15 @@ import {
   explain,
 } from './core/policy/explain.ts';
 import { parseSubject } from './core/policy/parse-subject.ts';
-import { codePoints, Fault, renderProblem } from './core/policy/problem.ts';
+import {
+  codePoints,
+  Fault,
+  firstLines,
+  type PolicyProblem,
+  renderProblem,
+} from './core/policy/problem.ts';
 import { consoleLine } from './core/report/sanitise.ts';
-import { parsePolicyText, readPolicyFile } from './edge/host/policy-file.ts';
+import { readPolicyFile, readPolicyStream } from './edge/host/policy-file.ts';
 
 const USAGE = `usage:
   cargowall lint POLICY [options]
@@ -27,6 +34,9 @@ options:
   --allow --block HOSTS             entries as in allowed-hosts and blocked-hosts
   --allow-cidr --block-cidr CIDRS   entries as in allowed-cidrs and blocked-cidrs
 exit codes: 0 fine or allowed, 1 denied, 2 policy or usage error`;
+
+/** Every machine's; the addresses are known on the runner alone. */
+const MACHINES_NAMES: ReadonlyMap<string, readonly Address[]> = new Map([['_gateway', []]]);
 
 interface Values {
   readonly json: boolean;
@@ -66,8 +76,7 @@ function readArguments(args: readonly string[]): { values: Values; positionals: 
 }
 
 function readDocument(path: string): Promise<PolicyDocument> {
-  if (path === '-') return Promise.resolve(parsePolicyText(readFileSync(0), '-'));
-  return readPolicyFile(path);
+  return path === '-' ? readPolicyStream(process.stdin, '-') : readPolicyFile(path);
 }
 
 function build(values: Values, document: PolicyDocument) {
@@ -99,13 +108,18 @@ function complain(text: string): void {
   process.stderr.write(`${consoleLine(text)}\n`);
 }
 
+function linesOf(problems: readonly PolicyProblem[], kind: 'error' | 'warning') {
+  const lines = problems.map((problem) => `${kind}: ${renderProblem(problem)}`);
+  return firstLines(lines, `${kind}s`);
+}
+
 function lint(values: Values, document: PolicyDocument): number {
   const built = build(values, document);
   const errors = 'errors' in built ? built.errors : [];
   if (values.json) printJson({ errors, warnings: built.warnings });
   else {
-    for (const problem of errors) print(`error: ${renderProblem(problem)}`);
-    for (const problem of built.warnings) print(`warning: ${renderProblem(problem)}`);
+    for (const line of linesOf(errors, 'error')) print(line);
+    for (const line of linesOf(built.warnings, 'warning')) print(line);
     print(`${errors.length} errors, ${built.warnings.length} warnings`);
   }
   return errors.length > 0 ? 2 : 0;
@@ -115,6 +129,13 @@ function because(part: Pick<ExplainedRange, 'verdict' | 'by' | 'rule'>): string 
   const { verdict, by, rule } = part;
   if (rule === null) return `${verdict} (${by})`;
   return `${verdict} (${by} "${rule.target}", ${rule.source} line ${rule.line} column ${rule.column})`;
+}
+
+function locally({ local }: Explanation): string {
+  if (local === undefined) return '';
+  if (local.length > 0)
+    return `, by the machine itself: ${local.join(', ')}; host rules say nothing of it`;
+  return ', by the machine itself; host rules say nothing of it: explain its address';
 }
 
 function printExplanation(explanation: Explanation): void {
@@ -129,20 +150,21 @@ function printExplanation(explanation: Explanation): void {
       );
     }
   } else print(`${subject}:${explanation.port}/${explanation.protocol}: ${because(explanation)}`);
-  if (explanation.dns !== null) print(`  dns: ${explanation.dns}`);
+  if (explanation.dns !== null) print(`  dns: ${explanation.dns}${locally(explanation)}`);
   if (explanation.guarded === true) print('  guarded: an answer with this address opens nothing');
 }
 
 function explainSubject(values: Values, document: PolicyDocument, text: string): number {
   const built = build(values, document);
   if ('errors' in built) {
-    for (const problem of built.errors) complain(`error: ${renderProblem(problem)}`);
+    for (const line of linesOf(built.errors, 'error')) complain(line);
     return 2;
   }
   const { subject, pair } = parseSubject(text);
-  const explanation = explain(built.policy, subject, pair, (address) =>
-    isGuarded(address, () => false),
-  );
+  const explanation = explain(built.policy, subject, pair, {
+    isGuarded: (address) => isGuarded(address, () => false),
+    localAddresses: (host) => localAddresses(host, MACHINES_NAMES),
+  });
   if (values.json) printJson(explanation);
   else printExplanation(explanation);
   return allowsAny(explanation) ? 0 : 1;
@@ -175,6 +197,10 @@ function messageOf(error: unknown, args: readonly string[]): string {
 }
 
 const args = process.argv.slice(2);
+// Whoever reads has seen enough (`| head`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 try {
   process.exitCode = await run(args);
 } catch (error) {

@@ -9,6 +9,7 @@ import { type SavedSession, STATE_KEY } from './action/session-files.ts';
 import { startSession } from './action/start-session.ts';
 import { describeRule } from './core/policy/describe-rule.ts';
 import type { PolicyDocument } from './core/policy/document.ts';
+import { firstLines } from './core/policy/problem.ts';
 import type { SessionSettings } from './core/wire/session.ts';
 import { type RawInputs, readInputs, wrongInput } from './edge/github/inputs.ts';
 import { type RunnerContext, readRunnerContext } from './edge/github/runner-context.ts';
@@ -34,7 +35,7 @@ const UNKNOWN =
   'What the start has changed may still be there: look for /run/cargowall and for cgroups named cargowall.*, or use a fresh runner';
 
 function fail(errors: readonly string[], after = UNCHANGED): void {
-  for (const error of errors) log.error(error);
+  for (const error of firstLines(errors, 'errors')) log.error(error);
   const count = errors.length === 1 ? 'an error' : `${errors.length} errors`;
   log.fail(`cargowall did not start: ${count} above. ${after}`);
 }
@@ -91,7 +92,7 @@ async function prepare(inputs: RawInputs, context: RunnerContext, mount: string 
     const expected = 'a number of days from 1 to 999, or nothing for the setting of the repository';
     inputErrors.push(wrongInput('artifact-retention-days', days, expected));
   }
-  for (const warning of prepared.warnings) log.warning(warning);
+  for (const warning of firstLines(prepared.warnings, 'warnings')) log.warning(warning);
   return {
     session: prepared.kind === 'session' ? prepared.session : undefined,
     lockdown,

@@ -25,9 +25,9 @@ function blocks(language: string): readonly (readonly [string, string])[] {
 }
 
 describe('a policy file in the docs', () => {
-  const policies = blocks('yaml').filter(([, text]) =>
-    /^(version|defaultAction|rules):/mu.test(text),
-  );
+  const policies = ['yaml', 'json']
+    .flatMap(blocks)
+    .filter(([, text]) => /^ *"?(version|defaultAction|rules)"?:/mu.test(text));
   test('there are some', () => expect(policies.length).toBeGreaterThan(2));
 
   test.each(policies)('%s', (_name, text) => {
@@ -50,7 +50,7 @@ describe('a list of entries in the docs', () => {
 
 test('the commands of docs/policy.md, on its policy file', () => {
   const text = readFileSync(new URL('policy.md', FOLDER), 'utf8');
-  const [, policy = ''] = /^```yaml\n([\s\S]*?)^```$/mu.exec(text) ?? [];
+  const [, policy = ''] = /^A whole file:\n\n```yaml\n([\s\S]*?)^```$/mu.exec(text) ?? [];
   const [, shown = ''] = /^```\n(\$ cargowall [\s\S]*?)^```$/mu.exec(text) ?? [];
   const commands = shown.split(/^\$ cargowall /mu).filter((part) => part !== '');
   expect(commands.length).toBeGreaterThan(1);

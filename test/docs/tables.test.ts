@@ -83,7 +83,10 @@ describe('docs/policy.md, rules by example', () => {
         ? ({ kind: 'host', host } as const)
         : ({ kind: 'address', address } as const);
     const pair = { protocol: protocol === 'udp' ? 'udp' : 'tcp', port: Number(port) } as const;
-    const explained = explain(built.policy, subject, pair, () => false);
+    const explained = explain(built.policy, subject, pair, {
+      isGuarded: () => false,
+      localAddresses: () => undefined,
+    });
     expect('verdict' in explained && explained.verdict).toBe(verdict);
   });
 });

@@ -57,9 +57,13 @@ function decideProof(name: string, nonce: string): QueryDecision | undefined {
   return name === `${nonce}.invalid`.toLowerCase() ? refuse('proof') : undefined;
 }
 
-function localAddresses(name: string, gate: GateSettings): readonly Address[] | undefined {
+/** The addresses of a name that is answered without asking anybody, whatever the policy says. */
+export function localAddresses(
+  name: string,
+  localNames: GateSettings['localNames'],
+): readonly Address[] | undefined {
   if (name === 'localhost' || isBelow(name, 'localhost')) return [LOCALHOST_V4, LOCALHOST_V6];
-  return gate.localNames.get(name);
+  return localNames.get(name);
 }
 
 function usableSegments(segments: readonly Segment[], isRunner: boolean): boolean {
@@ -106,7 +110,7 @@ export function decideQuery(asked: GateQuestion, gate: GateSettings): QueryDecis
   if (asked.question.class !== CLASS_IN) return refuse('class');
   const proof = decideProof(name, gate.nonce);
   if (proof !== undefined) return proof;
-  const addresses = localAddresses(name, gate);
+  const addresses = localAddresses(name, gate.localNames);
   if (addresses !== undefined) return { kind: 'local', addresses };
   if (!isAnsweredType(type)) return refuse('type');
   if (type === TYPE.PTR) {

@@ -30,6 +30,9 @@ export interface ScalarNode extends Placed {
   readonly textStart: Position;
 }
 
+/** Names the schema for editors; in a file of either shape, and ignored. */
+export const SCHEMA_KEY = '$schema';
+
 /** A node of the file. */
 export type DocumentNode =
   | (Placed & { readonly kind: 'map'; readonly entries: readonly MapEntry[] })

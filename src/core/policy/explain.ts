@@ -42,6 +42,8 @@ export interface ExplainedRange extends PairVerdict {
 interface Common {
   readonly host?: string;
   readonly address?: string;
+  /** The addresses of a name that the machine itself answers, as far as they are known. */
+  readonly local?: readonly string[];
   /** What the proxy does with the question; null for an address. */
   readonly dns: 'answer' | 'refuse' | null;
   /** Whether an answer with this address opens nothing; null for a host. */
@@ -147,6 +149,19 @@ function allRanges(judge: Judge): readonly ExplainedRange[] {
   ];
 }
 
+/** A name that the machine answers: no grant, so its addresses alone decide; a refused one is told. */
+function localJudge(policy: Policy, addresses: readonly Address[]): Judge {
+  const judges = addresses.map((address) => addressJudge(policy, address));
+  return {
+    considered: [...new Set(judges.flatMap(({ considered }) => considered))],
+    at: (pair) => {
+      const all = judges.map((judge) => judge.at(pair));
+      const unknown = isDns(pair) ? STEERED : byRule(null, policy.default);
+      return all.find(({ verdict }) => verdict === 'deny') ?? all[0] ?? unknown;
+    },
+  };
+}
+
 /** The gate's answer to a question for the host by a process of the job. */
 function gate(policy: Policy, host: string): 'answer' | 'refuse' {
   const decision = decideName(policy, host, { runner: false });
@@ -157,21 +172,44 @@ function gate(policy: Policy, host: string): 'answer' | 'refuse' {
   return policy.default === 'allow' ? 'answer' : 'refuse';
 }
 
-/** Explains one pair, or without one every pair. `isGuarded` is the rebinding guard's space. */
+/** What DNS knows without answers. */
+export interface DnsFacts {
+  /** The rebinding guard's space. */
+  readonly isGuarded: (address: Address) => boolean;
+  /** Names that the machine answers by itself. */
+  readonly localAddresses: (host: string) => readonly Address[] | undefined;
+}
+
+function asked(
+  policy: Policy,
+  subject: Subject,
+  facts: DnsFacts,
+): { readonly judge: Judge; readonly what: Omit<Common, 'considered'> } {
+  if (subject.kind === 'address') {
+    const { address } = subject;
+    const guarded = facts.isGuarded(address);
+    const what = { address: printAddress(address), dns: null, guarded };
+    return { judge: addressJudge(policy, address), what };
+  }
+  const { host } = subject;
+  const local = facts.localAddresses(host);
+  if (local === undefined) {
+    const what = { host, dns: gate(policy, host), guarded: null };
+    return { judge: nameJudge(policy, host), what };
+  }
+  const what = { host, local: local.map(printAddress), dns: 'answer', guarded: null } as const;
+  return { judge: localJudge(policy, local), what };
+}
+
+/** Explains one pair, or without one every pair. */
 export function explain(
   policy: Policy,
   subject: Subject,
   pair: Pair | undefined,
-  isGuarded: (address: Address) => boolean,
+  facts: DnsFacts,
 ): Explanation {
-  const isHost = subject.kind === 'host';
-  const judge = isHost ? nameJudge(policy, subject.host) : addressJudge(policy, subject.address);
-  const common: Common = {
-    ...(isHost ? { host: subject.host } : { address: printAddress(subject.address) }),
-    dns: isHost ? gate(policy, subject.host) : null,
-    guarded: isHost ? null : isGuarded(subject.address),
-    considered: judge.considered.map(explained),
-  };
+  const { judge, what } = asked(policy, subject, facts);
+  const common: Common = { ...what, considered: judge.considered.map(explained) };
   if (pair === undefined) return { ...common, pairs: allRanges(judge) };
   return { ...common, port: pair.port, protocol: pair.protocol, ...judge.at(pair) };
 }

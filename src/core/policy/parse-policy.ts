@@ -1,6 +1,6 @@
 // A policy file -> its parts, with every error. `version: 1` is ours; the reference implementation's
 // shape is read by parse-reference.ts. The two never mix.
-import type { DocumentNode, MapEntry, PolicyDocument } from './document.ts';
+import { type DocumentNode, type MapEntry, type PolicyDocument, SCHEMA_KEY } from './document.ts';
 import { DocumentReader } from './document-reader.ts';
 import { type EntryKind, parseEntry } from './parse-entry.ts';
 import { draftOf, type RuleDraft } from './parse-list.ts';
@@ -25,6 +25,7 @@ export const FILE_KEYS = [
   'search-domains',
   'expected-blocks',
   'sudo-lockdown',
+  SCHEMA_KEY,
 ] as const;
 /** The other shape's keys. */
 const OTHER_KEYS = {

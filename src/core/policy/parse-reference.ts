@@ -1,6 +1,6 @@
 // The reference implementation's shape of a policy file (JSON there, JSON or YAML here):
 // defaultAction, rules[] with type, value, ports[] and action, searchDomains, sudoLockdown.
-import type { DocumentNode } from './document.ts';
+import { type DocumentNode, SCHEMA_KEY } from './document.ts';
 import type { DocumentReader } from './document-reader.ts';
 import type { EntryKind } from './parse-entry.ts';
 import { draftOf, type RuleDraft } from './parse-list.ts';
@@ -14,7 +14,10 @@ export const REFERENCE_FILE_KEYS = [
   'defaultAction',
   'searchDomains',
   'sudoLockdown',
+  SCHEMA_KEY,
 ] as const;
+/** Keys that our shape has too. */
+const SHARED_KEYS: readonly string[] = ['rules', SCHEMA_KEY];
 /** The keys of a rule of this shape. */
 export const REFERENCE_RULE_KEYS = ['type', 'value', 'ports', 'action', 'autoAddedType'] as const;
 
@@ -40,7 +43,7 @@ export function isReferenceShape(root: DocumentNode): boolean {
   return root.entries.some(
     ({ key, value }) =>
       (key === 'rules' && hasReferenceRule(value)) ||
-      (key !== 'rules' && REFERENCE_FILE_KEYS.some((own) => own === key)),
+      (!SHARED_KEYS.includes(key) && REFERENCE_FILE_KEYS.some((own) => own === key)),
   );
 }
 

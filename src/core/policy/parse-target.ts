@@ -12,7 +12,15 @@ export interface CutEntry {
 }
 
 const IPV6_LIKE = /^(?=(?:[^:]*:){2})[0-9a-fA-F:.]*(?:%.*)?$/u;
+/** Meant as IPv6, with characters that are none of its own: "::" behind groups, or a first group with a digit and a second colon. */
+const IPV6_MEANT = /^(?:::|(?:[\da-f]{1,4}:)+:|(?=[a-f]*\d)[\da-f]{1,4}:[^:]*:)/iu;
+const IPV6_EXPECTED =
+  'an IPv6 address: groups of at most four hexadecimal digits, eight of them or "::" once';
 const IPV4_LIKE = /^[\d.]+$/u;
+
+function isIPv6Like(text: string): boolean {
+  return IPV6_LIKE.test(text) || IPV6_MEANT.test(text);
+}
 
 function cutAt(text: string, colon: number): CutEntry {
   if (colon < 0) return { target: text, portsAt: undefined };
@@ -37,10 +45,10 @@ export function cutEntry(text: string): CutEntry {
   if (scheme > 0) throw new Fault(0, text, 'a host, not a URL: leave out scheme and path');
   const slash = text.indexOf('/');
   const head = slash < 0 ? text : text.slice(0, slash);
-  if (slash >= 0 && (IPV6_LIKE.test(head) || !head.includes(':'))) {
+  if (slash >= 0 && (isIPv6Like(head) || !head.includes(':'))) {
     return cutAt(text, text.lastIndexOf(':') > slash ? text.lastIndexOf(':') : -1);
   }
-  return IPV6_LIKE.test(head) ? cutAt(text, -1) : cutAt(text, text.indexOf(':'));
+  return isIPv6Like(head) ? cutAt(text, -1) : cutAt(text, text.indexOf(':'));
 }
 
 const FURTHER_PORT = '; a further port of an entry stands behind ";"';
@@ -48,7 +56,7 @@ const FURTHER_PORT = '; a further port of an entry stands behind ";"';
 function addressFault(text: string, at = 0, hint = ''): Fault {
   const zone = text.indexOf('%');
   if (zone >= 0) return new Fault(at + zone, text.slice(zone), 'an address without a zone id');
-  if (text.includes(':')) return new Fault(at, text, 'an IPv6 address (RFC 4291)');
+  if (text.includes(':')) return new Fault(at, text, IPV6_EXPECTED);
   return new Fault(at, text, `a plain dotted-decimal IPv4 address${hint}`);
 }
 
@@ -79,9 +87,7 @@ function parseBracketed(text: string): Target {
 }
 
 function bracketFault(inner: string): Fault {
-  return inner.includes('%')
-    ? addressFault(inner, 1)
-    : new Fault(1, inner, 'an IPv6 address (RFC 4291)');
+  return inner.includes('%') ? addressFault(inner, 1) : new Fault(1, inner, IPV6_EXPECTED);
 }
 
 /** A target without ports; throws Fault at the wrong part. */
@@ -91,7 +97,7 @@ export function parseTarget(text: string): Target {
   const bare = text.startsWith('=') ? text.slice(1) : text;
   const slash = bare.indexOf('/');
   const head = slash < 0 ? bare : bare.slice(0, slash);
-  const isAddressLike = IPV6_LIKE.test(head) || (IPV4_LIKE.test(head) && /\d/u.test(head));
+  const isAddressLike = isIPv6Like(head) || (IPV4_LIKE.test(head) && /\d/u.test(head));
   if (!isAddressLike) return parseHost(text);
   if (bare !== text) throw new Fault(0, text, 'a name behind "=": an address is exact already');
   if (slash >= 0) return parseCidr(text, slash);

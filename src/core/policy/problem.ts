@@ -49,6 +49,15 @@ export function renderProblem(problem: PolicyProblem): string {
   return `${source} line ${line} column ${column}: ${message}`;
 }
 
+/** Lines that are shown of many; whoever mends these sees the next. */
+const MAX_LINES = 50;
+
+/** The first lines, and how many more of `what` there are. */
+export function firstLines(lines: readonly string[], what: string): readonly string[] {
+  const rest = lines.length - MAX_LINES;
+  return rest <= 0 ? lines : [...lines.slice(0, MAX_LINES), `${rest} more ${what} are not shown`];
+}
+
 /** Code points in the first `units` UTF-16 units of `text`. */
 export function codePoints(text: string, units = text.length): number {
   return [...text.slice(0, units)].length;

@@ -19,7 +19,7 @@ export interface Row {
   readonly protocol: string;
   readonly process: string;
   readonly exe: Exe | undefined;
-  /** What the ancestors of the first called themselves, the parent first; one more than is shown. */
+  /** What the ancestors of the first called themselves, the parent first. */
   readonly ancestors: readonly string[];
   readonly origin: Origin;
   readonly rule: string;
@@ -70,8 +70,8 @@ export interface Report {
   readonly badLines: readonly number[];
 }
 
-/** Ancestors that a table shows. */
-export const MAX_ANCESTORS = 3;
+/** Ancestors that a record has at most. */
+const MAX_ANCESTORS = 8;
 /** Rows kept of each kind: memory must not grow with what a job invents. */
 const MAX_ROWS = 20_000;
 const MAX_INCIDENTS = 1000;
@@ -97,7 +97,7 @@ function rowOf(event: AuditEvent): Row {
     protocol: event.event_type === 'dns_blocked' ? '' : (event.protocol ?? ''),
     process: event.process ?? '',
     exe: event.exe,
-    ancestors: (event.ancestry ?? []).slice(0, MAX_ANCESTORS + 1).map(({ process }) => process),
+    ancestors: (event.ancestry ?? []).slice(0, MAX_ANCESTORS).map(({ process }) => process),
     origin: event.origin ?? 'unknown',
     rule: event.matched_rule ?? '',
     autoAllowedType: event.auto_allowed_type ?? '',

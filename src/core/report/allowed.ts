@@ -19,11 +19,6 @@ export function largeUploadLine({ largeUploads }: Report): string[] {
   return [`**The job sent more than ${limit} to one host:** ${hosts.join(', ')}${more}.`];
 }
 
-/** Which process; what containers send is counted at the wall, where none is known. */
-function sender(row: Row): string {
-  return row.process === '' && row.origin === 'container' ? 'container' : who(row);
-}
-
 function bytes(row: Row, report: Report): string {
   return report.bytesKnown ? bytesText(row.bytes) : '–';
 }
@@ -42,7 +37,7 @@ export function allowedSections(report: Report): string[] {
   const line = (row: Row) => [
     destination(row),
     row.status === 'allowed' ? cell(row.protocol) : `${cell(row.protocol)} (${row.status})`,
-    sender(row),
+    who(row),
     row.count === 0 ? '–' : String(row.count),
     bytes(row, report),
     row.count === 0 ? '–' : time(row),
@@ -52,13 +47,13 @@ export function allowedSections(report: Report): string[] {
   const users = report.allowed.filter((row) => !isAuto(row) && isJobs(row));
   const autos = report.allowed.filter(isAuto);
   const others = report.allowed.filter((row) => !isAuto(row) && !isJobs(row));
-  const autoHeads = [...heads.slice(0, -1), 'type', 'rule'];
+  // Without time and rule the table fits into a page; the rules are listed below.
+  const autoHeads = [...heads.slice(0, -2), 'type'];
   return [
     ...section('Allowed', heads, users, line),
     ...section('Auto-allowed', autoHeads, autos, (row) => [
-      ...line(row).slice(0, -1),
+      ...line(row).slice(0, -2),
       cell(row.autoAllowedType),
-      code(row.rule),
     ]),
     ...section('Runner and system processes', [...heads, 'whose'], others, (row) => [
       ...line(row),

@@ -79,7 +79,7 @@ function entry(suggestion: ReturnType<typeof suggestForName>, row: Row): string 
 
 /** What a reader should know of the tables. */
 const NAMES_ARE_THEIRS =
-  '_Processes are shown by the names they give themselves, with their ancestors, the parent first, and in brackets a program file of another name. The log has the device and inode number of each file._';
+  '_Processes are shown by the names they give themselves, with their nearest ancestors below, the parent first, and in brackets a program file of another name. The log has up to eight of them, and the device and inode number of each file._';
 
 function blockedSections(report: Report): string[] {
   const heads = [

@@ -1,10 +1,12 @@
 // What the tables of the job summary have in common.
-import { MAX_ANCESTORS, type Row } from './aggregate.ts';
+import type { Row } from './aggregate.ts';
 import { destinationText } from './destination.ts';
 import { cell, code, table } from './markdown.ts';
 
 /** Rows a table shows; the log has them all. */
 export const MAX_ROWS = 200;
+/** Ancestors a cell shows; those of one name, one behind the other, are one. */
+const MAX_ANCESTORS = 3;
 
 /** Where to, in a cell. */
 export function destination({ host, address, port }: Row): string {
@@ -19,16 +21,36 @@ function program({ process, exe }: Row): string {
   return process !== '' && name.startsWith(process) ? '' : ` (${code(name)})`;
 }
 
-/** Which process, in a cell: by the names that they give themselves, its file where that is another. */
+/** Which process, in a cell: by the name that it gives itself, and its file where that is another. */
 export function who(row: Row): string {
-  const process = row.process === '' ? '–' : code(row.process);
-  return row.pid === 0 ? process : `${process} ${row.pid}${program(row)}`;
+  const { process, origin, pid } = row;
+  if (process === '' && origin === 'container') return 'container';
+  if (process === '' && pid === 0) return 'not known';
+  const name = process === '' ? '–' : code(process);
+  return pid === 0 ? name : `${name} ${pid}${program(row)}`;
 }
 
-/** The same with its ancestors, the parent first. */
+/** Neighbours of one name are one. */
+function runs(
+  names: readonly string[],
+): readonly { readonly name: string; readonly count: number }[] {
+  return names.flatMap((name, index) => {
+    if (index > 0 && names[index - 1] === name) return [];
+    const end = names.findIndex((other, at) => at > index && other !== name);
+    return { name, count: (end < 0 ? names.length : end) - index };
+  });
+}
+
+/** The same with its ancestors below it, the parent first. */
 export function whoAndWhence(row: Row): string {
-  const near = row.ancestors.slice(0, MAX_ANCESTORS).map((name) => ` ← ${code(name)}`);
-  return `${who(row)}${near.join('')}${row.ancestors.length > MAX_ANCESTORS ? ' ← …' : ''}`;
+  const all = runs(row.ancestors);
+  if (all.length === 0) return who(row);
+  const near = all
+    .slice(0, MAX_ANCESTORS)
+    .map(({ name, count }) => `←&nbsp;${code(name)}${count > 1 ? `&nbsp;×${count}` : ''}`);
+  return [`${who(row)}<br>`, ...near, ...(all.length > MAX_ANCESTORS ? ['←&nbsp;…'] : [])].join(
+    ' ',
+  );
 }
 
 /** When first, in a cell: the time of day. */

@@ -1,8 +1,6 @@
-// A policy file: read safely, parsed as YAML or JSON, handed over with places. The only file that
+// A policy file: parsed as YAML or JSON, handed over with places. The only file that
 // knows the YAML library.
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import {
   type Document,
   type ErrorCode,
@@ -25,9 +23,8 @@ import type {
   Position,
 } from '../../core/policy/document.ts';
 import { errorAt, type PolicyProblem } from '../../core/policy/problem.ts';
+import { readPolicyBytes, readStreamBytes } from './policy-bytes.ts';
 
-/** Files above this size, in bytes, are refused. */
-export const MAX_POLICY_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;
 const MAX_NODES = 100_000;
 const TOO_DEEP = 'a file less deep and with fewer aliases';
@@ -36,45 +33,17 @@ const EXPECTED: Partial<Record<ErrorCode, string>> = {
   MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
 };
 
-/** The bytes of a regular file that is no link; throws with path and remedy. */
-export async function readPolicyBytes(path: string): Promise<Uint8Array> {
-  // O_NONBLOCK: opening a FIFO must not wait for a writer.
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`policy file ${path}: ${reasonOf(error)}`, { cause: error });
-  });
-  try {
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new Error(`policy file ${path}: not a regular file. Name a file`);
-    const buffer = new Uint8Array(MAX_POLICY_BYTES + 1);
-    let size = 0;
-    while (size < buffer.length) {
-      const { bytesRead } = await file.read(buffer, size, buffer.length - size, size);
-      if (bytesRead === 0) break;
-      size += bytesRead;
-    }
-    if (size > MAX_POLICY_BYTES) {
-      throw new Error(
-        `policy file ${path}: larger than ${MAX_POLICY_BYTES} bytes. Make it smaller`,
-      );
-    }
-    return buffer.slice(0, size);
-  } finally {
-    await file.close();
-  }
-}
-
-function reasonOf(error: NodeJS.ErrnoException): string {
-  if (error.code === 'ENOENT')
-    return 'does not exist. Check the path, and that the checkout ran before';
-  if (error.code === 'ELOOP') return 'is a symbolic link. Name the file itself';
-  if (error.code === 'EACCES') return 'may not be read. Check its permissions';
-  return `can not be read (${error.code ?? error.message})`;
-}
-
 /** Reads a policy file; throws when it can't be read, while wrong content becomes problems. */
 export async function readPolicyFile(path: string): Promise<PolicyDocument> {
   return parsePolicyText(await readPolicyBytes(path), path);
+}
+
+/** Reads a policy from a stream, such as standard input; throws when it's too large. */
+export async function readPolicyStream(
+  stream: AsyncIterable<Uint8Array>,
+  source: string,
+): Promise<PolicyDocument> {
+  return parsePolicyText(await readStreamBytes(stream, source), source);
 }
 
 /** Parses the content of a policy file; `source` is how problems name it. */

@@ -73,7 +73,7 @@ function unaskable(address: Address, own: readonly string[]): string | undefined
     return `a resolver that is not this machine: ${why}`;
   }
   if (!isLinkLocal(address)) return undefined;
-  return 'a resolver that is not link-local: such an address says nothing without its interface';
+  return 'an address of the resolver that is not link-local, such as 2001:db8::53: a link-local one can not be asked';
 }
 
 /** `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::1`, `[2001:db8::1]:53`; throws Fault. */
@@ -81,6 +81,8 @@ function parseUpstream(
   text: string,
   own: readonly string[],
 ): Upstream & { readonly notes: readonly [] } {
+  const [scoped, bare = ''] = /^\[?([0-9a-f:]+)%[^\]]*(?:\](?::\d+)?)?$/iu.exec(text) ?? [];
+  if (scoped !== undefined) parseUpstream(bare, own);
   const [whole = '', v6, plain] =
     /^(?:\[([0-9a-fA-F:.]*:[0-9a-fA-F:.]*)\]|([^:]+))(?=:[^:]*$)/u.exec(text) ?? [];
   const address = parseAddress(v6 ?? plain ?? text.replace(/^\[(.*:.*)\]$/u, '$1'));
@@ -121,8 +123,13 @@ function upstreamsOf(
   if (upstreams.length > 0 || errors.length > 0) return upstreams;
   const detected = detectUpstreams(read, own);
   if (detected.length === 0) {
+    const found = [...new Set([...nameservers(read(RESOLVED)), ...nameservers(read(RESOLV_CONF))])];
+    const listed = found.length === 0 ? 'none' : found.join(', ');
+    const why = 'this machine itself and link-local addresses can not be asked';
+    const remedy =
+      "Set the input dns-upstream to another address of the network's resolver, such as 192.0.2.53 or 2001:db8::53";
     errors.push(
-      `no resolver besides this machine itself and link-local ones in ${RESOLVED} and ${RESOLV_CONF}. Set the input dns-upstream`,
+      `no resolver to ask: ${RESOLVED} and ${RESOLV_CONF} name ${listed}; ${why}. ${remedy}`,
     );
   }
   return detected;

@@ -63,10 +63,35 @@ describe('allowed-cidrs', () => {
     ['2001:db8::1/32', 'expected 2001:db8::/32: bits behind the prefix length must be zero'],
     ['[2001:db8::]/32:443', 'expected ":" and ports, or the end, behind "]"'],
     ['a.example.com', 'expected an address or a CIDR; names go with the hosts'],
+    ['db:5432:tcp', 'expected an address or a CIDR; names go with the hosts'],
   ])('%s', (allowedCidrs, words) => {
     expect(said({ allowedCidrs })).toEqual([
       expect.stringMatching(new RegExp(`${escaped(words)}$`)),
     ]);
+  });
+});
+
+describe('an IPv6 address with a mistake is told whole, in either list', () => {
+  test.each([
+    '2001:db8::g',
+    '2001:db8::1::2',
+    '2001:db8:0:0:0:0:0:x',
+    '1:2:3:4:5:6:7:8:9',
+    'fe80::xyz',
+    '::g',
+    '2001:db8::12345',
+  ])('%s', (text) => {
+    const found = `found "${text}", expected an IPv6 address: groups`;
+    const [hosts, cidrs] = [said({ allowedHosts: text }), said({ allowedCidrs: text })];
+    expect(hosts).toEqual([expect.stringContaining(`allowed-hosts line 1 column 1: ${found}`)]);
+    expect(cidrs).toEqual([expect.stringContaining(`allowed-cidrs line 1 column 1: ${found}`)]);
+    const [network = ''] = said({ allowedCidrs: `${text}/64` });
+    expect(network).toContain(`allowed-cidrs line 1 column 1: ${found}`);
+  });
+
+  test('a second colon behind a name is not meant as one', () => {
+    expect(said({ allowedHosts: 'example.com::443' })[0]).toContain('column 13: found ":443"');
+    expect(said({ allowedHosts: 'db:5432:tcp' })[0]).toContain('column 4: found "5432:tcp"');
   });
 });
 

@@ -53,10 +53,20 @@ describe('both refuse', () => {
     ['a relative command', { version: 1, 'sudo-lockdown': { 'allow-commands': ['apt-get'] } }],
     ['a reference rule without a value', { defaultAction: 'deny', rules: [{ type: 'cidr' }] }],
     ['a wrong type', { rules: [{ type: 'host', value: 'a.example' }] }],
+    ['a schema alone', { $schema: './policy.schema.json' }],
     ['a list', []],
     ['nothing', null],
   ])('%s', (_what, value) => {
     expect([accepts(value), parses(value)]).toEqual([false, false]);
+  });
+});
+
+describe('both take the schema that editors write into a file', () => {
+  test.each<[string, unknown]>([
+    ['in our shape', { $schema: './policy.schema.json', version: 1, rules: [] }],
+    ['in the reference shape', { $schema: './policy.schema.json', defaultAction: 'deny' }],
+  ])('%s', (_what, value) => {
+    expect([accepts(value), parses(value)]).toEqual([true, true]);
   });
 });
 
@@ -110,6 +120,7 @@ const several = (items: fc.Arbitrary<unknown>) => mostly(fc.array(items, { maxLe
 const file = fc.oneof(
   fc.record(
     {
+      $schema: leaf,
       version: word(1),
       default: action,
       'allow-broad': word(true, false),
@@ -125,6 +136,7 @@ const file = fc.oneof(
   ),
   fc.record(
     {
+      $schema: leaf,
       defaultAction: action,
       rules: several(theirs),
       searchDomains: several(word('.corp.internal')),

@@ -140,19 +140,25 @@ describe('the summary', () => {
 
   test('shows a process with the file it calls itself otherwise than, and its ancestors', () => {
     const exe = { dev: '8:1', ino: '42', name: 'python3.11' };
-    const ancestry = ['bash', 'node', 'sh', 'Runner.Worker'].map((process, index) => ({
-      ...{ pid: 6 - index, start_ticks: 1, process },
-    }));
+    const named = (...names: string[]) =>
+      names.map((process, index) => ({ pid: 16 - index, start_ticks: 1, process }));
+    const ancestry = named('bash', 'node', 'sh', 'Runner.Worker');
     const whoIs = (more: Partial<AuditEvent>) =>
       renderSummary(reportOf(STARTED, { ...BLOCKED, ...more }), FACTS)
         .split('\n')
         .find((line) => line.includes('TCP | blocked'))
         ?.split(' | ')[3];
     expect(whoIs({ process: 'Runner.Worker', exe, ancestry })).toBe(
-      '<code>Runner.Worker</code> 7 (<code>python3.11</code>) ← <code>bash</code> ← <code>node</code> ← <code>sh</code> ← …',
+      '<code>Runner.Worker</code> 7 (<code>python3.11</code>)<br> ←&nbsp;<code>bash</code> ←&nbsp;<code>node</code> ←&nbsp;<code>sh</code> ←&nbsp;…',
     );
+    const alike = named('node', 'node', 'node', 'bash', 'node', 'node');
+    expect(whoIs({ process: 'python3', exe, ancestry: alike })).toBe(
+      '<code>python3</code> 7<br> ←&nbsp;<code>node</code>&nbsp;×3 ←&nbsp;<code>bash</code> ←&nbsp;<code>node</code>&nbsp;×2',
+    );
+    expect(whoIs({ process: '', pid: 0, origin: 'container' })).toBe('container');
+    expect(whoIs({ process: '', pid: 0, origin: 'unknown' })).toBe('not known');
     expect(whoIs({ process: 'python3', exe, ancestry: ancestry.slice(3) })).toBe(
-      '<code>python3</code> 7 ← <code>Runner.Worker</code>',
+      '<code>python3</code> 7<br> ←&nbsp;<code>Runner.Worker</code>',
     );
     const memory = { ...exe, name: 'memfd:python3', deleted: true } as const;
     expect(whoIs({ process: 'python3', exe: memory })).toBe(

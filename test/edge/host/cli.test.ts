@@ -1,5 +1,6 @@
 // The command line as a person calls it: text on standard input, exit code, JSON out.
 import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import process from 'node:process';
 import { describe, expect, it } from 'vitest';
 
@@ -34,6 +35,41 @@ describe('cargowall lint', () => {
   });
 });
 
+describe('a policy that is too much', () => {
+  it('is refused on standard input as in a file, without waiting for its end', () => {
+    // It has no end.
+    const zeros = openSync('/dev/zero', 'r');
+    const { status, stderr } = spawnSync(process.execPath, ['src/cli.ts', 'lint', '-'], {
+      stdio: [zeros, 'pipe', 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(zeros);
+    expect(stderr).toBe('error: policy file -: larger than 1048576 bytes. Make it smaller\n');
+    expect(status).toBe(2);
+  });
+
+  it('of fifty mistakes all are shown, of more the first fifty and how many follow', () => {
+    const wrong = (count: number) => `version: 1\n${'rules: 1\n'.repeat(count)}`;
+    const lines = (count: number) => cargowall(['lint', '-'], wrong(count)).stdout.split('\n');
+    expect(lines(51)).toHaveLength(50 + 2);
+    const many = lines(301);
+    expect(many.slice(0, 50).every((line) => line.startsWith('error: - line '))).toBe(true);
+    expect(many.slice(50)).toEqual(['250 more errors are not shown', '300 errors, 0 warnings', '']);
+    expect(cargowall(['explain', '-', 'a.example'], wrong(301)).stderr.split('\n')).toHaveLength(
+      52,
+    );
+    const { errors } = JSON.parse(cargowall(['lint', '-', '--json'], wrong(301)).stdout);
+    expect(errors).toHaveLength(300);
+  });
+
+  it('a reader who has seen enough is no error', () => {
+    const input = `version: 1\n${'rules: 1\n'.repeat(5000)}`;
+    const pipe = '"$0" src/cli.ts lint - --json | head -c 1; exit $PIPESTATUS';
+    const run = spawnSync('bash', ['-c', pipe, process.execPath], { input, encoding: 'utf8' });
+    expect([run.status, run.stdout, run.stderr]).toEqual([2, '{', '']);
+  });
+});
+
 describe('what a policy says is no command of the runner that shows it', () => {
   const hostile = 'version: 1\nrules: [{ host: "##[add-mask]a" }]\n"::error::x": 1\n';
 
@@ -53,10 +89,31 @@ describe('cargowall explain', () => {
     ['github.com:443', 0, 'allow', 'auto'],
     ['10.1.2.3:443/udp', 0, 'allow', 'rule'],
     ['[::1]:80', 0, 'allow', 'local'],
+    ['localhost:80', 0, 'allow', 'local'],
+    ['localhost:53/udp', 0, 'allow', 'local'],
+    ['a.LOCALHOST:443', 0, 'allow', 'local'],
+    ['_gateway:443', 1, 'deny', 'default'],
+    ['_gateway:53/udp', 1, 'deny', 'steered'],
   ])('%s', (subject, status, verdict, by) => {
     const said = cargowall(['explain', '-', subject, '--json']);
     expect(said.status).toBe(status);
     expect(JSON.parse(said.stdout)).toMatchObject({ verdict, by });
+  });
+
+  it('of a name that the machine answers tells what its addresses get, whatever host rules say', () => {
+    const of = (...args: string[]) => cargowall(['explain', '-', ...args]).stdout;
+    const local = 'dns: answer, by the machine itself';
+    expect(of('localhost:80', '--block', 'localhost')).toBe(
+      `localhost:80/tcp: allow (local)\n  ${local}: 127.0.0.1, ::1; host rules say nothing of it\n`,
+    );
+    expect(of('localhost:80', '--block-cidr', '127.0.0.1:80')).toContain(
+      'localhost:80/tcp: deny (rule "127.0.0.1", input blocked-cidrs line 1 column 1)',
+    );
+    expect(of('_gateway:443', '--allow', '_gateway')).toBe(
+      `_gateway:443/tcp: deny (default)\n  ${local}; host rules say nothing of it: explain its address\n`,
+    );
+    const json = cargowall(['explain', '-', 'localhost:80', '--json']).stdout;
+    expect(JSON.parse(json)).toMatchObject({ local: ['127.0.0.1', '::1'], considered: [] });
   });
 
   it('prints maximal port ranges without a port', () => {

@@ -3,11 +3,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  MAX_POLICY_BYTES,
-  parsePolicyText,
-  readPolicyFile,
-} from '../../../src/edge/host/policy-file.ts';
+import { MAX_POLICY_BYTES } from '../../../src/edge/host/policy-bytes.ts';
+import { parsePolicyText, readPolicyFile } from '../../../src/edge/host/policy-file.ts';
 
 let folder: string;
 beforeAll(() => {

@@ -47,7 +47,13 @@ describe('upstreams', () => {
   test.each([
     ['10.0.0.5', 'a resolver that is not this machine'],
     ['[2001:db8:0::5]:5353', 'a resolver that is not this machine'],
-    ['fe80::1', 'a resolver that is not link-local'],
+    ['fe80::1', 'an address of the resolver that is not link-local, such as 2001:db8::53'],
+    [
+      'fe80::1%eth0',
+      'column 1: found "fe80::1", expected an address of the resolver that is not link-',
+    ],
+    ['[fe80::1%2]:53', 'an address of the resolver that is not link-local'],
+    ['2001:db8::1%eth0', 'expected the address of a resolver'],
   ])('%s is an error where it is: %s', (input, words) => {
     const found = readResolverConfig(input, read(STUB), OWN);
     expect('errors' in found && found.errors[0]).toContain(words);
@@ -64,7 +70,12 @@ describe('upstreams', () => {
     });
     expect(
       readResolverConfig('', read({ '/etc/resolv.conf': 'nameserver fe80::1%2\n' }), OWN),
-    ).toMatchObject({ fault: 'machine' });
+    ).toEqual({
+      fault: 'machine',
+      errors: [
+        expect.stringMatching(/ name fe80::1; .*link-local.* dns-upstream to another address/u),
+      ],
+    });
   });
 
   test('each error has its place, on the smallest wrong part', () => {
