@@ -144,7 +144,11 @@ static int run(const char *path, unsigned int grants)
 	struct address to;
 	int floor, socket, wall;
 
-	if (!object || bpf_object__load(object) || fill(object, grants))
+	if (!object)
+		return -1;
+	/* some kernels take no such program, and none of what is measured is in it */
+	bpf_program__set_autoload(bpf_object__find_program_by_name(object, "egress_socket"), false);
+	if (bpf_object__load(object) || fill(object, grants))
 		return -1;
 	granted_address(&to, grants / 2);
 	frame_to(frame, &to);

@@ -41,6 +41,17 @@ function isEmptyValue(value: unknown): boolean {
   return value === undefined || value === '' || value === 0;
 }
 
+// Records come in runs of one process, whose ancestors are most of a line: their text is made once.
+const TEXTS = new WeakMap<object, string>();
+
+function textOf(ancestry: object): string {
+  const known = TEXTS.get(ancestry);
+  if (known !== undefined) return known;
+  const text = consoleJson(ancestry);
+  TEXTS.set(ancestry, text);
+  return text;
+}
+
 /** A record's line, with its line end. */
 export function encodeRecord(record: AuditRecord): string {
   const fields = record as unknown as Readonly<Record<string, unknown>>;
@@ -51,9 +62,12 @@ export function encodeRecord(record: AuditRecord): string {
   }
   for (const name in fields) {
     const value = fields[name];
-    if (!isEmptyValue(value) && !CONTRACT.has(name)) line[name] = value;
+    if (!isEmptyValue(value) && !CONTRACT.has(name) && name !== 'ancestry') line[name] = value;
   }
-  return `${consoleJson(line)}\n`;
+  const { ancestry } = fields;
+  const text = consoleJson(line);
+  if (typeof ancestry !== 'object' || ancestry === null) return `${text}\n`;
+  return `${text.slice(0, -1)},"ancestry":${textOf(ancestry)}}\n`;
 }
 
 /** A log read back: its records, and the 1-based numbers of the lines that are none. */
