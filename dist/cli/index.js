@@ -2173,13 +2173,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer");
 
 /***/ }),
 
-/***/ 3024:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-
-/***/ }),
-
 /***/ 1708:
 /***/ ((module) => {
 
@@ -4847,14 +4840,14 @@ __webpack_unused_export__ = Scalar.Scalar;
 __webpack_unused_export__ = YAMLMap.YAMLMap;
 __webpack_unused_export__ = YAMLSeq.YAMLSeq;
 __webpack_unused_export__ = cst;
-__webpack_unused_export__ = lexer.Lexer;
+exports.JG = lexer.Lexer;
 exports.HN = lineCounter.LineCounter;
-__webpack_unused_export__ = parser.Parser;
+exports.iX = parser.Parser;
 __webpack_unused_export__ = publicApi.parse;
 __webpack_unused_export__ = publicApi.parseAllDocuments;
 exports.Tp = publicApi.parseDocument;
 __webpack_unused_export__ = publicApi.stringify;
-__webpack_unused_export__ = visit.visit;
+exports.YR = visit.visit;
 __webpack_unused_export__ = visit.visitAsync;
 
 
@@ -10772,17 +10765,17 @@ exports.visitAsync = visitAsync;
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_process__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1708);
-/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7975);
+/* harmony import */ var node_process__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1708);
+/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7975);
 /* harmony import */ var _core_audit_console_json_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(18);
+/* harmony import */ var _core_dns_decide_query_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4030);
 /* harmony import */ var _core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4879);
-/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6187);
+/* harmony import */ var _core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3120);
 /* harmony import */ var _core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(184);
 /* harmony import */ var _core_policy_parse_subject_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5635);
 /* harmony import */ var _core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6430);
 /* harmony import */ var _core_report_sanitise_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4211);
-/* harmony import */ var _edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5450);
+/* harmony import */ var _edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(9508);
 
 
 
@@ -10803,9 +10796,10 @@ options:
   --allow --block HOSTS             entries as in allowed-hosts and blocked-hosts
   --allow-cidr --block-cidr CIDRS   entries as in allowed-cidrs and blocked-cidrs
 exit codes: 0 fine or allowed, 1 denied, 2 policy or usage error`;
+const MACHINES_NAMES = new Map([['_gateway', []]]);
 function readArguments(args) {
     const texts = { type: 'string', multiple: true };
-    const { values, positionals } = (0,node_util__WEBPACK_IMPORTED_MODULE_2__.parseArgs)({
+    const { values, positionals } = (0,node_util__WEBPACK_IMPORTED_MODULE_1__.parseArgs)({
         args: [...args],
         allowPositionals: true,
         options: {
@@ -10831,9 +10825,7 @@ function readArguments(args) {
     };
 }
 function readDocument(path) {
-    if (path === '-')
-        return Promise.resolve((0,_edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__/* .parsePolicyText */ .XL)((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(0), '-'));
-    return (0,_edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__/* .readPolicyFile */ .BK)(path);
+    return path === '-' ? (0,_edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__/* .readPolicyStream */ .rY)(node_process__WEBPACK_IMPORTED_MODULE_0__.stdin, '-') : (0,_edge_host_policy_file_js__WEBPACK_IMPORTED_MODULE_8__/* .readPolicyFile */ .BK)(path);
 }
 function build(values, document) {
     const inputs = {
@@ -10851,13 +10843,17 @@ function build(values, document) {
     return (0,_core_policy_build_policy_js__WEBPACK_IMPORTED_MODULE_4__/* .buildPolicy */ .v)(inputs, document, { actionsUrls: [], serverUrl: '' });
 }
 function print(text) {
-    node_process__WEBPACK_IMPORTED_MODULE_1__.stdout.write(`${(0,_core_report_sanitise_js__WEBPACK_IMPORTED_MODULE_9__/* .consoleLine */ .W)(text)}\n`);
+    node_process__WEBPACK_IMPORTED_MODULE_0__.stdout.write(`${(0,_core_report_sanitise_js__WEBPACK_IMPORTED_MODULE_9__/* .consoleLine */ .W)(text)}\n`);
 }
 function printJson(value) {
-    node_process__WEBPACK_IMPORTED_MODULE_1__.stdout.write(`${(0,_core_audit_console_json_js__WEBPACK_IMPORTED_MODULE_10__/* .consoleJson */ .Q)(value)}\n`);
+    node_process__WEBPACK_IMPORTED_MODULE_0__.stdout.write(`${(0,_core_audit_console_json_js__WEBPACK_IMPORTED_MODULE_10__/* .consoleJson */ .Q)(value)}\n`);
 }
 function complain(text) {
-    node_process__WEBPACK_IMPORTED_MODULE_1__.stderr.write(`${(0,_core_report_sanitise_js__WEBPACK_IMPORTED_MODULE_9__/* .consoleLine */ .W)(text)}\n`);
+    node_process__WEBPACK_IMPORTED_MODULE_0__.stderr.write(`${(0,_core_report_sanitise_js__WEBPACK_IMPORTED_MODULE_9__/* .consoleLine */ .W)(text)}\n`);
+}
+function linesOf(problems, kind) {
+    const lines = problems.map((problem) => `${kind}: ${(0,_core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__/* .renderProblem */ .yM)(problem)}`);
+    return (0,_core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__/* .firstLines */ .UV)(lines, `${kind}s`);
 }
 function lint(values, document) {
     const built = build(values, document);
@@ -10865,10 +10861,10 @@ function lint(values, document) {
     if (values.json)
         printJson({ errors, warnings: built.warnings });
     else {
-        for (const problem of errors)
-            print(`error: ${(0,_core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__/* .renderProblem */ .yM)(problem)}`);
-        for (const problem of built.warnings)
-            print(`warning: ${(0,_core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__/* .renderProblem */ .yM)(problem)}`);
+        for (const line of linesOf(errors, 'error'))
+            print(line);
+        for (const line of linesOf(built.warnings, 'warning'))
+            print(line);
         print(`${errors.length} errors, ${built.warnings.length} warnings`);
     }
     return errors.length > 0 ? 2 : 0;
@@ -10878,6 +10874,13 @@ function because(part) {
     if (rule === null)
         return `${verdict} (${by})`;
     return `${verdict} (${by} "${rule.target}", ${rule.source} line ${rule.line} column ${rule.column})`;
+}
+function locally({ local }) {
+    if (local === undefined)
+        return '';
+    if (local.length > 0)
+        return `, by the machine itself: ${local.join(', ')}; host rules say nothing of it`;
+    return ', by the machine itself; host rules say nothing of it: explain its address';
 }
 function printExplanation(explanation) {
     const plain = explanation.host ?? explanation.address ?? '';
@@ -10892,19 +10895,22 @@ function printExplanation(explanation) {
     else
         print(`${subject}:${explanation.port}/${explanation.protocol}: ${because(explanation)}`);
     if (explanation.dns !== null)
-        print(`  dns: ${explanation.dns}`);
+        print(`  dns: ${explanation.dns}${locally(explanation)}`);
     if (explanation.guarded === true)
         print('  guarded: an answer with this address opens nothing');
 }
 function explainSubject(values, document, text) {
     const built = build(values, document);
     if ('errors' in built) {
-        for (const problem of built.errors)
-            complain(`error: ${(0,_core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__/* .renderProblem */ .yM)(problem)}`);
+        for (const line of linesOf(built.errors, 'error'))
+            complain(line);
         return 2;
     }
     const { subject, pair } = (0,_core_policy_parse_subject_js__WEBPACK_IMPORTED_MODULE_6__/* .parseSubject */ .C)(text);
-    const explanation = (0,_core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__/* .explain */ .W)(built.policy, subject, pair, (address) => (0,_core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__/* .isGuarded */ .JN)(address, () => false));
+    const explanation = (0,_core_policy_explain_js__WEBPACK_IMPORTED_MODULE_5__/* .explain */ .W)(built.policy, subject, pair, {
+        isGuarded: (address) => (0,_core_dns_guard_js__WEBPACK_IMPORTED_MODULE_3__/* .isGuarded */ .JN)(address, () => false),
+        localAddresses: (host) => (0,_core_dns_decide_query_js__WEBPACK_IMPORTED_MODULE_2__/* .localAddresses */ .Ap)(host, MACHINES_NAMES),
+    });
     if (values.json)
         printJson(explanation);
     else
@@ -10915,7 +10921,7 @@ async function run(args) {
     const { values, positionals } = readArguments(args);
     const [command, path, subject, ...rest] = positionals;
     if (values.help) {
-        node_process__WEBPACK_IMPORTED_MODULE_1__.stdout.write(`${USAGE}\n`);
+        node_process__WEBPACK_IMPORTED_MODULE_0__.stdout.write(`${USAGE}\n`);
         return 0;
     }
     if (command === 'lint' && path !== undefined && subject === undefined) {
@@ -10924,7 +10930,7 @@ async function run(args) {
     if (command === 'explain' && path !== undefined && subject !== undefined && rest.length === 0) {
         return explainSubject(values, await readDocument(path), subject);
     }
-    node_process__WEBPACK_IMPORTED_MODULE_1__.stderr.write(`${USAGE}\n`);
+    node_process__WEBPACK_IMPORTED_MODULE_0__.stderr.write(`${USAGE}\n`);
     return 2;
 }
 function messageOf(error, args) {
@@ -10935,13 +10941,17 @@ function messageOf(error, args) {
     }
     return error instanceof Error ? error.message : String(error);
 }
-const args = node_process__WEBPACK_IMPORTED_MODULE_1__.argv.slice(2);
+const args = node_process__WEBPACK_IMPORTED_MODULE_0__.argv.slice(2);
+node_process__WEBPACK_IMPORTED_MODULE_0__.stdout.on('error', (error) => {
+    if (error.code !== 'EPIPE')
+        throw error;
+});
 try {
-    node_process__WEBPACK_IMPORTED_MODULE_1__.exitCode = await run(args);
+    node_process__WEBPACK_IMPORTED_MODULE_0__.exitCode = await run(args);
 }
 catch (error) {
     complain(`error: ${messageOf(error, args)}`);
-    node_process__WEBPACK_IMPORTED_MODULE_1__.exitCode = 2;
+    node_process__WEBPACK_IMPORTED_MODULE_0__.exitCode = 2;
 }
 
 __webpack_async_result__();
@@ -10962,13 +10972,278 @@ function consoleJson(value) {
 
 /***/ }),
 
+/***/ 4030:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Ap: () => (/* binding */ localAddresses)
+});
+
+// UNUSED EXPORTS: canaryName, decideQuery
+
+;// CONCATENATED MODULE: ./build/ts/core/dns/codes.js
+const codes_TYPE = {
+    A: 1,
+    NS: 2,
+    CNAME: 5,
+    SOA: 6,
+    PTR: 12,
+    MX: 15,
+    TXT: 16,
+    AAAA: 28,
+    SRV: 33,
+    OPT: 41,
+    SVCB: 64,
+    HTTPS: 65,
+};
+const codes_CLASS_IN = 1;
+const RCODE = {
+    NOERROR: 0,
+    FORMERR: 1,
+    SERVFAIL: 2,
+    NXDOMAIN: 3,
+    NOTIMP: 4,
+    REFUSED: 5,
+    BADVERS: 16,
+};
+const EDE_BLOCKED = 15;
+const OPTION_EDE = 15;
+const FLAG = {
+    RESPONSE: 0x8000,
+    OPCODE: 0x7800,
+    TRUNCATED: 0x0200,
+    RECURSION_DESIRED: 0x0100,
+    RECURSION_AVAILABLE: 0x0080,
+    CHECKING_DISABLED: 0x0010,
+    RCODE: 0x000f,
+};
+const codes_TYPES_OF_EVERY_NAME = new Set([
+    codes_TYPE.A,
+    codes_TYPE.AAAA,
+    codes_TYPE.CNAME,
+    codes_TYPE.HTTPS,
+    codes_TYPE.SVCB,
+]);
+const codes_TYPES_OF_ALLOWED_NAMES = new Set([
+    codes_TYPE.SRV,
+    codes_TYPE.TXT,
+    codes_TYPE.MX,
+    codes_TYPE.NS,
+    codes_TYPE.SOA,
+]);
+const TYPE_NAMES = new Map(Object.entries(codes_TYPE).map(([name, number]) => [number, name]));
+function typeName(type) {
+    return TYPE_NAMES.get(type) ?? `TYPE${type}`;
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/dns/dns-decode-error.js
+class dns_decode_error_DnsDecodeError extends Error {
+    code;
+    constructor(code, message) {
+        super(message);
+        this.name = 'DnsDecodeError';
+        this.code = code;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/dns/name.js
+
+const MAX_NAME = 255;
+const POINTER = 0xc0;
+const HEADER_SIZE = 12;
+const MAX_POINTERS = 64;
+const DOT = 0x2e;
+const BACKSLASH = 0x5c;
+function addLabel(codes, bytes, start, end) {
+    for (let at = start; at < end; at++) {
+        const byte = bytes[at] ?? 0;
+        if (byte >= 0x61 && byte <= 0x7a)
+            codes.push(byte);
+        else if (byte >= 0x41 && byte <= 0x5a)
+            codes.push(byte + 0x20);
+        else if (byte > 0x20 && byte < 0x7f && byte !== DOT && byte !== BACKSLASH)
+            codes.push(byte);
+        else {
+            const digits = String(byte).padStart(3, '0');
+            codes.push(BACKSLASH, ...[0, 1, 2].map((index) => digits.charCodeAt(index)));
+        }
+    }
+}
+function pointerTarget(bytes, at, limit) {
+    const low = bytes[at + 1];
+    if (low === undefined)
+        throw new DnsDecodeError('name', 'a pointer is cut off');
+    const target = (((bytes[at] ?? 0) & 0x3f) << 8) | low;
+    if (target < HEADER_SIZE || target >= limit) {
+        throw new DnsDecodeError('name', 'a pointer does not lead to a prior name');
+    }
+    return target;
+}
+function checkLabel(bytes, at, length, size) {
+    if (length > 63)
+        throw new DnsDecodeError('name', 'a label type is not known');
+    if (size > MAX_NAME)
+        throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
+    if (at + 1 + length > bytes.length)
+        throw new DnsDecodeError('name', 'a label is cut off');
+}
+function readName(bytes, offset) {
+    const codes = [];
+    let at = offset;
+    let limit = offset;
+    let next;
+    let size = 1;
+    let pointers = 0;
+    for (;;) {
+        const length = bytes[at];
+        if (length === undefined)
+            throw new DnsDecodeError('name', 'a name runs past the end');
+        if (length === 0)
+            break;
+        if (length >= POINTER) {
+            if (++pointers > MAX_POINTERS)
+                throw new DnsDecodeError('name', 'a name has too many pointers');
+            limit = pointerTarget(bytes, at, limit);
+            next ??= at + 2;
+            at = limit;
+            continue;
+        }
+        size += length + 1;
+        checkLabel(bytes, at, length, size);
+        if (codes.length > 0)
+            codes.push(DOT);
+        addLabel(codes, bytes, at + 1, at + 1 + length);
+        at += 1 + length;
+    }
+    return { name: String.fromCharCode.apply(null, codes), next: next ?? at + 1 };
+}
+function endLabel(bytes, start, end) {
+    const length = end - start - 1;
+    if (length === 0 || length > 63) {
+        throw new DnsDecodeError('name', 'a label is empty or longer than 63 bytes');
+    }
+    bytes[start] = length;
+}
+const scratch = new Uint8Array(2 * MAX_NAME);
+function encodeName(name) {
+    if (name === '' || name === '.')
+        return Uint8Array.of(0);
+    let label = 0;
+    let end = 1;
+    for (let at = 0; at < name.length; at++) {
+        const code = name.charCodeAt(at);
+        if (code === DOT) {
+            endLabel(scratch, label, end);
+            label = end++;
+        }
+        else if (code === BACKSLASH) {
+            scratch[end++] = Number.parseInt(name.slice(at + 1, at + 4), 10);
+            at += 3;
+        }
+        else
+            scratch[end++] = code;
+        if (end > MAX_NAME)
+            throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
+    }
+    endLabel(scratch, label, end);
+    scratch[end++] = 0;
+    if (end > MAX_NAME)
+        throw new DnsDecodeError('name', 'a name is longer than 255 bytes');
+    return scratch.slice(0, end);
+}
+function name_isBelow(name, suffix) {
+    return name.length > suffix.length + 1 && name.endsWith(`.${suffix}`);
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/dns/decide-query.js
+
+
+
+const LOCALHOST_V4 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1);
+const LOCALHOST_V6 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+const SYNTHETIC_SUFFIX = 'cluster.local';
+function canaryName(nonce) {
+    return `${nonce}.cargowall.internal`.toLowerCase();
+}
+function decideProof(name, nonce) {
+    if (!name.startsWith(nonce.toLowerCase()))
+        return undefined;
+    if (name === canaryName(nonce))
+        return { kind: 'canary' };
+    return name === `${nonce}.invalid`.toLowerCase() ? refuse('proof') : undefined;
+}
+function localAddresses(name, localNames) {
+    if (name === 'localhost' || name_isBelow(name, 'localhost'))
+        return [LOCALHOST_V4, LOCALHOST_V6];
+    return localNames.get(name);
+}
+function usableSegments(segments, isRunner) {
+    return segments.some((item) => item.kind !== 'runner' || isRunner);
+}
+function refuse(reason, rule = 0) {
+    return { kind: 'refuse', reason, rule };
+}
+function decideByPolicy(asked, gate) {
+    const { opinion, isRunner, learned } = asked;
+    const { name } = asked.question;
+    const isSynthetic = isBelow(name, SYNTHETIC_SUFFIX);
+    if (isRunner && opinion.allow.some((item) => item.kind === 'runner')) {
+        return { kind: 'answer', because: 'runner' };
+    }
+    if (opinion.deniesAll) {
+        return isSynthetic ? { kind: 'nxdomain' } : refuse('denied by a rule', opinion.deny[0]?.rule);
+    }
+    if (usableSegments(opinion.allow, isRunner))
+        return { kind: 'answer', because: 'rule' };
+    if (usableSegments(learned, isRunner))
+        return { kind: 'answer', because: 'learned' };
+    if (gate.defaultAllow)
+        return { kind: 'answer', because: 'default' };
+    if (gate.searchDomains.some((suffix) => isBelow(name, suffix))) {
+        return { kind: 'answer', because: 'search-domain' };
+    }
+    return isSynthetic ? { kind: 'nxdomain' } : refuse('not allowed');
+}
+function limitTypes(type, decision) {
+    if (decision.kind !== 'answer' || TYPES_OF_EVERY_NAME.has(type))
+        return decision;
+    const byRule = decision.because === 'rule' || decision.because === 'runner';
+    return byRule && TYPES_OF_ALLOWED_NAMES.has(type) ? decision : refuse('type');
+}
+function isAnsweredType(type) {
+    return TYPES_OF_EVERY_NAME.has(type) || TYPES_OF_ALLOWED_NAMES.has(type) || type === TYPE.PTR;
+}
+function decideQuery(asked, gate) {
+    const { name, type } = asked.question;
+    if (asked.question.class !== CLASS_IN)
+        return refuse('class');
+    const proof = decideProof(name, gate.nonce);
+    if (proof !== undefined)
+        return proof;
+    const addresses = localAddresses(name, gate.localNames);
+    if (addresses !== undefined)
+        return { kind: 'local', addresses };
+    if (!isAnsweredType(type))
+        return refuse('type');
+    if (type === TYPE.PTR) {
+        const address = parseReverseName(name);
+        return address === undefined ? refuse('type') : { kind: 'reverse', address };
+    }
+    return limitTypes(type, decideByPolicy(asked, gate));
+}
+
+
+/***/ }),
+
 /***/ 4879:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   JN: () => (/* binding */ isGuarded)
 /* harmony export */ });
-/* unused harmony exports isPrivate, isRemoved */
+/* unused harmony exports isPrivate, isLinkLocal, isRemoved */
 const V4_GUARDED = [
     [[0], 8],
     [[10], 8],
@@ -10996,15 +11271,13 @@ const V4_PRIVATE = (/* unused pure expression or super */ null && ([
     [[100, 64], 10],
 ]));
 const V6_PRIVATE = (/* unused pure expression or super */ null && ([[[0xfc], 7]]));
+const V6_LINK_LOCAL = [[0xfe, 0x80], 10];
 const V4_REMOVED = (/* unused pure expression or super */ null && ([
     [[0, 0, 0, 0], 32],
     [[127], 8],
     [[169, 254], 16],
 ]));
-const V6_REMOVED = [
-    [Array(16).fill(0), 127],
-    [[0xfe, 0x80], 10],
-];
+const V6_REMOVED = [[Array(16).fill(0), 127], V6_LINK_LOCAL];
 const V4_AT = 12;
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 const COMPATIBLE = Array(12).fill(0);
@@ -11074,6 +11347,9 @@ function mapped(v4) {
 }
 function isPrivate(address) {
     return isMapped(address) ? inAny(address, V4_PRIVATE, V4_AT) : inAny(address, V6_PRIVATE);
+}
+function isLinkLocal(address) {
+    return inSpace(address, 0, V6_LINK_LOCAL);
 }
 function isRemoved(address, own) {
     if (own(address))
@@ -11411,7 +11687,7 @@ function runs(set) {
 
 /***/ }),
 
-/***/ 6187:
+/***/ 3120:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -11838,6 +12114,9 @@ function parseLockdownCommand(text) {
     return { path: text, notes };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/document.js
+const SCHEMA_KEY = '$schema';
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/nearest.js
 const MAX_CHANGES = 3;
 function nearest(word, known) {
@@ -11906,6 +12185,12 @@ class DocumentReader {
                 this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known, others));
         }
         return entries;
+    }
+    missing(node, keys, expected) {
+        const isWhole = node.kind === 'map' && node.entries.length === keys.size;
+        if (isWhole)
+            this.fail(node.end, '', expected);
+        return undefined;
     }
     list(node, what) {
         return node.kind === 'list' ? node.items : this.wrong(node, `a list of ${what}`);
@@ -12045,10 +12330,8 @@ function readTarget(reader, node, keys, kind) {
     const host = keys.get('host');
     const cidr = keys.get('cidr');
     const entry = host ?? cidr;
-    if (entry === undefined) {
-        reader.fail(node.end, '', 'host or cidr');
-        return undefined;
-    }
+    if (entry === undefined)
+        return reader.missing(node, keys, 'host or cidr');
     if (host !== undefined && cidr !== undefined) {
         reader.fail(cidr.keyStart, 'cidr', 'either host or cidr, not both');
     }
@@ -12167,12 +12450,15 @@ function readLockdown(reader, entry, commandsKey) {
 
 
 
+
 const REFERENCE_FILE_KEYS = [
     'rules',
     'defaultAction',
     'searchDomains',
     'sudoLockdown',
+    SCHEMA_KEY,
 ];
+const SHARED_KEYS = ['rules', SCHEMA_KEY];
 const REFERENCE_RULE_KEYS = ['type', 'value', 'ports', 'action', 'autoAddedType'];
 const OTHER_FILE_KEYS = {
     default: 'defaultAction',
@@ -12190,7 +12476,7 @@ function isReferenceShape(root) {
     if (root.kind !== 'map' || root.entries.some(({ key }) => key === 'version'))
         return false;
     return root.entries.some(({ key, value }) => (key === 'rules' && hasReferenceRule(value)) ||
-        (key !== 'rules' && REFERENCE_FILE_KEYS.some((own) => own === key)));
+        (!SHARED_KEYS.includes(key) && REFERENCE_FILE_KEYS.some((own) => own === key)));
 }
 function readRule(reader, node) {
     const keys = reader.map(node, REFERENCE_RULE_KEYS, OTHER_RULE_KEYS);
@@ -12210,7 +12496,7 @@ function readRule(reader, node) {
     }
     for (const key of ['type', 'value'])
         if (!keys.has(key))
-            reader.fail(node.end, '', key);
+            reader.missing(node, keys, key);
     const value = keys.get('value')?.value;
     if (type === undefined || value === undefined)
         return undefined;
@@ -12246,6 +12532,7 @@ function parseReferenceFile(reader, root) {
 
 
 
+
 const FILE_KEYS = [
     'version',
     'default',
@@ -12254,6 +12541,7 @@ const FILE_KEYS = [
     'search-domains',
     'expected-blocks',
     'sudo-lockdown',
+    SCHEMA_KEY,
 ];
 const parse_policy_OTHER_KEYS = {
     defaultAction: 'default',
@@ -12950,6 +13238,17 @@ function allRanges(judge) {
         { protocol: 'icmp', from: 0, to: 0, ...judge.at({ protocol: 'icmp', port: 0 }) },
     ];
 }
+function localJudge(policy, addresses) {
+    const judges = addresses.map((address) => addressJudge(policy, address));
+    return {
+        considered: [...new Set(judges.flatMap(({ considered }) => considered))],
+        at: (pair) => {
+            const all = judges.map((judge) => judge.at(pair));
+            const unknown = isDns(pair) ? STEERED : byRule(null, policy.default);
+            return all.find(({ verdict }) => verdict === 'deny') ?? all[0] ?? unknown;
+        },
+    };
+}
 function gate(policy, host) {
     const decision = decideName(policy, host, { runner: false });
     const isDeniedWhole = (0,pair_set/* isEmpty */.Im)(decision.allow) && (0,pair_set/* isEmpty */.Im)(decision.rest);
@@ -12961,15 +13260,25 @@ function gate(policy, host) {
         return 'answer';
     return policy.default === 'allow' ? 'answer' : 'refuse';
 }
-function explain(policy, subject, pair, isGuarded) {
-    const isHost = subject.kind === 'host';
-    const judge = isHost ? nameJudge(policy, subject.host) : addressJudge(policy, subject.address);
-    const common = {
-        ...(isHost ? { host: subject.host } : { address: (0,net_address/* printAddress */.SY)(subject.address) }),
-        dns: isHost ? gate(policy, subject.host) : null,
-        guarded: isHost ? null : isGuarded(subject.address),
-        considered: judge.considered.map(explained),
-    };
+function asked(policy, subject, facts) {
+    if (subject.kind === 'address') {
+        const { address } = subject;
+        const guarded = facts.isGuarded(address);
+        const what = { address: (0,net_address/* printAddress */.SY)(address), dns: null, guarded };
+        return { judge: addressJudge(policy, address), what };
+    }
+    const { host } = subject;
+    const local = facts.localAddresses(host);
+    if (local === undefined) {
+        const what = { host, dns: gate(policy, host), guarded: null };
+        return { judge: nameJudge(policy, host), what };
+    }
+    const what = { host, local: local.map(net_address/* printAddress */.SY), dns: 'answer', guarded: null };
+    return { judge: localJudge(policy, local), what };
+}
+function explain(policy, subject, pair, facts) {
+    const { judge, what } = asked(policy, subject, facts);
+    const common = { ...what, considered: judge.considered.map(explained) };
     if (pair === undefined)
         return { ...common, pairs: allRanges(judge) };
     return { ...common, port: pair.port, protocol: pair.protocol, ...judge.at(pair) };
@@ -13266,7 +13575,12 @@ function parseSubject(text) {
 
 
 const IPV6_LIKE = /^(?=(?:[^:]*:){2})[0-9a-fA-F:.]*(?:%.*)?$/u;
+const IPV6_MEANT = /^(?:::|(?:[\da-f]{1,4}:)+:|(?=[a-f]*\d)[\da-f]{1,4}:[^:]*:)/iu;
+const IPV6_EXPECTED = 'an IPv6 address: groups of at most four hexadecimal digits, eight of them or "::" once';
 const IPV4_LIKE = /^[\d.]+$/u;
+function isIPv6Like(text) {
+    return IPV6_LIKE.test(text) || IPV6_MEANT.test(text);
+}
 function cutAt(text, colon) {
     if (colon < 0)
         return { target: text, portsAt: undefined };
@@ -13290,19 +13604,18 @@ function cutEntry(text) {
         throw new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(0, text, 'a host, not a URL: leave out scheme and path');
     const slash = text.indexOf('/');
     const head = slash < 0 ? text : text.slice(0, slash);
-    if (slash >= 0 && (IPV6_LIKE.test(head) || !head.includes(':'))) {
+    if (slash >= 0 && (isIPv6Like(head) || !head.includes(':'))) {
         return cutAt(text, text.lastIndexOf(':') > slash ? text.lastIndexOf(':') : -1);
     }
-    return IPV6_LIKE.test(head) ? cutAt(text, -1) : cutAt(text, text.indexOf(':'));
+    return isIPv6Like(head) ? cutAt(text, -1) : cutAt(text, text.indexOf(':'));
 }
-function addressFault(text, at = 0) {
+const FURTHER_PORT = '; a further port of an entry stands behind ";"';
+function addressFault(text, at = 0, hint = '') {
     const zone = text.indexOf('%');
     if (zone >= 0)
         return new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(at + zone, text.slice(zone), 'an address without a zone id');
     if (text.includes(':'))
-        return new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(at, text, 'an IPv6 address (RFC 4291)');
-    const isPort = /^\d{1,5}$/u.test(text);
-    const hint = isPort ? '; a further port of an entry stands behind ";"' : '';
+        return new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(at, text, IPV6_EXPECTED);
     return new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(at, text, `a plain dotted-decimal IPv4 address${hint}`);
 }
 function parseCidr(text, slash) {
@@ -13331,9 +13644,7 @@ function parseBracketed(text) {
     return { kind: 'prefix', text: (0,_net_address_js__WEBPACK_IMPORTED_MODULE_3__/* .printAddress */ .SY)(address) };
 }
 function bracketFault(inner) {
-    return inner.includes('%')
-        ? addressFault(inner, 1)
-        : new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(1, inner, 'an IPv6 address (RFC 4291)');
+    return inner.includes('%') ? addressFault(inner, 1) : new _problem_js__WEBPACK_IMPORTED_MODULE_2__/* .Fault */ .vC(1, inner, IPV6_EXPECTED);
 }
 function parseTarget(text) {
     if (text === '')
@@ -13343,7 +13654,7 @@ function parseTarget(text) {
     const bare = text.startsWith('=') ? text.slice(1) : text;
     const slash = bare.indexOf('/');
     const head = slash < 0 ? bare : bare.slice(0, slash);
-    const isAddressLike = IPV6_LIKE.test(head) || (IPV4_LIKE.test(head) && /\d/u.test(head));
+    const isAddressLike = isIPv6Like(head) || (IPV4_LIKE.test(head) && /\d/u.test(head));
     if (!isAddressLike)
         return (0,_host_pattern_js__WEBPACK_IMPORTED_MODULE_1__/* .parseHost */ .o6)(text);
     if (bare !== text)
@@ -13352,7 +13663,7 @@ function parseTarget(text) {
         return parseCidr(text, slash);
     const target = prefixTarget(text);
     if (target === undefined)
-        throw addressFault(text);
+        throw addressFault(text, 0, /^\d{1,5}$/u.test(text) ? FURTHER_PORT : '');
     return target;
 }
 function possiblePort(text) {
@@ -13378,6 +13689,7 @@ function possiblePort(text) {
 /* harmony export */   BH: () => (/* binding */ codePoints),
 /* harmony export */   MK: () => (/* binding */ warningAt),
 /* harmony export */   Os: () => (/* binding */ errorAt),
+/* harmony export */   UV: () => (/* binding */ firstLines),
 /* harmony export */   vC: () => (/* binding */ Fault),
 /* harmony export */   yM: () => (/* binding */ renderProblem)
 /* harmony export */ });
@@ -13407,6 +13719,11 @@ function warningAt(place, found, message) {
 function renderProblem(problem) {
     const { source, line, column, message } = problem;
     return `${source} line ${line} column ${column}: ${message}`;
+}
+const MAX_LINES = 50;
+function firstLines(lines, what) {
+    const rest = lines.length - MAX_LINES;
+    return rest <= 0 ? lines : [...lines.slice(0, MAX_LINES), `${rest} more ${what} are not shown`];
 }
 function codePoints(text, units = text.length) {
     return [...text.slice(0, units)].length;
@@ -13452,43 +13769,34 @@ function consoleLine(text) {
 
 /***/ }),
 
-/***/ 5450:
+/***/ 9508:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  XL: () => (/* binding */ parsePolicyText),
-  BK: () => (/* binding */ readPolicyFile)
+  BK: () => (/* binding */ readPolicyFile),
+  rY: () => (/* binding */ readPolicyStream)
 });
 
-// UNUSED EXPORTS: MAX_POLICY_BYTES, readPolicyBytes
+// UNUSED EXPORTS: parsePolicyText
 
 ;// CONCATENATED MODULE: external "node:crypto"
 const external_node_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:crypto");
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-;// CONCATENATED MODULE: external "node:fs/promises"
-const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
 // EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
 var dist = __nccwpck_require__(8815);
 // EXTERNAL MODULE: ./build/ts/core/policy/problem.js
 var problem = __nccwpck_require__(6430);
-;// CONCATENATED MODULE: ./build/ts/edge/host/policy-file.js
-
-
-
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+;// CONCATENATED MODULE: external "node:fs/promises"
+const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
+;// CONCATENATED MODULE: ./build/ts/edge/host/policy-bytes.js
 
 
 const MAX_POLICY_BYTES = 1024 * 1024;
-const MAX_DEPTH = 32;
-const MAX_NODES = 100_000;
-const EXPECTED = {
-    DUPLICATE_KEY: 'each key of a map once',
-    MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
-};
 async function readPolicyBytes(path) {
-    const flags = external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NOFOLLOW | external_node_fs_.constants.O_NONBLOCK;
+    const flags = external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW | external_node_fs_namespaceObject.constants.O_NONBLOCK;
     const file = await (0,promises_namespaceObject.open)(path, flags).catch((error) => {
         throw new Error(`policy file ${path}: ${reasonOf(error)}`, { cause: error });
     });
@@ -13504,14 +13812,16 @@ async function readPolicyBytes(path) {
                 break;
             size += bytesRead;
         }
-        if (size > MAX_POLICY_BYTES) {
-            throw new Error(`policy file ${path}: larger than ${MAX_POLICY_BYTES} bytes. Make it smaller`);
-        }
+        if (size > MAX_POLICY_BYTES)
+            throw tooLarge(path);
         return buffer.slice(0, size);
     }
     finally {
         await file.close();
     }
+}
+function tooLarge(source) {
+    return new Error(`policy file ${source}: larger than ${MAX_POLICY_BYTES} bytes. Make it smaller`);
 }
 function reasonOf(error) {
     if (error.code === 'ENOENT')
@@ -13522,8 +13832,34 @@ function reasonOf(error) {
         return 'may not be read. Check its permissions';
     return `can not be read (${error.code ?? error.message})`;
 }
+async function readStreamBytes(stream, source) {
+    const content = new Uint8Array(MAX_POLICY_BYTES);
+    let size = 0;
+    for await (const bytes of stream) {
+        if (size + bytes.length > MAX_POLICY_BYTES)
+            throw tooLarge(source);
+        content.set(bytes, size);
+        size += bytes.length;
+    }
+    return content.subarray(0, size);
+}
+
+;// CONCATENATED MODULE: ./build/ts/edge/host/policy-file.js
+
+
+
+
+const MAX_DEPTH = 32;
+const MAX_NODES = 100_000;
+const TOO_DEEP = 'a file less deep and with fewer aliases';
+const EXPECTED = {
+    MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
+};
 async function readPolicyFile(path) {
     return parsePolicyText(await readPolicyBytes(path), path);
+}
+async function readPolicyStream(stream, source) {
+    return parsePolicyText(await readStreamBytes(stream, source), source);
 }
 function parsePolicyText(content, source) {
     const sha256 = (0,external_node_crypto_namespaceObject.createHash)('sha256').update(content).digest('hex');
@@ -13540,6 +13876,10 @@ function parsePolicyText(content, source) {
 function blockEnd(node, last, end) {
     return node.flow === true || last === undefined ? end : last.end;
 }
+function written(node, text) {
+    const isQuoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
+    return isQuoted ? { inner: text.slice(1, -1), shift: 1 } : { inner: text, shift: 0 };
+}
 class Converter {
     #text;
     #source;
@@ -13547,17 +13887,20 @@ class Converter {
     #problems = [];
     #nodes = 0;
     #pairs;
-    #resolve = () => undefined;
+    #targets = new Map();
     constructor(text, source) {
         this.#text = text;
         this.#pairs = [...text.matchAll(/[\ud800-\udbff][\udc00-\udfff]/g)].map(({ index }) => index + 1);
         this.#source = source;
     }
     convert(sha256) {
+        if (this.#isTooDeep()) {
+            return { source: this.#source, sha256, root: undefined, problems: this.#problems };
+        }
         const document = (0,dist/* parseDocument */.Tp)(this.#text, {
             lineCounter: this.#lines,
             prettyErrors: false,
-            uniqueKeys: true,
+            uniqueKeys: false,
             version: '1.2',
             schema: 'core',
             stringKeys: false,
@@ -13570,10 +13913,36 @@ class Converter {
             else
                 this.#fail(start, /^[^\s:]*/u.exec(this.#text.slice(start))?.[0] ?? '', known);
         }
-        this.#resolve = (node) => ((0,dist/* isAlias */.Vj)(node) ? node.resolve(document) : node);
+        this.#noteAliases(document);
         const isWhole = this.#problems.length === 0 && document.contents !== null;
         const root = isWhole ? this.#node(document.contents, 0) : undefined;
         return { source: this.#source, sha256, root, problems: this.#problems };
+    }
+    #noteAliases(document) {
+        const anchors = new Map();
+        (0,dist/* visit */.YR)(document, {
+            Alias: (_key, alias) => {
+                this.#targets.set(alias, anchors.get(alias.source));
+            },
+            Value: (_key, node) => {
+                if (node.anchor !== undefined)
+                    anchors.set(node.anchor, node);
+            },
+        });
+    }
+    #isTooDeep() {
+        const lines = new dist/* LineCounter */.HN();
+        const parser = new dist/* Parser */.iX(lines.addNewLine);
+        for (const lexeme of new dist/* Lexer */.JG().lex(this.#text)) {
+            for (const _document of parser.next(lexeme))
+                ;
+            if (parser.stack.length <= 2 * MAX_DEPTH)
+                continue;
+            this.#lines = lines;
+            this.#fail(parser.offset, '', TOO_DEEP);
+            return true;
+        }
+        return false;
     }
     #position(offset) {
         const { line, col } = this.#lines.linePos(offset);
@@ -13599,19 +13968,20 @@ class Converter {
         this.#problems.push((0,problem/* errorAt */.Os)(place, found, expected));
     }
     #node(given, depth) {
-        const node = this.#resolve(given) ?? given;
+        const node = this.#targets.get(given) ?? given;
         const [start = 0, end = start] = node?.range ?? [];
         this.#nodes += 1;
         if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
             if (this.#problems.length === 0)
-                this.#fail(start, '', 'a file less deep and with fewer aliases');
+                this.#fail(start, '', TOO_DEEP);
             return undefined;
         }
         const placed = { start: this.#position(start), end: this.#position(end) };
         if ((0,dist/* isScalar */.jn)(node))
             return this.#scalar(node, placed, start, end);
         if ((0,dist/* isMap */.jh)(node)) {
-            const entries = node.items.flatMap((pair) => this.#entry(pair, depth));
+            const seen = new Set();
+            const entries = node.items.flatMap((pair) => this.#entry(pair, depth, seen));
             return {
                 kind: 'map',
                 ...placed,
@@ -13629,16 +13999,19 @@ class Converter {
         this.#fail(start, this.#text.slice(start, end).trimEnd(), expected);
         return undefined;
     }
-    #entry(pair, depth) {
+    #entry(pair, depth, seen) {
         const key = pair.key;
-        const offset = key.range?.[0] ?? 0;
+        const [start = 0, end = start] = key.range ?? [];
         if (!(0,dist/* isScalar */.jn)(key) || typeof key.value !== 'string') {
-            this.#fail(offset, '', 'a text as key');
+            this.#fail(start, '', 'a text as key');
             return [];
         }
-        const position = this.#position(offset);
-        const isQuoted = key.type === 'QUOTE_DOUBLE' || key.type === 'QUOTE_SINGLE';
-        const keyStart = { line: position.line, column: position.column + (isQuoted ? 1 : 0) };
+        const { inner, shift } = written(key, this.#text.slice(start, end));
+        const keyAt = start + (inner === key.value ? shift : 0);
+        const keyStart = this.#position(keyAt);
+        if (seen.has(key.value))
+            this.#fail(keyAt, key.value, 'each key of a map once');
+        seen.add(key.value);
         const value = pair.value === null ? this.#absent(key) : this.#node(pair.value, depth + 1);
         return value === undefined ? [] : [{ key: key.value, keyStart, value }];
     }
@@ -13661,11 +14034,9 @@ class Converter {
             this.#fail(start, '', 'a text, a number, true, false or null');
             return undefined;
         }
-        const written = this.#text.slice(start, end);
-        const isQuoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
-        const inner = isQuoted ? written.slice(1, -1) : written;
-        const isVerbatim = typeof value === 'string' ? inner === value : !isQuoted;
-        const textStart = { ...placed.start, column: placed.start.column + (isQuoted ? 1 : 0) };
+        const { inner, shift } = written(node, this.#text.slice(start, end));
+        const isVerbatim = typeof value === 'string' ? inner === value : shift === 0;
+        const textStart = { ...placed.start, column: placed.start.column + shift };
         return {
             kind: 'scalar',
             ...placed,

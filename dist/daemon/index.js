@@ -900,41 +900,6 @@ module.exports = /*#__PURE__*/JSON.parse('[[[0,44],2],[[45,46],2],[47,2],[[48,57
 /************************************************************************/
 var __webpack_exports__ = {};
 
-;// CONCATENATED MODULE: ./build/ts/core/audit/timestamp.js
-const NS_A_SECOND = 1000000000n;
-const SECONDS_A_DAY = 86_400;
-const DAYS_TO_1970 = 719_468;
-const DAYS_AN_ERA = 146_097;
-function two(value) {
-    return String(value).padStart(2, '0');
-}
-function civil(day) {
-    const shifted = day + DAYS_TO_1970;
-    const era = Math.floor(shifted / DAYS_AN_ERA);
-    const ofEra = shifted - era * DAYS_AN_ERA;
-    const yearOfEra = Math.floor((ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) /
-        365);
-    const dayOfYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-    const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
-    const date = dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1;
-    const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
-    const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
-    return `${String(year).padStart(4, '0')}-${two(month)}-${two(date)}`;
-}
-function formatSecond(second) {
-    const ofDay = second % SECONDS_A_DAY;
-    const time = [Math.floor(ofDay / 3600), Math.floor(ofDay / 60) % 60, ofDay % 60];
-    return `${civil(Math.floor(second / SECONDS_A_DAY))}T${time.map(two).join(':')}`;
-}
-let last = { second: -1, text: '' };
-function formatTimestamp(wallNs) {
-    const second = Number(wallNs / NS_A_SECOND);
-    if (second !== last.second)
-        last = { second, text: formatSecond(second) };
-    const rest = Number(wallNs % NS_A_SECOND);
-    return `${last.text}.${String(rest).padStart(9, '0')}Z`;
-}
-
 ;// CONCATENATED MODULE: ./build/ts/core/flow/comm.js
 const decoder = new TextDecoder();
 function decodeComm(bytes) {
@@ -957,8 +922,8 @@ function decodeWide(bytes) {
 const SIZE = {
     address: 16,
     blocked_event: 64,
-    event_extension: 72,
-    event: 136,
+    event_extension: 88,
+    event: 152,
     rule_key: 28,
     rule_value: 8,
     grant_key: 24,
@@ -968,15 +933,21 @@ const SIZE = {
     resolver_key: 16,
     process_key: 4,
     process_value: 16,
+    exe: 16,
+    ancestor: 48,
+    identity_key: 16,
+    identity: 448,
     cgroup_key: 8,
     cgroup_value: 8,
     flow_key: 40,
     flow_value: 32,
     owner_key: 20,
-    owner_value: 80,
+    owner_value: 96,
     traffic_key: 48,
     traffic_value: 8,
-    config: 128,
+    reply_key: 120,
+    reply_value: 552,
+    config: 136,
     policy_config: 40
 };
 const OFFSET = {
@@ -1015,7 +986,10 @@ const OFFSET = {
         cgroup: 32,
         netns: 40,
         socket: 48,
-        comm: 56
+        comm: 56,
+        start_ns: 72,
+        execs: 80,
+        pad: 84
     },
     event: {
         flow: 0,
@@ -1068,6 +1042,33 @@ const OFFSET = {
         flags: 13,
         pad: 14
     },
+    exe: {
+        ino: 0,
+        dev: 8,
+        flags: 12
+    },
+    ancestor: {
+        start_ns: 0,
+        exe: 8,
+        pid: 24,
+        pad: 28,
+        comm: 32
+    },
+    identity_key: {
+        start_ns: 0,
+        pid: 8,
+        execs: 12
+    },
+    identity: {
+        start_ns: 0,
+        execs: 8,
+        depth: 12,
+        seen: 13,
+        pad: 14,
+        exe: 16,
+        file: 32,
+        ancestors: 64
+    },
     cgroup_key: {
         id: 0
     },
@@ -1111,7 +1112,10 @@ const OFFSET = {
         scope: 58,
         origin: 60,
         pad: 61,
-        comm: 64
+        comm: 64,
+        start_ns: 80,
+        execs: 88,
+        pad2: 92
     },
     traffic_key: {
         dst: 0,
@@ -1128,6 +1132,18 @@ const OFFSET = {
     traffic_value: {
         bytes: 0
     },
+    reply_key: {
+        scope: 0,
+        size: 4,
+        question: 8
+    },
+    reply_value: {
+        number: 0,
+        until_ns: 8,
+        size: 16,
+        pad: 20,
+        reply: 24
+    },
     config: {
         version: 0,
         mode: 4,
@@ -1135,16 +1151,17 @@ const OFFSET = {
         daemon_cgroup: 16,
         loader_cgroup: 24,
         worker_cgroup: 32,
-        heartbeat_limit_ns: 40,
-        proxy4: 48,
-        proxy6: 64,
-        far4: 80,
-        far6: 96,
-        proxy_port: 112,
-        canary_port: 114,
-        host_pidns: 116,
-        host_cgroupns: 120,
-        pad: 124
+        guarded_cgroup: 40,
+        heartbeat_limit_ns: 48,
+        proxy4: 56,
+        proxy6: 72,
+        far4: 88,
+        far6: 104,
+        proxy_port: 120,
+        canary_port: 122,
+        host_pidns: 124,
+        host_cgroupns: 128,
+        pad: 132
     },
     policy_config: {
         generation: 0,
@@ -1203,13 +1220,16 @@ const DECIDED_BY = {
     PROOF: 12,
     DAEMON: 13,
     EXISTING: 14,
-    KERNEL: 15
+    KERNEL: 15,
+    SOCKET: 16,
+    INBOUND: 17
 };
 const LAYER = {
     CONNECT: 1,
     SENDMSG: 2,
     EGRESS: 3,
-    TC: 4
+    TC: 4,
+    SOCKET: 5
 };
 const COUNTER = {
     EVENTS_LOST: 0,
@@ -1226,6 +1246,7 @@ const COUNTER = {
     DNS_UNOWNED: 11,
     BYTES_UNTOLD: 12,
     DNS_DROPPED: 13,
+    DNS_AGAIN: 14,
     SIZE: 16
 };
 const WRITABLE_MAP = {
@@ -1234,8 +1255,152 @@ const WRITABLE_MAP = {
     RESOLVERS: 3,
     CGROUPS: 4,
     EXISTING: 5,
-    POLICY: 6
+    POLICY: 6,
+    REPLIES: 7
 };
+
+;// CONCATENATED MODULE: ./build/ts/core/audit/identity.js
+
+
+const KEY = OFFSET.identity_key;
+const AT = OFFSET.identity;
+const ROW = SIZE.identity_key + SIZE.identity;
+const ANCESTORS_MAX = (SIZE.identity - AT.ancestors) / SIZE.ancestor;
+const UNLINKED = 1;
+const NS_A_TICK = 10000000n;
+function ticksOf(startNs) {
+    return Number(startNs / NS_A_TICK);
+}
+function* decodeIdentities(payload) {
+    if (payload.length % ROW !== 0)
+        throw new RangeError(`identities of ${payload.length} bytes`);
+    for (let at = 0; at < payload.length; at += ROW) {
+        const view = new DataView(payload.buffer, payload.byteOffset + at, ROW);
+        const key = {
+            pid: view.getUint32(KEY.pid, true),
+            startNs: view.getBigUint64(KEY.start_ns, true),
+            execs: view.getUint32(KEY.execs, true),
+        };
+        yield [key, decodeIdentity(payload.subarray(at + SIZE.identity_key, at + ROW))];
+    }
+}
+function decodeIdentity(bytes) {
+    const depth = Math.min(bytes[AT.depth] ?? 0, ANCESTORS_MAX);
+    const exe = decodeExe(bytes.subarray(AT.exe, AT.exe + SIZE.exe));
+    const name = decodeComm(bytes.subarray(AT.file, AT.ancestors));
+    return {
+        exe: exe && name !== '' ? { ...exe, name } : exe,
+        ancestry: Array.from({ length: depth }, (_, index) => {
+            const at = AT.ancestors + index * SIZE.ancestor;
+            return decodeAncestor(bytes.subarray(at, at + SIZE.ancestor));
+        }),
+    };
+}
+function decodeAncestor(bytes) {
+    const at = OFFSET.ancestor;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const exe = decodeExe(bytes.subarray(at.exe, at.exe + SIZE.exe));
+    return {
+        pid: view.getUint32(at.pid, true),
+        start_ticks: ticksOf(view.getBigUint64(at.start_ns, true)),
+        process: decodeComm(bytes.subarray(at.comm)),
+        ...(exe === undefined ? {} : { exe }),
+    };
+}
+function decodeExe(bytes) {
+    const at = OFFSET.exe;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const ino = view.getBigUint64(at.ino, true);
+    const dev = view.getUint32(at.dev, true);
+    if (ino === 0n && dev === 0)
+        return undefined;
+    return {
+        dev: `${dev >>> 20}:${dev & 0xfffff}`,
+        ino: ino.toString(),
+        ...((view.getUint32(at.flags, true) & UNLINKED) === 0 ? {} : { deleted: true }),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/audit/identities.js
+
+const TOLD = 2048;
+function keyOf({ pid, startNs, execs }) {
+    return `${pid} ${startNs} ${execs}`;
+}
+class Identities {
+    #latest = new Map();
+    #before = new Map();
+    #unknown = 0;
+    #last;
+    get unknown() {
+        return this.#unknown;
+    }
+    tell(payload) {
+        this.#last = undefined;
+        for (const [key, identity] of decodeIdentities(payload)) {
+            this.#latest.set(keyOf(key), identity);
+            if (this.#latest.size < TOLD)
+                continue;
+            this.#before = this.#latest;
+            this.#latest = new Map();
+        }
+    }
+    of(who) {
+        if (who.pid === 0 || who.startNs === 0n)
+            return undefined;
+        const identity = this.#find(who);
+        if (identity === undefined)
+            this.#unknown++;
+        return identity;
+    }
+    #find(who) {
+        const last = this.#last;
+        if (last?.key.startNs === who.startNs &&
+            last.key.pid === who.pid &&
+            last.key.execs === who.execs) {
+            return last.identity;
+        }
+        const key = keyOf(who);
+        const identity = this.#latest.get(key) ?? this.#before.get(key);
+        this.#last = { key: who, identity };
+        return identity;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/audit/timestamp.js
+const NS_A_SECOND = 1000000000n;
+const SECONDS_A_DAY = 86_400;
+const DAYS_TO_1970 = 719_468;
+const DAYS_AN_ERA = 146_097;
+function two(value) {
+    return String(value).padStart(2, '0');
+}
+function civil(day) {
+    const shifted = day + DAYS_TO_1970;
+    const era = Math.floor(shifted / DAYS_AN_ERA);
+    const ofEra = shifted - era * DAYS_AN_ERA;
+    const yearOfEra = Math.floor((ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) /
+        365);
+    const dayOfYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+    const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
+    const date = dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1;
+    const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
+    const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+    return `${String(year).padStart(4, '0')}-${two(month)}-${two(date)}`;
+}
+function formatSecond(second) {
+    const ofDay = second % SECONDS_A_DAY;
+    const time = [Math.floor(ofDay / 3600), Math.floor(ofDay / 60) % 60, ofDay % 60];
+    return `${civil(Math.floor(second / SECONDS_A_DAY))}T${time.map(two).join(':')}`;
+}
+let last = { second: -1, text: '' };
+function formatTimestamp(wallNs) {
+    const second = Number(wallNs / NS_A_SECOND);
+    if (second !== last.second)
+        last = { second, text: formatSecond(second) };
+    const rest = Number(wallNs % NS_A_SECOND);
+    return `${last.text}.${String(rest).padStart(9, '0')}Z`;
+}
 
 ;// CONCATENATED MODULE: ./build/ts/core/flow/owner.js
 
@@ -1258,6 +1423,8 @@ function decodeOwnerValue(value) {
         origin: view.getUint8(at.origin),
         scope: view.getUint16(at.scope, true),
         cgroup: view.getBigUint64(at.cgroup, true).toString(),
+        startNs: view.getBigUint64(at.start_ns, true),
+        execs: view.getUint32(at.execs, true),
     };
 }
 function decodeOwnerReply(reply) {
@@ -1446,6 +1613,15 @@ const KINDS = new Set([
 function isEmptyValue(value) {
     return value === undefined || value === '' || value === 0;
 }
+const TEXTS = new WeakMap();
+function textOf(ancestry) {
+    const known = TEXTS.get(ancestry);
+    if (known !== undefined)
+        return known;
+    const text = consoleJson(ancestry);
+    TEXTS.set(ancestry, text);
+    return text;
+}
 function encodeRecord(record) {
     const fields = record;
     const line = {};
@@ -1456,10 +1632,14 @@ function encodeRecord(record) {
     }
     for (const name in fields) {
         const value = fields[name];
-        if (!isEmptyValue(value) && !CONTRACT.has(name))
+        if (!isEmptyValue(value) && !CONTRACT.has(name) && name !== 'ancestry')
             line[name] = value;
     }
-    return `${consoleJson(line)}\n`;
+    const { ancestry } = fields;
+    const text = consoleJson(line);
+    if (typeof ancestry !== 'object' || ancestry === null)
+        return `${text}\n`;
+    return `${text.slice(0, -1)},"ancestry":${textOf(ancestry)}}\n`;
 }
 function decodeLog(text) {
     const records = [];
@@ -1573,8 +1753,8 @@ class AuditLogger {
     logDnsBlocked(flow) {
         this.#log('dns_blocked', flow, true);
     }
-    logExistingConnection(flow, refused) {
-        this.#log('existing_connection', flow, refused);
+    logExistingConnection(flow, allowed) {
+        this.#log('existing_connection', flow, !allowed);
     }
     #log(event_type, flow, refused) {
         this.logEvent({
@@ -1596,6 +1776,42 @@ class AuditLogger {
     }
     close() {
         this.#closed = true;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/seals.js
+const BURST = 8;
+const PAUSE_MS = 1000;
+class Seals {
+    asked = 0;
+    #options;
+    #takenUntilMs = Number.NEGATIVE_INFINITY;
+    #last = Promise.resolve();
+    #next;
+    constructor(options) {
+        this.#options = options;
+    }
+    seal() {
+        this.asked++;
+        this.#next ??= this.#write(this.#last);
+        return this.#next;
+    }
+    async #write(before) {
+        const { nowMs, after, write } = this.#options;
+        const done = Promise.withResolvers();
+        this.#last = done.promise;
+        try {
+            await before;
+            const dueMs = this.#takenUntilMs - (BURST - 1) * PAUSE_MS;
+            if (dueMs > nowMs())
+                await after(dueMs - nowMs());
+            this.#takenUntilMs = Math.max(this.#takenUntilMs, nowMs()) + PAUSE_MS;
+            this.#next = undefined;
+            return await write();
+        }
+        finally {
+            done.resolve();
+        }
     }
 }
 
@@ -1670,6 +1886,11 @@ function daemonRestarted(timestamp, pid) {
     const reason = 'the daemon had ended; the kernel went on enforcing';
     return { timestamp, event_type: 'daemon_restarted', ...NEITHER, reason, pid };
 }
+function noticeText(notice) {
+    if (typeof notice === 'object' && notice !== null && 'what' in notice)
+        return String(notice.what);
+    return JSON.stringify(notice);
+}
 function tamper(timestamp, reason) {
     return { timestamp, event_type: 'tamper', ...NEITHER, reason };
 }
@@ -1680,7 +1901,7 @@ function unsent(tracker) {
     return tracker === undefined ? 0 : tracker.failed + tracker.dropped + tracker.pending;
 }
 function losses(sources) {
-    const { logger, pipeline, proxy, lateAllow, notifications, kernel } = sources;
+    const { logger, pipeline, proxy, questions, lateAllow, notifications, kernel } = sources;
     const dns = proxy.totals();
     const { grantsRefused = 0, grantsEvicted = 0 } = dns;
     return {
@@ -1689,11 +1910,13 @@ function losses(sources) {
         owners: kernel[COUNTER.OWNERS_FULL] ?? 0,
         processes: kernel[COUNTER.PROCESSES_FULL] ?? 0,
         flows: kernel[COUNTER.FLOWS_FULL] ?? 0,
+        identities: sources.identities.unknown,
         undecodable: pipeline.undecodable,
         records: logger.lost,
         grants_refused: grantsRefused,
         grants_evicted: grantsEvicted,
         dns_overloaded: dns.overloaded,
+        dns_streams_refused: questions.streams.refused,
         dns_unowned: dns.unowned + (kernel[COUNTER.DNS_UNOWNED] ?? 0),
         dns_dropped: kernel[COUNTER.DNS_DROPPED] ?? 0,
         dns_servfail: dns.servfail,
@@ -1704,12 +1927,14 @@ function losses(sources) {
         traffic_unvisited: sources.traffic.unvisited,
     };
 }
-function sessionEnded(timestamp, mode, sources, bytesOut) {
+function sessionEnded(timestamp, mode, sources, sums) {
     const { logger, proxy, questions, kernel } = sources;
+    const again = kernel[COUNTER.DNS_AGAIN] ?? 0;
     const totals = {
         ...logger.totals(),
-        dns_questions: proxy.counters.queries,
-        dns_answered: proxy.counters.answered,
+        dns_questions: proxy.counters.queries + again,
+        dns_answered: proxy.counters.answered + again,
+        dns_answered_in_kernel: again,
         dns_refused: proxy.counters.refused,
         dns_unusual_names: questions.unusualNames,
         frames_judged: kernel[COUNTER.TC_SEEN] ?? 0,
@@ -1717,7 +1942,8 @@ function sessionEnded(timestamp, mode, sources, bytesOut) {
         packets_denied: kernel[COUNTER.EGRESS_DENIED] ?? 0,
         calls_denied: kernel[COUNTER.CONNECT_DENIED] ?? 0,
         calls_steered: kernel[COUNTER.STEERED] ?? 0,
-        bytes_out: bytesOut,
+        bytes_out: sums.bytesOut,
+        seals: sums.seals,
     };
     const lost = losses(sources);
     const accounts = proxy.runnerAccounts();
@@ -1726,6 +1952,7 @@ function sessionEnded(timestamp, mode, sources, bytesOut) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/control-server.js
+
 
 const LAST_NOTIFICATIONS_MS = 2000;
 function commandOf(line) {
@@ -1740,59 +1967,65 @@ function commandOf(line) {
     return undefined;
 }
 const STRANGE_MAX = 16;
-const strange = new Set();
-function recordStrange({ peer }, { logger, timestamp }) {
-    const { uid, pid } = peer;
-    if (strange.has(pid) || strange.size === STRANGE_MAX)
-        return;
-    strange.add(pid);
-    const more = strange.size === STRANGE_MAX ? '; what comes from now on is not told' : '';
-    const what = `process ${pid} of user ${uid} sent the control socket what is no status or seal`;
-    logger.logEvent(tamper(timestamp(), `${what}${more}`));
-}
-async function answerControl(request, options) {
-    const { client, line } = request;
-    const { loader, logger, pipeline, questions, proxy, lateAllow, notifications, traffic } = options;
-    const { mode, pid } = options;
-    const command = commandOf(line);
-    if (command !== 'status' && command !== 'seal') {
-        recordStrange(request, options);
-        loader.reply(client, {
-            error: 'unknown request: send {"command":"status"} or {"command":"seal"}',
-        });
-        return;
+class ControlServer {
+    #options;
+    #seals;
+    #strange = new Set();
+    constructor(options) {
+        const { nowMs, after } = options;
+        this.#options = options;
+        this.#seals = new Seals({ write: () => this.#writeSeal(), nowMs, after });
     }
-    pipeline.flush();
-    questions.flush();
-    if (command === 'seal' && notifications !== undefined) {
-        await Promise.race([notifications.idle(), options.after(LAST_NOTIFICATIONS_MS)]);
+    async answer({ client, line, peer }) {
+        const { loader, mode, pid } = this.#options;
+        const command = commandOf(line);
+        if (command === 'status') {
+            const { logger } = this.#options;
+            const lost = losses(await this.#sources());
+            loader.reply(client, { running: true, mode, pid, totals: logger.totals(), lost });
+        }
+        else if (command === 'seal') {
+            await this.#lastNotifications();
+            loader.reply(client, { sealed: true, mode, pid, ...(await this.#seals.seal()) });
+        }
+        else {
+            this.#recordStrange(peer);
+            const error = 'unknown request: send {"command":"status"} or {"command":"seal"}';
+            loader.reply(client, { error });
+        }
     }
-    const kernel = await loader.counters();
-    const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
-    const sources = { logger, kernel, ...parts };
-    if (command === 'status') {
-        loader.reply(client, {
-            running: true,
-            mode,
-            pid,
-            totals: logger.totals(),
-            lost: losses(sources),
-        });
-        return;
+    async #sources() {
+        const { loader, pipeline, questions } = this.#options;
+        pipeline.flush();
+        questions.flush();
+        return { ...this.#options, kernel: await loader.counters() };
     }
-    const sent = await traffic.read();
-    logger.logEvents(sent);
-    const bytesOut = sent.reduce((sum, { bytes_out }) => sum + bytes_out, 0);
-    const record = sessionEnded(options.timestamp(), mode, sources, bytesOut);
-    logger.logEvent(record);
-    const { totals, lost } = record;
-    loader.reply(client, {
-        sealed: true,
-        mode,
-        pid,
-        totals,
-        lost: { ...lost, records: logger.lost },
-    });
+    async #lastNotifications() {
+        const { notifications, after } = this.#options;
+        if (notifications === undefined)
+            return;
+        await Promise.race([notifications.idle(), after(LAST_NOTIFICATIONS_MS)]);
+    }
+    async #writeSeal() {
+        const { logger, mode, traffic, timestamp } = this.#options;
+        const sources = await this.#sources();
+        const sent = await traffic.read();
+        logger.logEvents(sent);
+        const bytesOut = sent.reduce((sum, { bytes_out }) => sum + bytes_out, 0);
+        const record = sessionEnded(timestamp(), mode, sources, { bytesOut, seals: this.#seals.asked });
+        logger.logEvent(record);
+        const { totals, lost } = record;
+        return { totals, lost: { ...lost, records: logger.lost } };
+    }
+    #recordStrange({ uid, pid }) {
+        const { logger, timestamp } = this.#options;
+        if (this.#strange.has(pid) || this.#strange.size === STRANGE_MAX)
+            return;
+        this.#strange.add(pid);
+        const more = this.#strange.size === STRANGE_MAX ? '; what comes from now on is not told' : '';
+        const what = `process ${pid} of user ${uid} sent the control socket what is no status or seal`;
+        logger.logEvent(tamper(timestamp(), `${what}${more}`));
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/ts/core/dns/codes.js
@@ -3065,36 +3298,6 @@ function decodeResponse(bytes) {
     };
 }
 
-;// CONCATENATED MODULE: ./build/ts/core/dns/recent-replies.js
-const MAX_REPLIES = 1024;
-const MAX_QUESTION = 512;
-const MAX_REPLY = 1232;
-const ID_SIZE = 2;
-function keyOf(question, isRunner) {
-    const bytes = Reflect.apply(String.fromCharCode, null, question.subarray(ID_SIZE));
-    return isRunner ? `runner ${bytes}` : bytes;
-}
-class RecentReplies {
-    #replies = new Map();
-    get(question, isRunner, nowMs) {
-        if (question.length > MAX_QUESTION)
-            return undefined;
-        const recent = this.#replies.get(keyOf(question, isRunner));
-        if (recent === undefined || recent.untilMs <= nowMs || !recent.isLatest())
-            return undefined;
-        const reply = recent.reply.slice();
-        reply.set(question.subarray(0, ID_SIZE));
-        return reply;
-    }
-    keep(question, isRunner, recent) {
-        if (question.length > MAX_QUESTION || recent.reply.length > MAX_REPLY)
-            return;
-        if (this.#replies.size >= MAX_REPLIES)
-            this.#replies.clear();
-        this.#replies.set(keyOf(question, isRunner), recent);
-    }
-}
-
 ;// CONCATENATED MODULE: ./build/ts/core/dns/resolutions.js
 
 
@@ -3402,7 +3605,9 @@ function cacheSeconds(response) {
         return 0;
     if (isNegative)
         return Math.min(MAX_SECONDS, response.negativeTtl ?? 0);
-    return response.answers.reduce((least, record) => Math.min(least, record.ttl), MAX_SECONDS);
+    const least = response.answers.reduce((seconds, { ttl }) => Math.min(seconds, ttl), MAX_SECONDS);
+    const isAnswered = response.answers.some(({ type }) => type === response.question.type);
+    return isAnswered ? least : Math.min(least, response.negativeTtl ?? least);
 }
 class AnswerCache {
     #entries;
@@ -3529,10 +3734,10 @@ function decideProof(name, nonce) {
         return { kind: 'canary' };
     return name === `${nonce}.invalid`.toLowerCase() ? refuse('proof') : undefined;
 }
-function localAddresses(name, gate) {
+function localAddresses(name, localNames) {
     if (name === 'localhost' || isBelow(name, 'localhost'))
         return [LOCALHOST_V4, LOCALHOST_V6];
-    return gate.localNames.get(name);
+    return localNames.get(name);
 }
 function usableSegments(segments, isRunner) {
     return segments.some((item) => item.kind !== 'runner' || isRunner);
@@ -3577,7 +3782,7 @@ function decideQuery(asked, gate) {
     const proof = decideProof(name, gate.nonce);
     if (proof !== undefined)
         return proof;
-    const addresses = localAddresses(name, gate);
+    const addresses = localAddresses(name, gate.localNames);
     if (addresses !== undefined)
         return { kind: 'local', addresses };
     if (!isAnsweredType(type))
@@ -3617,15 +3822,13 @@ const V4_PRIVATE = [
     [[100, 64], 10],
 ];
 const V6_PRIVATE = [[[0xfc], 7]];
+const V6_LINK_LOCAL = [[0xfe, 0x80], 10];
 const V4_REMOVED = [
     [[0, 0, 0, 0], 32],
     [[127], 8],
     [[169, 254], 16],
 ];
-const V6_REMOVED = [
-    [Array(16).fill(0), 127],
-    [[0xfe, 0x80], 10],
-];
+const V6_REMOVED = [[Array(16).fill(0), 127], V6_LINK_LOCAL];
 const V4_AT = 12;
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 const COMPATIBLE = Array(12).fill(0);
@@ -3695,6 +3898,9 @@ function mapped(v4) {
 }
 function isPrivate(address) {
     return isMapped(address) ? inAny(address, V4_PRIVATE, V4_AT) : inAny(address, V6_PRIVATE);
+}
+function isLinkLocal(address) {
+    return inSpace(address, 0, V6_LINK_LOCAL);
 }
 function isRemoved(address, own) {
     if (own(address))
@@ -3884,6 +4090,11 @@ function warningAt(place, found, message) {
 function renderProblem(problem) {
     const { source, line, column, message } = problem;
     return `${source} line ${line} column ${column}: ${message}`;
+}
+const MAX_LINES = 50;
+function firstLines(lines, what) {
+    const rest = lines.length - MAX_LINES;
+    return rest <= 0 ? lines : [...lines.slice(0, MAX_LINES), `${rest} more ${what} are not shown`];
 }
 function codePoints(text, units = text.length) {
     return [...text.slice(0, units)].length;
@@ -4328,6 +4539,9 @@ class NameJudge {
         for (const lesson of judged.learned)
             this.learned.learn(lesson);
         this.noteAnswer(known, judged.addresses);
+        const heard = this.#options.onNamed(judged.addresses);
+        if (heard !== undefined)
+            await heard;
         const granted = opens ? grants.filter((item) => item.grants.length > 0) : [];
         if (granted.length > 0) {
             onGranted({ name, addresses: granted.map((item) => item.address), atMs: nowMs });
@@ -4457,6 +4671,188 @@ async function reachHost(host, port, parts) {
     return addresses;
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/dns/recent-replies.js
+const MAX_REPLIES = 1024;
+const MAX_QUESTION = 512;
+const MAX_REPLY = 1232;
+const ID_SIZE = 2;
+function recent_replies_keyOf(question, isRunner) {
+    const bytes = Reflect.apply(String.fromCharCode, null, question.subarray(ID_SIZE));
+    return isRunner ? `runner ${bytes}` : bytes;
+}
+class RecentReplies {
+    #replies = new Map();
+    #onRepeat;
+    constructor(onRepeat) {
+        this.#onRepeat = onRepeat;
+    }
+    get(question, isRunner, nowMs) {
+        if (question.length > MAX_QUESTION)
+            return undefined;
+        const recent = this.#replies.get(recent_replies_keyOf(question, isRunner));
+        if (recent === undefined || recent.untilMs <= nowMs || !recent.isLatest())
+            return undefined;
+        if (!recent.isRepeated) {
+            recent.isRepeated = true;
+            this.#onRepeat(question, isRunner, recent);
+        }
+        const reply = recent.reply.slice();
+        reply.set(question.subarray(0, ID_SIZE));
+        return reply;
+    }
+    keep(question, isRunner, recent) {
+        if (question.length > MAX_QUESTION || recent.reply.length > MAX_REPLY)
+            return;
+        if (this.#replies.size >= MAX_REPLIES)
+            this.#replies.clear();
+        this.#replies.set(recent_replies_keyOf(question, isRunner), { ...recent, isRepeated: false });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/flow/reply-write.js
+
+const reply_write_ID_SIZE = 2;
+const QUESTION_MAX = SIZE.reply_key - OFFSET.reply_key.question;
+const REPLY_MAX = SIZE.reply_value - OFFSET.reply_value.reply;
+function replyKey(question, isRunner) {
+    const size = question.length - reply_write_ID_SIZE;
+    if (size > QUESTION_MAX)
+        return undefined;
+    const key = new Uint8Array(SIZE.reply_key);
+    const view = new DataView(key.buffer);
+    view.setUint32(OFFSET.reply_key.scope, isRunner ? SCOPE.RUNNER : SCOPE.EVERYONE, true);
+    view.setUint32(OFFSET.reply_key.size, size, true);
+    key.set(question.subarray(reply_write_ID_SIZE), OFFSET.reply_key.question);
+    return key;
+}
+function replyWrite(key, given) {
+    const size = given.reply.length - reply_write_ID_SIZE;
+    if (size > REPLY_MAX)
+        return undefined;
+    const value = new Uint8Array(SIZE.reply_value);
+    const view = new DataView(value.buffer);
+    const at = OFFSET.reply_value;
+    view.setBigUint64(at.number, given.number, true);
+    view.setBigUint64(at.until_ns, BigInt(Math.floor(given.untilMs * 1e6)), true);
+    view.setUint32(at.size, size, true);
+    value.set(given.reply.subarray(reply_write_ID_SIZE), at.reply);
+    return { map: WRITABLE_MAP.REPLIES, op: 'update', key, value };
+}
+function replyEnd(key) {
+    return { map: WRITABLE_MAP.REPLIES, op: 'delete', key, value: new Uint8Array() };
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/kernel-replies.js
+
+
+const MAX_GIVEN = 1024;
+class KernelReplies {
+    #sink;
+    #clock;
+    #byAddress = new Map();
+    #size = 0;
+    #number;
+    constructor(sink, clock) {
+        this.#sink = sink;
+        this.#clock = clock;
+        this.#number = BigInt(Math.floor(clock.nowMs() * 1e6));
+    }
+    give(question, isRunner, recent) {
+        const key = replyKey(question, isRunner);
+        if (this.#size >= MAX_GIVEN)
+            this.sweep();
+        if (key === undefined || this.#size >= MAX_GIVEN)
+            return;
+        this.#number++;
+        const write = replyWrite(key, { ...recent, number: this.#number });
+        if (write === undefined)
+            return;
+        if (recent.addresses.length > 0)
+            this.#remember({ key, recent });
+        this.#sink.apply([write]).catch(() => undefined);
+    }
+    #remember(given) {
+        for (const address of given.recent.addresses) {
+            const at = addressKey(address);
+            const there = this.#byAddress.get(at) ?? new Set();
+            this.#byAddress.set(at, there.add(given));
+        }
+        this.#size++;
+    }
+    overtake(addresses) {
+        if (this.#size === 0)
+            return undefined;
+        const behind = addresses
+            .flatMap((address) => [...(this.#byAddress.get(addressKey(address)) ?? [])])
+            .filter(({ recent }) => !recent.isLatest());
+        if (behind.length === 0)
+            return undefined;
+        for (const given of behind)
+            this.#forget(given);
+        return this.#sink.apply(behind.map(({ key }) => replyEnd(key)));
+    }
+    #forget(given) {
+        let isKnown = false;
+        for (const address of given.recent.addresses) {
+            const at = addressKey(address);
+            const there = this.#byAddress.get(at);
+            if (there?.delete(given) === true)
+                isKnown = true;
+            if (there?.size === 0)
+                this.#byAddress.delete(at);
+        }
+        if (isKnown)
+            this.#size--;
+    }
+    sweep() {
+        const nowMs = this.#clock.nowMs();
+        for (const there of this.#byAddress.values()) {
+            for (const given of there)
+                if (given.recent.untilMs <= nowMs)
+                    this.#forget(given);
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/repeated-replies.js
+
+
+
+class RepeatedReplies {
+    #clock;
+    #resolutions;
+    #kernel;
+    #recent;
+    constructor(sink, clock, resolutions) {
+        const kernel = new KernelReplies(sink, clock);
+        this.#clock = clock;
+        this.#resolutions = resolutions;
+        this.#kernel = kernel;
+        this.#recent = new RecentReplies((...repeated) => kernel.give(...repeated));
+    }
+    get(message, isRunner) {
+        return this.#recent.get(message, isRunner, this.#clock.nowMs());
+    }
+    keep({ message, name, isRunner, reply }, held, judged) {
+        const nowMs = this.#clock.nowMs();
+        const ageMs = (nowMs - held.receivedAtMs) % 1000;
+        const grantMs = wholeSecond(judged.expiresAtMs) - judged.expiresAtMs;
+        const leftMs = Math.min(1000 - ageMs, grantMs, held.expiresAtMs - nowMs);
+        if (leftMs <= 0)
+            return;
+        const { addresses } = judged;
+        const isLatest = () => this.#resolutions.isLatest(name, addresses);
+        const recent = { reply, untilMs: nowMs + leftMs, addresses, isLatest };
+        this.#recent.keep(message, isRunner, recent);
+    }
+    overtake(addresses) {
+        return this.#kernel.overtake(addresses);
+    }
+    sweep() {
+        this.#kernel.sweep();
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/ts/daemon/upstreams.js
 
 
@@ -4583,7 +4979,7 @@ class SteeredDnsProxy {
     #upstreams;
     #lookups;
     #judge;
-    #recent = new RecentReplies();
+    #repeated;
     #atWork = 0;
     constructor(options) {
         const { clock, servers, upstream, onUpstreamDown: onDown } = options;
@@ -4593,10 +4989,13 @@ class SteeredDnsProxy {
         this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
         this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
         const { resolutions } = this;
-        this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions });
+        const replies = new RepeatedReplies(options.grantSink, clock, resolutions);
+        this.#repeated = replies;
+        const onNamed = (addresses) => replies.overtake(addresses);
+        this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions, onNamed });
     }
     again(message, isRunner) {
-        const reply = this.#recent.get(message, isRunner, this.#options.clock.nowMs());
+        const reply = this.#repeated.get(message, isRunner);
         if (reply === undefined)
             return undefined;
         this.counters.queries++;
@@ -4744,19 +5143,11 @@ class SteeredDnsProxy {
             this.#keep(work, reply, held, judged);
         return reply;
     }
-    #keep(work, reply, held, judged) {
-        const { message, client, query } = work;
+    #keep({ message, client, query }, reply, ...of) {
         if (client.isRunner === undefined)
             return;
-        const nowMs = this.#options.clock.nowMs();
-        const ageMs = (nowMs - held.receivedAtMs) % 1000;
-        const grantMs = wholeSecond(judged.expiresAtMs) - judged.expiresAtMs;
-        const leftMs = Math.min(1000 - ageMs, grantMs, held.expiresAtMs - nowMs);
-        if (leftMs <= 0)
-            return;
-        const { addresses } = judged;
-        const isLatest = () => this.resolutions.isLatest(query.question.name, addresses);
-        this.#recent.keep(message, client.isRunner, { reply, untilMs: nowMs + leftMs, isLatest });
+        const { isRunner } = client;
+        this.#repeated.keep({ message, name: query.question.name, isRunner, reply }, ...of);
     }
     async #forward(work, decision) {
         if (decision.kind === 'refuse')
@@ -4789,6 +5180,7 @@ class SteeredDnsProxy {
     sweep() {
         this.#keeper.sweep();
         this.#judge.sweep();
+        this.#repeated.sweep();
         this.resolutions.sweep(this.#options.clock.nowMs());
     }
     totals() {
@@ -4844,6 +5236,7 @@ function protocolName(number) {
 
 
 
+
 const TCP = 6;
 const UDP = 17;
 const NOT_IP = 255;
@@ -4859,11 +5252,17 @@ const LAYERS = new Map([
     [LAYER.SENDMSG, 'sendmsg'],
     [LAYER.EGRESS, 'egress'],
     [LAYER.TC, 'tc'],
+    [LAYER.SOCKET, 'socket'],
 ]);
 const DECIDERS = new Map(Object.entries(DECIDED_BY).map(([name, number]) => [
     number,
     name.toLowerCase().replaceAll('_', '-'),
 ]));
+const FAMILIES = new Map([
+    [17, 'AF_PACKET'],
+    [40, 'AF_VSOCK'],
+    [44, 'AF_XDP'],
+]);
 function originName(origin) {
     return ORIGINS.get(origin) ?? 'unknown';
 }
@@ -4877,9 +5276,14 @@ function typeOf(event) {
 function deciderName(by) {
     return DECIDERS.get(by) ?? 'unknown';
 }
+const INBOUND = 'inbound connection';
 function reasonOf(event) {
     if (event.by === DECIDED_BY.PROOF)
         return 'proof';
+    if (event.by === DECIDED_BY.INBOUND)
+        return INBOUND;
+    if (event.by === DECIDED_BY.SOCKET)
+        return FAMILIES.get(event.ethertype);
     if (event.protocol === NOT_IP)
         return `0x${event.ethertype.toString(16).padStart(4, '0')}`;
     return undefined;
@@ -4911,6 +5315,15 @@ function cgroupText(id) {
     if (id !== lastCgroup.id)
         lastCgroup = { id, text: id === 0n ? '' : id.toString() };
     return lastCgroup.text;
+}
+function identityFields({ startNs }, identity) {
+    if (startNs === 0n)
+        return NOTHING;
+    const start_ticks = ticksOf(startNs);
+    if (identity === undefined)
+        return { start_ticks };
+    const { exe, ancestry } = identity;
+    return exe === undefined ? { start_ticks, ancestry } : { start_ticks, exe, ancestry };
 }
 function outcome(event, name, knowledge) {
     const { allowed, by, mode, dst: address, protocol, dstPort: port } = event;
@@ -4945,6 +5358,7 @@ function attribute(event, knowledge) {
         reason: reasonOf(event) ?? '',
         decided_by: deciderName(event.by),
         layer: LAYERS.get(event.layer) ?? 'unknown',
+        ...identityFields(event, knowledge.identityOf(event)),
     };
 }
 
@@ -4955,8 +5369,8 @@ const MAX_FLOWS = 16_384;
 const IDLE_MS = 300_000;
 function coalesce_keyOf(event, record) {
     const { src_ip, dst_ip, blocked, would_deny } = record;
-    const { protocol, srcPort, dstPort, ethertype, pid, cgroup } = event;
-    const who = [pid, cgroup, blocked, would_deny];
+    const { protocol, srcPort, dstPort, ethertype, pid, startNs, execs, cgroup } = event;
+    const who = [pid, startNs, execs, cgroup, blocked, would_deny];
     return [protocol, src_ip, srcPort, dst_ip, dstPort, ethertype, ...who].join(' ');
 }
 class Coalescer {
@@ -4998,28 +5412,28 @@ class Coalescer {
 
 ;// CONCATENATED MODULE: ./build/ts/core/flow/blocked-event.js
 
-const AT = OFFSET.blocked_event;
+const blocked_event_AT = OFFSET.blocked_event;
 const NO_ADDRESS = new Uint8Array(16);
 function decodeBlockedEvent(bytes) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const version = view.getUint8(AT.ip_version);
+    const version = view.getUint8(blocked_event_AT.ip_version);
     if (version !== 0 && version !== 4 && version !== 6)
         return undefined;
     const address = (at) => (version === 6 ? bytes.slice(at, at + 16) : NO_ADDRESS);
     return {
         ipVersion: version === 6 ? 6 : 4,
-        allowed: view.getUint8(AT.allowed),
-        ipProto: view.getUint8(AT.ip_proto),
-        pad1: view.getUint8(AT.pad1),
-        srcIp: view.getUint32(AT.src_ip, true),
-        dstIp: view.getUint32(AT.dst_ip, true),
-        srcPort: view.getUint16(AT.src_port, true),
-        dstPort: view.getUint16(AT.dst_port, true),
-        srcIp6: address(AT.src_ip6),
-        dstIp6: address(AT.dst_ip6),
-        timestamp: view.getBigUint64(AT.timestamp, true),
-        pid: view.getUint32(AT.pid, true),
-        pad2: view.getUint32(AT.pad2, true),
+        allowed: view.getUint8(blocked_event_AT.allowed),
+        ipProto: view.getUint8(blocked_event_AT.ip_proto),
+        pad1: view.getUint8(blocked_event_AT.pad1),
+        srcIp: view.getUint32(blocked_event_AT.src_ip, true),
+        dstIp: view.getUint32(blocked_event_AT.dst_ip, true),
+        srcPort: view.getUint16(blocked_event_AT.src_port, true),
+        dstPort: view.getUint16(blocked_event_AT.dst_port, true),
+        srcIp6: address(blocked_event_AT.src_ip6),
+        dstIp6: address(blocked_event_AT.dst_ip6),
+        timestamp: view.getBigUint64(blocked_event_AT.timestamp, true),
+        pid: view.getUint32(blocked_event_AT.pid, true),
+        pad2: view.getUint32(blocked_event_AT.pad2, true),
     };
 }
 
@@ -5069,7 +5483,9 @@ function decodeEvent(bytes) {
         scope: view.getUint16(EXT.scope, true),
         count: view.getUint32(EXT.count, true),
         cgroup: view.getBigUint64(EXT.cgroup, true),
-        comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + SIZE.event_extension)),
+        comm: decodeComm(bytes.subarray(ext + EXT.comm, ext + EXT.start_ns)),
+        startNs: view.getBigUint64(EXT.start_ns, true),
+        execs: view.getUint32(EXT.execs, true),
     };
 }
 function addressOf(flow, v4, v6) {
@@ -5310,11 +5726,12 @@ function isExpectedFlow(policy, flow) {
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/knowledge.js
 
-function knowledgeOf(policy, proxy, clockOffsetNs, nowMs) {
+function knowledgeOf(policy, { proxy, identities, }, clockOffsetNs, nowMs) {
     return {
         clockOffsetNs,
         ruleOf: (id) => policy.rules[id - 1],
         nameOfGrant: (id) => proxy.grants.nameOf(id),
+        identityOf: (who) => identities.of(who),
         isExpected: (flow) => isExpectedFlow(policy, flow),
         namesFor: (address, forRunner) => proxy.resolutions.namesFor(address, nowMs(), forRunner),
     };
@@ -5465,9 +5882,10 @@ function encodeOpenFlows(flows) {
     }
     return bytes;
 }
-function existingWrites(flow) {
+function existingWrites(flow, nowMs) {
     const value = new Uint8Array(SIZE.flow_value);
     const view = new DataView(value.buffer);
+    view.setBigUint64(OFFSET.flow_value.last_ns, BigInt(Math.floor(nowMs * 1e6)), true);
     view.setUint8(OFFSET.flow_value.verdict, VERDICT.ALLOW);
     view.setUint8(OFFSET.flow_value.by, DECIDED_BY.EXISTING);
     view.setUint16(OFFSET.flow_value.scope, flow.scope, true);
@@ -5571,7 +5989,8 @@ function scopesOf({ rule }) {
 }
 function entriesOf(address) {
     const { rule, prefix } = address;
-    return scopesOf(address).flatMap((scope) => kernelPairs(address).flatMap((pair) => withoutMapped(prefix).map((key) => ({
+    const keys = withoutMapped(prefix);
+    return scopesOf(address).flatMap((scope) => kernelPairs(address).flatMap((pair) => keys.map((key) => ({
         ...scope,
         ...pair,
         key,
@@ -6033,8 +6452,8 @@ function askerOf(record) {
     return origin === 'container' ? `${pid} ${sourceOf(record)}` : `${pid}`;
 }
 function refused_names_kindOf(record) {
-    const { protocol, matched_rule: rule, would_deny, expected, reason } = record;
-    return [protocol, rule, would_deny, expected, reason].join('\0');
+    const { protocol, matched_rule: rule, would_deny, expected, reason, start_ticks, exe } = record;
+    return [protocol, rule, would_deny, expected, reason, start_ticks, exe?.dev, exe?.ino].join('\0');
 }
 function refused_names_recordOf({ record, isNamed, count, last }) {
     if (count === 1)
@@ -6124,7 +6543,7 @@ class RefusedNames {
 
 
 
-function dnsBlockedRecord(blocked, policy, timestamp) {
+function dnsBlockedRecord(blocked, identity, { policy, timestamp }) {
     const { asker, client, name, type, rule, reason, wouldDeny } = blocked;
     return {
         timestamp,
@@ -6144,6 +6563,7 @@ function dnsBlockedRecord(blocked, policy, timestamp) {
         query_type: typeName(type),
         reason,
         layer: 'dns',
+        ...(asker === undefined ? {} : identityFields(asker, identity)),
     };
 }
 
@@ -6157,12 +6577,59 @@ class RefusedQuestions {
         this.#options = options;
     }
     note(blocked) {
-        const { policy, logger, timestamp, nowMs } = this.#options;
-        const record = dnsBlockedRecord(blocked, policy, timestamp());
+        const { policy, logger, identities, timestamp, nowMs } = this.#options;
+        const identity = blocked.asker && identities.of(blocked.asker);
+        const record = dnsBlockedRecord(blocked, identity, { policy, timestamp: timestamp() });
         logger.logEvents(this.#names.note(record, nowMs()));
     }
     flush() {
         this.#options.logger.logEvents(this.#names.take());
+    }
+}
+
+;// CONCATENATED MODULE: ./build/ts/daemon/stream-room.js
+
+const MOST_OF_RUNNER = 128;
+const MOST_OF_OTHERS = 256;
+const MOST_OF_PROCESS = 64;
+class StreamRoom {
+    refused = 0;
+    #askerOf;
+    #byProcess = new Map();
+    #ofRunner = 0;
+    #ofOthers = 0;
+    constructor(askerOf) {
+        this.#askerOf = askerOf;
+    }
+    async admit(client) {
+        const asker = await this.#askerOf(client);
+        const leave = asker?.scope === SCOPE.RUNNER ? this.#takeOfRunner() : this.#take(asker?.pid ?? 0);
+        if (leave === undefined)
+            this.refused++;
+        return leave;
+    }
+    #takeOfRunner() {
+        if (this.#ofRunner >= MOST_OF_RUNNER)
+            return undefined;
+        this.#ofRunner++;
+        return () => {
+            this.#ofRunner--;
+        };
+    }
+    #take(pid) {
+        const held = this.#byProcess.get(pid) ?? 0;
+        if (this.#ofOthers >= MOST_OF_OTHERS || held >= MOST_OF_PROCESS)
+            return undefined;
+        this.#ofOthers++;
+        this.#byProcess.set(pid, held + 1);
+        return () => {
+            this.#ofOthers--;
+            const left = (this.#byProcess.get(pid) ?? 1) - 1;
+            if (left === 0)
+                this.#byProcess.delete(pid);
+            else
+                this.#byProcess.set(pid, left);
+        };
     }
 }
 
@@ -6395,14 +6862,18 @@ class UnusualQuestions {
 
 
 
+
 class Questions {
     #askers;
     #refused;
     #unusual;
+    streams;
     constructor(options) {
-        const { policy, logger, timestamp, clock, seed } = options;
+        const { policy, logger, identities, timestamp, clock, seed } = options;
         this.#askers = new Askers(options);
-        this.#refused = new RefusedQuestions({ policy, logger, timestamp, nowMs: clock.nowMs });
+        this.streams = new StreamRoom(this.asker);
+        const { nowMs } = clock;
+        this.#refused = new RefusedQuestions({ policy, logger, identities, timestamp, nowMs });
         this.#unusual = new UnusualQuestions({ policy, logger, timestamp, asker: this.asker, seed });
     }
     asker = (client) => this.#askers.of(client);
@@ -6596,7 +7067,7 @@ async function admitExistingFlows(options) {
     for (let round = 0; round < 2; round++) {
         const { flows } = parseOpenFlows(await options.loader.listFlows());
         const fresh = flows.filter((flow) => !admitted.has(openFlowKey(flow)) && !neverLeaves(flow.dst) && !options.own(flow.dst));
-        await options.loader.apply(fresh.flatMap(existingWrites));
+        await options.loader.apply(fresh.flatMap((flow) => existingWrites(flow, options.nowMs())));
         for (const flow of fresh)
             admitted.set(openFlowKey(flow), flow);
     }
@@ -6649,7 +7120,7 @@ function record({ flow, decision, isRefused }, reason, options) {
             ...(isExpected ? { expected: true } : {}),
             reason,
         },
-    }, isRefused);
+    }, !isRefused);
 }
 function decideFlow(flow, options) {
     const protocol = protocolOf(flow.protocol);
@@ -6729,27 +7200,27 @@ async function resumeSession(options) {
 ;// CONCATENATED MODULE: ./build/ts/core/flow/traffic.js
 
 
-const KEY = OFFSET.traffic_key;
-const ROW = SIZE.traffic_key + SIZE.traffic_value;
+const traffic_KEY = OFFSET.traffic_key;
+const traffic_ROW = SIZE.traffic_key + SIZE.traffic_value;
 const STATUS = 4;
 function decodeTraffic(payload) {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    const count = Math.floor((payload.length - STATUS) / ROW);
-    const totals = Array.from({ length: count }, (_, index) => decodeTotal(payload.subarray(STATUS + index * ROW, STATUS + (index + 1) * ROW)));
+    const count = Math.floor((payload.length - STATUS) / traffic_ROW);
+    const totals = Array.from({ length: count }, (_, index) => decodeTotal(payload.subarray(STATUS + index * traffic_ROW, STATUS + (index + 1) * traffic_ROW)));
     return { status: view.getInt32(0, true), totals };
 }
 function decodeTotal(row) {
     const view = new DataView(row.buffer, row.byteOffset, row.length);
     return {
-        dst: row.slice(KEY.dst, KEY.dst + SIZE.address),
-        port: view.getUint16(KEY.port, true),
-        protocol: view.getUint8(KEY.proto),
-        rule: view.getUint32(KEY.rule, true),
-        name: view.getUint32(KEY.name, true),
-        origin: view.getUint8(KEY.origin),
-        by: view.getUint8(KEY.by),
-        allowed: view.getUint8(KEY.verdict) !== 0,
-        comm: decodeComm(row.subarray(KEY.comm, SIZE.traffic_key)),
+        dst: row.slice(traffic_KEY.dst, traffic_KEY.dst + SIZE.address),
+        port: view.getUint16(traffic_KEY.port, true),
+        protocol: view.getUint8(traffic_KEY.proto),
+        rule: view.getUint32(traffic_KEY.rule, true),
+        name: view.getUint32(traffic_KEY.name, true),
+        origin: view.getUint8(traffic_KEY.origin),
+        by: view.getUint8(traffic_KEY.by),
+        allowed: view.getUint8(traffic_KEY.verdict) !== 0,
+        comm: decodeComm(row.subarray(traffic_KEY.comm, SIZE.traffic_key)),
         bytes: Number(view.getBigUint64(SIZE.traffic_key + OFFSET.traffic_value.bytes, true)),
     };
 }
@@ -7003,20 +7474,32 @@ function framed(message) {
 
 
 
-const MAX_CLIENTS = 256;
+const MAX_CONNECTIONS = 4096;
 const dns_tcp_MAX_AT_WORK = 32;
 const dns_tcp_IDLE_MS = 10_000;
 const MESSAGE_MS = 10_000;
 const MAX_UNSENT = 256 * 1024;
-function serve(socket, options) {
-    const address = socket.remoteAddress;
-    const port = socket.remotePort;
-    if (address === undefined || port === undefined) {
+function arrivalOf({ remoteAddress: address, remotePort: port }) {
+    if (address === undefined || port === undefined)
+        return undefined;
+    return { address: withoutZone(address), port, proto: 'tcp' };
+}
+async function receive(socket, options) {
+    const client = arrivalOf(socket);
+    const leave = client && (await options.admit(client));
+    if (client === undefined || leave === undefined) {
         socket.destroy();
-        return;
     }
+    else if (socket.destroyed) {
+        leave();
+    }
+    else {
+        socket.once('close', leave);
+        serve(socket, client, options);
+    }
+}
+function serve(socket, client, options) {
     const stream = new DnsStream();
-    const client = { address: withoutZone(address), port, proto: 'tcp' };
     let atWork = 0;
     let isHeard = false;
     const endWhenAnswered = () => {
@@ -7060,9 +7543,10 @@ function adoptDnsTcp(options) {
         socket.setTimeout(dns_tcp_IDLE_MS, () => socket.destroy());
         socket.on('error', () => undefined);
         socket.on('close', () => clients.delete(socket));
-        serve(socket, options);
+        receive(socket, options).catch(options.onError);
     });
-    server.maxConnections = MAX_CLIENTS;
+    server.maxConnections = MAX_CONNECTIONS;
+    server.on('drop', options.onDrop);
     return new Promise((resolve, reject) => {
         server.once('error', reject);
         server.listen({ fd: options.fd }, () => {
@@ -7160,6 +7644,7 @@ function chooseCgroup(input, hosted, mount) {
 const DMI = '/sys/class/dmi/id';
 const AGENTS = ['walinuxagent', 'systemd-networkd', 'cloud-init'];
 const LEASE_ONLY = ['NetworkManager', 'networking', 'dhcpcd'];
+const LEASE_TEMPLATES = ['ifup', 'dhcpcd'];
 function readSmall(path) {
     try {
         return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8').trim();
@@ -7175,19 +7660,38 @@ function readCloudFacts(provider, read = readSmall) {
         chassisAssetTag: read(`${DMI}/chassis_asset_tag`),
     };
 }
+function namesIn(folder) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(folder);
+    }
+    catch {
+        return [];
+    }
+}
+function instancesOf(template, slice) {
+    return [slice, `${slice}/system-${template}.slice`].flatMap((folder) => namesIn(folder)
+        .filter((name) => name.startsWith(`${template}@`) && name.endsWith('.service'))
+        .map((name) => `${folder}/${name}`));
+}
 function platformCgroups(mount = cgroupMount()) {
     if (mount === undefined)
         return [];
-    const found = (isLeaseOnly) => (name) => {
+    const slice = `${mount}/system.slice`;
+    const found = (isLeaseOnly) => (path) => {
         try {
-            const { ino } = (0,external_node_fs_namespaceObject.statSync)(`${mount}/system.slice/${name}.service`, { bigint: true });
+            const { ino } = (0,external_node_fs_namespaceObject.statSync)(path, { bigint: true });
             return [{ id: ino, isLeaseOnly }];
         }
         catch {
             return [];
         }
     };
-    return [...AGENTS.flatMap(found(false)), ...LEASE_ONLY.flatMap(found(true))];
+    const service = (name) => `${slice}/${name}.service`;
+    const leaseOnly = [
+        ...LEASE_ONLY.map(service),
+        ...LEASE_TEMPLATES.flatMap((template) => instancesOf(template, slice)),
+    ];
+    return [...AGENTS.map(service).flatMap(found(false)), ...leaseOnly.flatMap(found(true))];
 }
 
 ;// CONCATENATED MODULE: external "node:crypto"
@@ -7487,6 +7991,7 @@ const FRAME = {
     NOTICE: 8,
     CLOSED: 9,
     TRAFFIC: 10,
+    IDENTITIES: 11,
     APPLY: 32,
     FLIP: 33,
     EVENTS_WRITTEN: 34,
@@ -7691,6 +8196,9 @@ class LoaderChannel {
             case FRAME.HELLO:
                 this.#listener.onHello(decodeHello(frame.payload));
                 return;
+            case FRAME.IDENTITIES:
+                this.#listener.onIdentities(frame.payload);
+                return;
             case FRAME.EVENTS: {
                 const written = () => this.#send(FRAME.EVENTS_WRITTEN, frame.seq, loader_channel_NO_BYTES);
                 this.#listener.onEvents(frame.payload, (frame.flags & RESENT) !== 0, written);
@@ -7806,6 +8314,7 @@ class LoaderChannel {
 
 
 
+
 const LOADER_FD = 3;
 const daemon_AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 const NAMES_A_LIFE = 1 << 20;
@@ -7813,11 +8322,13 @@ const CLOUD_PROVIDER = process.env['CARGOWALL_CLOUD_PROVIDER'] ?? '';
 const HEARTBEAT_MS = 1000;
 const SWEEP_MS = 5000;
 const attempts = Promise.withResolvers();
+const identities = new Identities();
 let served;
 const channel = new LoaderChannel(LOADER_FD, {
     onHello: (hello) => {
         run(hello).catch(fail);
     },
+    onIdentities: (bytes) => identities.tell(bytes),
     onEvents: (bytes, resent, written) => {
         served?.pipeline.processBlockedEvents(bytes, resent);
         written();
@@ -7828,11 +8339,8 @@ const channel = new LoaderChannel(LOADER_FD, {
             if (word !== undefined)
                 attempts.resolve(word);
         }
-        else if (served !== undefined) {
-            const { hello, ...parts } = served;
-            const { mode } = hello.session;
-            const own = { loader: channel, mode, pid: process.pid, after: after };
-            answerControl(request, { ...own, ...parts }).catch(fail);
+        else {
+            served?.control.answer(request).catch(fail);
         }
     },
     onNotice: (notice) => {
@@ -7843,11 +8351,6 @@ const channel = new LoaderChannel(LOADER_FD, {
         process.exit(1);
     },
 });
-function noticeText(notice) {
-    if (typeof notice === 'object' && notice !== null && 'what' in notice)
-        return String(notice.what);
-    return JSON.stringify(notice);
-}
 function fail(error) {
     const message = error instanceof Error ? error.message : String(error);
     channel.stage({
@@ -7866,12 +8369,14 @@ async function daemon_askerOf(client) {
     const key = encodeOwnerKey(address, client.port, PROTOCOL_NUMBERS[client.proto]);
     return decodeOwnerReply(await channel.owner(key));
 }
-async function listen(hello, proxy) {
+async function listen(hello, proxy, { streams }) {
     const handle = (message, client) => proxy.handle(message, client);
     const again = (message, isRunner) => proxy.again(message, isRunner);
+    const admit = (client) => streams.admit(client);
+    const onDrop = () => streams.refused++;
     await Promise.all(hello.sockets.map((socket) => {
         const adopt = socket.proto === 'tcp' ? adoptDnsTcp : adoptDnsUdp;
-        return adopt({ ...socket, handle, again, onError: fail });
+        return adopt({ ...socket, handle, again, admit, onDrop, onError: fail });
     }));
 }
 function readLog(hello, logger) {
@@ -7905,14 +8410,8 @@ function buildProxy({ session }, parts) {
 }
 function buildQuestions(policy, logger, timestamp) {
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-    return new Questions({
-        policy,
-        logger,
-        timestamp,
-        clock: { nowMs: nowMs, soon: soon },
-        lookUp: daemon_askerOf,
-        seed,
-    });
+    const clock = { nowMs: nowMs, soon: soon };
+    return new Questions({ policy, logger, identities, timestamp, clock, lookUp: daemon_askerOf, seed });
 }
 function buildNotifications({ notifyUrl: url, mode, job }, proxy) {
     if (url === undefined)
@@ -7972,7 +8471,7 @@ async function run(received) {
     const notifications = buildNotifications(session, proxy);
     const lateAllow = buildLateAllow(session, proxy, logger);
     const proof = new ProofEvents();
-    const knowledge = knowledgeOf(session.policy, proxy, clockOffsetNs, nowMs);
+    const knowledge = knowledgeOf(session.policy, { proxy, identities }, clockOffsetNs, nowMs);
     const pipeline = new FlowPipeline({
         logger,
         knowledge,
@@ -7985,8 +8484,10 @@ async function run(received) {
         nowMs: nowMs,
     });
     const traffic = buildTraffic({ logger, knowledge, past, timestamp });
-    const parts = { pipeline, questions, proxy, lateAllow, notifications, traffic };
-    served = { hello, logger, ...parts, timestamp };
+    const parts = { logger, pipeline, questions, proxy, lateAllow, traffic, timestamp };
+    const own = { loader: channel, identities, mode: session.mode, pid: process.pid, nowMs: nowMs, after: after };
+    const control = new ControlServer({ ...own, ...parts, notifications });
+    served = { ...parts, control };
     keepTime(parts);
     const options = {
         session,
@@ -7995,7 +8496,7 @@ async function run(received) {
         isOwn,
         loader: channel,
         proxy,
-        listen: () => listen(hello, proxy),
+        listen: () => listen(hello, proxy, questions),
         logger,
         proof,
         attempts: attempts.promise,

@@ -33390,14 +33390,14 @@ __webpack_unused_export__ = Scalar.Scalar;
 __webpack_unused_export__ = YAMLMap.YAMLMap;
 __webpack_unused_export__ = YAMLSeq.YAMLSeq;
 __webpack_unused_export__ = cst;
-__webpack_unused_export__ = lexer.Lexer;
+exports.JG = lexer.Lexer;
 exports.HN = lineCounter.LineCounter;
-__webpack_unused_export__ = parser.Parser;
+exports.iX = parser.Parser;
 __webpack_unused_export__ = publicApi.parse;
 __webpack_unused_export__ = publicApi.parseAllDocuments;
 exports.Tp = publicApi.parseDocument;
 __webpack_unused_export__ = publicApi.stringify;
-__webpack_unused_export__ = visit.visit;
+exports.YR = visit.visit;
 __webpack_unused_export__ = visit.visitAsync;
 
 
@@ -39404,6 +39404,11 @@ function renderProblem(problem) {
     const { source, line, column, message } = problem;
     return `${source} line ${line} column ${column}: ${message}`;
 }
+const MAX_LINES = 50;
+function firstLines(lines, what) {
+    const rest = lines.length - MAX_LINES;
+    return rest <= 0 ? lines : [...lines.slice(0, MAX_LINES), `${rest} more ${what} are not shown`];
+}
 function codePoints(text, units = text.length) {
     return [...text.slice(0, units)].length;
 }
@@ -39777,7 +39782,12 @@ function withoutMapped(prefix) {
 
 
 const IPV6_LIKE = /^(?=(?:[^:]*:){2})[0-9a-fA-F:.]*(?:%.*)?$/u;
+const IPV6_MEANT = /^(?:::|(?:[\da-f]{1,4}:)+:|(?=[a-f]*\d)[\da-f]{1,4}:[^:]*:)/iu;
+const IPV6_EXPECTED = 'an IPv6 address: groups of at most four hexadecimal digits, eight of them or "::" once';
 const IPV4_LIKE = /^[\d.]+$/u;
+function isIPv6Like(text) {
+    return IPV6_LIKE.test(text) || IPV6_MEANT.test(text);
+}
 function cutAt(text, colon) {
     if (colon < 0)
         return { target: text, portsAt: undefined };
@@ -39801,19 +39811,18 @@ function cutEntry(text) {
         throw new Fault(0, text, 'a host, not a URL: leave out scheme and path');
     const slash = text.indexOf('/');
     const head = slash < 0 ? text : text.slice(0, slash);
-    if (slash >= 0 && (IPV6_LIKE.test(head) || !head.includes(':'))) {
+    if (slash >= 0 && (isIPv6Like(head) || !head.includes(':'))) {
         return cutAt(text, text.lastIndexOf(':') > slash ? text.lastIndexOf(':') : -1);
     }
-    return IPV6_LIKE.test(head) ? cutAt(text, -1) : cutAt(text, text.indexOf(':'));
+    return isIPv6Like(head) ? cutAt(text, -1) : cutAt(text, text.indexOf(':'));
 }
-function addressFault(text, at = 0) {
+const FURTHER_PORT = '; a further port of an entry stands behind ";"';
+function addressFault(text, at = 0, hint = '') {
     const zone = text.indexOf('%');
     if (zone >= 0)
         return new Fault(at + zone, text.slice(zone), 'an address without a zone id');
     if (text.includes(':'))
-        return new Fault(at, text, 'an IPv6 address (RFC 4291)');
-    const isPort = /^\d{1,5}$/u.test(text);
-    const hint = isPort ? '; a further port of an entry stands behind ";"' : '';
+        return new Fault(at, text, IPV6_EXPECTED);
     return new Fault(at, text, `a plain dotted-decimal IPv4 address${hint}`);
 }
 function parseCidr(text, slash) {
@@ -39842,9 +39851,7 @@ function parseBracketed(text) {
     return { kind: 'prefix', text: printAddress(address) };
 }
 function bracketFault(inner) {
-    return inner.includes('%')
-        ? addressFault(inner, 1)
-        : new Fault(1, inner, 'an IPv6 address (RFC 4291)');
+    return inner.includes('%') ? addressFault(inner, 1) : new Fault(1, inner, IPV6_EXPECTED);
 }
 function parseTarget(text) {
     if (text === '')
@@ -39854,7 +39861,7 @@ function parseTarget(text) {
     const bare = text.startsWith('=') ? text.slice(1) : text;
     const slash = bare.indexOf('/');
     const head = slash < 0 ? bare : bare.slice(0, slash);
-    const isAddressLike = IPV6_LIKE.test(head) || (IPV4_LIKE.test(head) && /\d/u.test(head));
+    const isAddressLike = isIPv6Like(head) || (IPV4_LIKE.test(head) && /\d/u.test(head));
     if (!isAddressLike)
         return parseHost(text);
     if (bare !== text)
@@ -39863,7 +39870,7 @@ function parseTarget(text) {
         return parseCidr(text, slash);
     const target = prefixTarget(text);
     if (target === undefined)
-        throw addressFault(text);
+        throw addressFault(text, 0, /^\d{1,5}$/u.test(text) ? FURTHER_PORT : '');
     return target;
 }
 function possiblePort(text) {
@@ -40289,6 +40296,9 @@ function parseLockdownCommand(text) {
     return { path: text, notes };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/document.js
+const SCHEMA_KEY = '$schema';
+
 ;// CONCATENATED MODULE: ./build/ts/core/policy/nearest.js
 const MAX_CHANGES = 3;
 function nearest(word, known) {
@@ -40357,6 +40367,12 @@ class DocumentReader {
                 this.fail(entry.keyStart, entry.key, keysExpected(entry.key, known, others));
         }
         return entries;
+    }
+    missing(node, keys, expected) {
+        const isWhole = node.kind === 'map' && node.entries.length === keys.size;
+        if (isWhole)
+            this.fail(node.end, '', expected);
+        return undefined;
     }
     list(node, what) {
         return node.kind === 'list' ? node.items : this.wrong(node, `a list of ${what}`);
@@ -40496,10 +40512,8 @@ function readTarget(reader, node, keys, kind) {
     const host = keys.get('host');
     const cidr = keys.get('cidr');
     const entry = host ?? cidr;
-    if (entry === undefined) {
-        reader.fail(node.end, '', 'host or cidr');
-        return undefined;
-    }
+    if (entry === undefined)
+        return reader.missing(node, keys, 'host or cidr');
     if (host !== undefined && cidr !== undefined) {
         reader.fail(cidr.keyStart, 'cidr', 'either host or cidr, not both');
     }
@@ -40616,12 +40630,15 @@ function readLockdown(reader, entry, commandsKey) {
 
 
 
+
 const REFERENCE_FILE_KEYS = [
     'rules',
     'defaultAction',
     'searchDomains',
     'sudoLockdown',
+    SCHEMA_KEY,
 ];
+const SHARED_KEYS = ['rules', SCHEMA_KEY];
 const REFERENCE_RULE_KEYS = ['type', 'value', 'ports', 'action', 'autoAddedType'];
 const OTHER_FILE_KEYS = {
     default: 'defaultAction',
@@ -40639,7 +40656,7 @@ function isReferenceShape(root) {
     if (root.kind !== 'map' || root.entries.some(({ key }) => key === 'version'))
         return false;
     return root.entries.some(({ key, value }) => (key === 'rules' && hasReferenceRule(value)) ||
-        (key !== 'rules' && REFERENCE_FILE_KEYS.some((own) => own === key)));
+        (!SHARED_KEYS.includes(key) && REFERENCE_FILE_KEYS.some((own) => own === key)));
 }
 function readRule(reader, node) {
     const keys = reader.map(node, REFERENCE_RULE_KEYS, OTHER_RULE_KEYS);
@@ -40659,7 +40676,7 @@ function readRule(reader, node) {
     }
     for (const key of ['type', 'value'])
         if (!keys.has(key))
-            reader.fail(node.end, '', key);
+            reader.missing(node, keys, key);
     const value = keys.get('value')?.value;
     if (type === undefined || value === undefined)
         return undefined;
@@ -40695,6 +40712,7 @@ function parseReferenceFile(reader, root) {
 
 
 
+
 const FILE_KEYS = [
     'version',
     'default',
@@ -40703,6 +40721,7 @@ const FILE_KEYS = [
     'search-domains',
     'expected-blocks',
     'sudo-lockdown',
+    SCHEMA_KEY,
 ];
 const parse_policy_OTHER_KEYS = {
     defaultAction: 'default',
@@ -41968,12 +41987,17 @@ async function prove(names, attempts, lockdown, log) {
     log.group('Proof of the wall', lines);
     return proofLine(tried);
 }
-function retell({ stage, hooks = '', wall = '', text = '' }, log) {
+function retell(status, log) {
+    const { stage, hooks = '', families, wall = '', text = '' } = status;
     if (stage === 'note')
         log.info(`debug: ${text}`);
     if (stage !== 'attached')
         return;
-    log.group('What this kernel has taken', [`hooks: ${hooks}`, `wall: ${wall}`]);
+    log.group('What this kernel has taken', [
+        `hooks: ${hooks}`,
+        `packet, XDP and vsock sockets of the job: ${families === 'refused' ? 'refused' : 'not refused (limits L1 and L2)'}`,
+        `wall: ${wall}`,
+    ]);
 }
 async function hear(loader, attempts, lockdown, log) {
     const heard = { green: undefined, errors: [], undone: false };
@@ -42012,6 +42036,23 @@ async function startSession(session, loader, attempts, log, lockdown) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/policy/describe-rule.js
+function portText({ port, protocol }) {
+    if (protocol === 'icmp')
+        return 'ICMP';
+    return protocol === 'both' ? `port ${port} of TCP and UDP` : `port ${port}/${protocol}`;
+}
+function portsText({ ports, action }) {
+    if (ports !== null)
+        return ports.map(portText).join(', ');
+    return action === 'allow' ? 'every port of TCP and UDP' : 'every port and protocol';
+}
+function describeRule(rule) {
+    const { action, text, target, where } = rule;
+    const below = target.kind === 'name' && !target.exact ? ' and every name below it' : '';
+    return `${action} ${text}${below}, ${portsText(rule)} (${where.source})`;
+}
+
 ;// CONCATENATED MODULE: ./build/ts/edge/github/other-names.js
 const REFERENCE_NAMES = {
     'fail-on-unsupported': { input: 'on-unsupported', hint: 'Its values are fail and warn' },
@@ -42033,6 +42074,10 @@ const PEER_NAMES = {
     'blocked-ips': { input: 'blocked-cidrs' },
     policy: { input: 'config-file', hint: 'It takes the path of a file' },
     'policy-file': { input: 'config-file' },
+    'ignored-ip-nets': { input: 'allowed-cidrs' },
+    prevent: { input: 'mode', hint: 'Its values are enforce and audit' },
+    'fail-on-error': { input: 'on-unsupported', hint: 'Its values are fail and warn' },
+    graceful: { input: 'on-unsupported', hint: 'Its values are fail and warn' },
     'dns-policy': { hint: 'Remove it: names that no rule allows are always refused' },
     'disable-sudo': { input: 'sudo-lockdown' },
     'disable-sudo-and-containers': { input: 'sudo-lockdown' },
@@ -42057,6 +42102,7 @@ const PEER_NAMES = {
     'disable-file-monitoring': { hint: 'Remove it: files are not watched' },
     'collect-process-info': { hint: 'Remove it: each record has its process' },
 };
+const OTHER_NAMES = Object.keys({ ...REFERENCE_NAMES, ...PEER_NAMES });
 const other_names_NAMES = new Map(Object.entries({ ...PEER_NAMES, ...REFERENCE_NAMES }));
 function hintFor(name) {
     const known = other_names_NAMES.get(name);
@@ -42152,9 +42198,13 @@ function unknownInputs(environment) {
 }
 function didYouMean(name) {
     const dashed = name.replaceAll(/[_ ]/gu, '-');
-    const meant = nearest(dashed, INPUTS);
-    const remedy = `Remove it, or write one of ${INPUTS.join(', ')}`;
-    return hintFor(dashed) ?? (meant === undefined ? remedy : `Did you mean "${meant}"?`);
+    const exact = hintFor(dashed);
+    if (exact !== undefined)
+        return exact;
+    const meant = nearest(dashed, [...INPUTS, ...OTHER_NAMES]);
+    if (meant === undefined)
+        return `Remove it, or write one of ${INPUTS.join(', ')}`;
+    return hintFor(meant) ?? `Did you mean "${meant}"?`;
 }
 
 ;// CONCATENATED MODULE: ./build/ts/edge/github/runner-context.js
@@ -45307,23 +45357,14 @@ function faultOfCommand(path) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:fs/promises"
-const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
 // EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
 var dist = __nccwpck_require__(8815);
-;// CONCATENATED MODULE: ./build/ts/edge/host/policy-file.js
-
-
-
+;// CONCATENATED MODULE: external "node:fs/promises"
+const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
+;// CONCATENATED MODULE: ./build/ts/edge/host/policy-bytes.js
 
 
 const MAX_POLICY_BYTES = 1024 * 1024;
-const MAX_DEPTH = 32;
-const MAX_NODES = 100_000;
-const EXPECTED = {
-    DUPLICATE_KEY: 'each key of a map once',
-    MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
-};
 async function readPolicyBytes(path) {
     const flags = external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW | external_node_fs_namespaceObject.constants.O_NONBLOCK;
     const file = await (0,promises_namespaceObject.open)(path, flags).catch((error) => {
@@ -45341,14 +45382,16 @@ async function readPolicyBytes(path) {
                 break;
             size += bytesRead;
         }
-        if (size > MAX_POLICY_BYTES) {
-            throw new Error(`policy file ${path}: larger than ${MAX_POLICY_BYTES} bytes. Make it smaller`);
-        }
+        if (size > MAX_POLICY_BYTES)
+            throw tooLarge(path);
         return buffer.slice(0, size);
     }
     finally {
         await file.close();
     }
+}
+function tooLarge(source) {
+    return new Error(`policy file ${source}: larger than ${MAX_POLICY_BYTES} bytes. Make it smaller`);
 }
 function reasonOf(error) {
     if (error.code === 'ENOENT')
@@ -45359,8 +45402,34 @@ function reasonOf(error) {
         return 'may not be read. Check its permissions';
     return `can not be read (${error.code ?? error.message})`;
 }
+async function policy_bytes_readStreamBytes(stream, source) {
+    const content = new Uint8Array(MAX_POLICY_BYTES);
+    let size = 0;
+    for await (const bytes of stream) {
+        if (size + bytes.length > MAX_POLICY_BYTES)
+            throw tooLarge(source);
+        content.set(bytes, size);
+        size += bytes.length;
+    }
+    return content.subarray(0, size);
+}
+
+;// CONCATENATED MODULE: ./build/ts/edge/host/policy-file.js
+
+
+
+
+const MAX_DEPTH = 32;
+const MAX_NODES = 100_000;
+const TOO_DEEP = 'a file less deep and with fewer aliases';
+const EXPECTED = {
+    MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
+};
 async function readPolicyFile(path) {
     return parsePolicyText(await readPolicyBytes(path), path);
+}
+async function readPolicyStream(stream, source) {
+    return parsePolicyText(await readStreamBytes(stream, source), source);
 }
 function parsePolicyText(content, source) {
     const sha256 = (0,external_node_crypto_.createHash)('sha256').update(content).digest('hex');
@@ -45377,6 +45446,10 @@ function parsePolicyText(content, source) {
 function blockEnd(node, last, end) {
     return node.flow === true || last === undefined ? end : last.end;
 }
+function written(node, text) {
+    const isQuoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
+    return isQuoted ? { inner: text.slice(1, -1), shift: 1 } : { inner: text, shift: 0 };
+}
 class Converter {
     #text;
     #source;
@@ -45384,17 +45457,20 @@ class Converter {
     #problems = [];
     #nodes = 0;
     #pairs;
-    #resolve = () => undefined;
+    #targets = new Map();
     constructor(text, source) {
         this.#text = text;
         this.#pairs = [...text.matchAll(/[\ud800-\udbff][\udc00-\udfff]/g)].map(({ index }) => index + 1);
         this.#source = source;
     }
     convert(sha256) {
+        if (this.#isTooDeep()) {
+            return { source: this.#source, sha256, root: undefined, problems: this.#problems };
+        }
         const document = (0,dist/* parseDocument */.Tp)(this.#text, {
             lineCounter: this.#lines,
             prettyErrors: false,
-            uniqueKeys: true,
+            uniqueKeys: false,
             version: '1.2',
             schema: 'core',
             stringKeys: false,
@@ -45407,10 +45483,36 @@ class Converter {
             else
                 this.#fail(start, /^[^\s:]*/u.exec(this.#text.slice(start))?.[0] ?? '', known);
         }
-        this.#resolve = (node) => ((0,dist/* isAlias */.Vj)(node) ? node.resolve(document) : node);
+        this.#noteAliases(document);
         const isWhole = this.#problems.length === 0 && document.contents !== null;
         const root = isWhole ? this.#node(document.contents, 0) : undefined;
         return { source: this.#source, sha256, root, problems: this.#problems };
+    }
+    #noteAliases(document) {
+        const anchors = new Map();
+        (0,dist/* visit */.YR)(document, {
+            Alias: (_key, alias) => {
+                this.#targets.set(alias, anchors.get(alias.source));
+            },
+            Value: (_key, node) => {
+                if (node.anchor !== undefined)
+                    anchors.set(node.anchor, node);
+            },
+        });
+    }
+    #isTooDeep() {
+        const lines = new dist/* LineCounter */.HN();
+        const parser = new dist/* Parser */.iX(lines.addNewLine);
+        for (const lexeme of new dist/* Lexer */.JG().lex(this.#text)) {
+            for (const _document of parser.next(lexeme))
+                ;
+            if (parser.stack.length <= 2 * MAX_DEPTH)
+                continue;
+            this.#lines = lines;
+            this.#fail(parser.offset, '', TOO_DEEP);
+            return true;
+        }
+        return false;
     }
     #position(offset) {
         const { line, col } = this.#lines.linePos(offset);
@@ -45436,19 +45538,20 @@ class Converter {
         this.#problems.push(errorAt(place, found, expected));
     }
     #node(given, depth) {
-        const node = this.#resolve(given) ?? given;
+        const node = this.#targets.get(given) ?? given;
         const [start = 0, end = start] = node?.range ?? [];
         this.#nodes += 1;
         if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
             if (this.#problems.length === 0)
-                this.#fail(start, '', 'a file less deep and with fewer aliases');
+                this.#fail(start, '', TOO_DEEP);
             return undefined;
         }
         const placed = { start: this.#position(start), end: this.#position(end) };
         if ((0,dist/* isScalar */.jn)(node))
             return this.#scalar(node, placed, start, end);
         if ((0,dist/* isMap */.jh)(node)) {
-            const entries = node.items.flatMap((pair) => this.#entry(pair, depth));
+            const seen = new Set();
+            const entries = node.items.flatMap((pair) => this.#entry(pair, depth, seen));
             return {
                 kind: 'map',
                 ...placed,
@@ -45466,16 +45569,19 @@ class Converter {
         this.#fail(start, this.#text.slice(start, end).trimEnd(), expected);
         return undefined;
     }
-    #entry(pair, depth) {
+    #entry(pair, depth, seen) {
         const key = pair.key;
-        const offset = key.range?.[0] ?? 0;
+        const [start = 0, end = start] = key.range ?? [];
         if (!(0,dist/* isScalar */.jn)(key) || typeof key.value !== 'string') {
-            this.#fail(offset, '', 'a text as key');
+            this.#fail(start, '', 'a text as key');
             return [];
         }
-        const position = this.#position(offset);
-        const isQuoted = key.type === 'QUOTE_DOUBLE' || key.type === 'QUOTE_SINGLE';
-        const keyStart = { line: position.line, column: position.column + (isQuoted ? 1 : 0) };
+        const { inner, shift } = written(key, this.#text.slice(start, end));
+        const keyAt = start + (inner === key.value ? shift : 0);
+        const keyStart = this.#position(keyAt);
+        if (seen.has(key.value))
+            this.#fail(keyAt, key.value, 'each key of a map once');
+        seen.add(key.value);
         const value = pair.value === null ? this.#absent(key) : this.#node(pair.value, depth + 1);
         return value === undefined ? [] : [{ key: key.value, keyStart, value }];
     }
@@ -45498,11 +45604,9 @@ class Converter {
             this.#fail(start, '', 'a text, a number, true, false or null');
             return undefined;
         }
-        const written = this.#text.slice(start, end);
-        const isQuoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
-        const inner = isQuoted ? written.slice(1, -1) : written;
-        const isVerbatim = typeof value === 'string' ? inner === value : !isQuoted;
-        const textStart = { ...placed.start, column: placed.start.column + (isQuoted ? 1 : 0) };
+        const { inner, shift } = written(node, this.#text.slice(start, end));
+        const isVerbatim = typeof value === 'string' ? inner === value : shift === 0;
+        const textStart = { ...placed.start, column: placed.start.column + shift };
         return {
             kind: 'scalar',
             ...placed,
@@ -45579,6 +45683,120 @@ function tryQuestion(address, message, port = 53) {
 
 ;// CONCATENATED MODULE: external "node:os"
 const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+;// CONCATENATED MODULE: ./build/ts/core/dns/guard.js
+const V4_GUARDED = (/* unused pure expression or super */ null && ([
+    [[0], 8],
+    [[10], 8],
+    [[100, 64], 10],
+    [[127], 8],
+    [[168, 63, 129, 16], 32],
+    [[169, 254], 16],
+    [[172, 16], 12],
+    [[192, 0, 0], 24],
+    [[192, 168], 16],
+    [[198, 18], 15],
+    [[224], 3],
+]));
+const V6_GUARDED = [
+    [Array(16).fill(0), 127],
+    [[0xfc], 7],
+    [[0xfe, 0x80], 10],
+    [[0xfe, 0xc0], 10],
+    [[0xff], 8],
+];
+const V4_PRIVATE = (/* unused pure expression or super */ null && ([
+    [[10], 8],
+    [[172, 16], 12],
+    [[192, 168], 16],
+    [[100, 64], 10],
+]));
+const V6_PRIVATE = (/* unused pure expression or super */ null && ([[[0xfc], 7]]));
+const V6_LINK_LOCAL = [[0xfe, 0x80], 10];
+const V4_REMOVED = (/* unused pure expression or super */ null && ([
+    [[0, 0, 0, 0], 32],
+    [[127], 8],
+    [[169, 254], 16],
+]));
+const V6_REMOVED = [[Array(16).fill(0), 127], V6_LINK_LOCAL];
+const V4_AT = 12;
+const guard_MAPPED = (/* unused pure expression or super */ null && ([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]));
+const COMPATIBLE = Array(12).fill(0);
+const NAT64 = (/* unused pure expression or super */ null && ([0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0]));
+const NAT64_LOCAL = (/* unused pure expression or super */ null && ([0, 0x64, 0xff, 0x9b, 0, 1]));
+const SIX_TO_FOUR = (/* unused pure expression or super */ null && ([0x20, 0x02]));
+function startsWith(bytes, head) {
+    for (let index = 0; index < head.length; index++)
+        if (bytes[index] !== head[index])
+            return false;
+    return true;
+}
+function inSpace(bytes, from, [head, length]) {
+    const whole = length >> 3;
+    for (let index = 0; index < whole; index++) {
+        if (bytes[from + index] !== (head[index] ?? 0))
+            return false;
+    }
+    const rest = length & 7;
+    if (rest === 0)
+        return true;
+    const shift = 8 - rest;
+    return (bytes[from + whole] ?? 0) >> shift === (head[whole] ?? 0) >> shift;
+}
+function inAny(bytes, spaces, from = 0) {
+    for (const space of spaces)
+        if (inSpace(bytes, from, space))
+            return true;
+    return false;
+}
+function carried(address) {
+    if (startsWith(address, COMPATIBLE) || startsWith(address, NAT64))
+        return address.subarray(12);
+    if (startsWith(address, SIX_TO_FOUR))
+        return address.subarray(2, 6);
+    return undefined;
+}
+function carriedInLocalNat64(address) {
+    if (!startsWith(address, NAT64_LOCAL))
+        return [];
+    const at = (...places) => Uint8Array.from(places, (i) => address[i] ?? 0);
+    const last = at(12, 13, 14, 15);
+    if (address.subarray(6, 12).every((byte) => byte === 0))
+        return [last];
+    return [at(6, 7, 9, 10), at(7, 9, 10, 11), at(9, 10, 11, 12), last];
+}
+function isMapped(address) {
+    return startsWith(address, guard_MAPPED);
+}
+function isGuarded(address, own) {
+    if (own(address))
+        return true;
+    if (isMapped(address))
+        return inAny(address, V4_GUARDED, V4_AT);
+    if (inAny(address, V6_GUARDED))
+        return true;
+    const inner = carried(address);
+    if (inner !== undefined && (inAny(inner, V4_GUARDED) || own(mapped(inner))))
+        return true;
+    return carriedInLocalNat64(address).some((v4) => inAny(v4, V4_GUARDED) || own(mapped(v4)));
+}
+function mapped(v4) {
+    const address = new Uint8Array(16);
+    address.fill(0xff, 10, 12);
+    address.set(v4, 12);
+    return address;
+}
+function isPrivate(address) {
+    return isMapped(address) ? inAny(address, V4_PRIVATE, V4_AT) : inAny(address, V6_PRIVATE);
+}
+function isLinkLocal(address) {
+    return inSpace(address, 0, V6_LINK_LOCAL);
+}
+function isRemoved(address, own) {
+    if (own(address))
+        return true;
+    return isMapped(address) ? inAny(address, V4_REMOVED, V4_AT) : inAny(address, V6_REMOVED);
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/net/protocol.js
 const protocol_PROTOCOL_NUMBERS = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 };
 function protocol_protocolOf(number) {
@@ -45720,6 +45938,7 @@ function decideConnection(policy, to, now) {
 
 
 
+
 const RESOLVED = '/run/systemd/resolve/resolv.conf';
 const RESOLV_CONF = '/etc/resolv.conf';
 const HOSTS = '/etc/hosts';
@@ -45751,31 +45970,42 @@ function resolver_config_readPort(text, at) {
         throw error instanceof Fault ? error.moved(at) : error;
     }
 }
-function parseUpstream(text) {
+function unaskable(address, own) {
+    if (neverLeaves(address) || own.includes(printAddress(address))) {
+        const why = 'its own questions would come back to it. Name the resolver it asks';
+        return `a resolver that is not this machine: ${why}`;
+    }
+    if (!isLinkLocal(address))
+        return undefined;
+    return 'an address of the resolver that is not link-local, such as 2001:db8::53: a link-local one can not be asked';
+}
+function parseUpstream(text, own) {
+    const [scoped, bare = ''] = /^\[?([0-9a-f:]+)%[^\]]*(?:\](?::\d+)?)?$/iu.exec(text) ?? [];
+    if (scoped !== undefined)
+        parseUpstream(bare, own);
     const [whole = '', v6, plain] = /^(?:\[([0-9a-fA-F:.]*:[0-9a-fA-F:.]*)\]|([^:]+))(?=:[^:]*$)/u.exec(text) ?? [];
     const address = address_parseAddress(v6 ?? plain ?? text.replace(/^\[(.*:.*)\]$/u, '$1'));
     if (address === undefined)
         throw new Fault(0, text, UPSTREAM_EXPECTED);
-    if (neverLeaves(address)) {
-        const why = 'its own questions would come back to it. Name the resolver it asks';
-        throw new Fault(0, text, `a resolver that is not this machine: ${why}`);
-    }
+    const wrong = unaskable(address, own);
+    if (wrong !== undefined)
+        throw new Fault(0, text, wrong);
     const port = whole === '' ? DNS_PORT : resolver_config_readPort(text, whole.length + 1);
     return { address: printAddress(address), port, notes: [] };
 }
-function detectUpstreams(read) {
+function detectUpstreams(read, own) {
     const outside = (path) => nameservers(read(path)).filter((text) => {
         const address = address_parseAddress(text);
-        return address !== undefined && !neverLeaves(address);
+        return address !== undefined && unaskable(address, own) === undefined;
     });
     const first = outside(RESOLVED);
     const found = first.length > 0 ? first : outside(RESOLV_CONF);
     return found.slice(0, MAX_UPSTREAMS).map((address) => ({ address, port: DNS_PORT }));
 }
-function upstreamsOf(input, read, errors) {
+function upstreamsOf(input, read, own, errors) {
     const upstreams = [];
     for (const item of splitList(input)) {
-        const found = readAt(item.text, placesIn('input dns-upstream', item), parseUpstream);
+        const found = readAt(item.text, placesIn('input dns-upstream', item), (text) => parseUpstream(text, own));
         errors.push(...found.errors.map(renderProblem));
         const { value } = found;
         if (value !== undefined)
@@ -45783,9 +46013,13 @@ function upstreamsOf(input, read, errors) {
     }
     if (upstreams.length > 0 || errors.length > 0)
         return upstreams;
-    const detected = detectUpstreams(read);
+    const detected = detectUpstreams(read, own);
     if (detected.length === 0) {
-        errors.push(`no resolver besides this machine itself in ${RESOLVED} and ${RESOLV_CONF}. Set the input dns-upstream`);
+        const found = [...new Set([...nameservers(read(RESOLVED)), ...nameservers(read(RESOLV_CONF))])];
+        const listed = found.length === 0 ? 'none' : found.join(', ');
+        const why = 'this machine itself and link-local addresses can not be asked';
+        const remedy = "Set the input dns-upstream to another address of the network's resolver, such as 192.0.2.53 or 2001:db8::53";
+        errors.push(`no resolver to ask: ${RESOLVED} and ${RESOLV_CONF} name ${listed}; ${why}. ${remedy}`);
     }
     return detected;
 }
@@ -45806,7 +46040,7 @@ function gateways(table) {
         return [printAddress(addressFromNumber(Number.parseInt(bytes.toReversed().join(''), 16)))];
     });
 }
-function localNames(read) {
+function localNames(read, addresses) {
     const names = new Map();
     for (const line of read(HOSTS).split('\n')) {
         const [first = '', ...rest] = line.replace(/#.*$/, '').trim().split(/\s+/);
@@ -45819,20 +46053,20 @@ function localNames(read) {
     }
     const own = (0,external_node_os_namespaceObject.hostname)().toLowerCase();
     if (!names.has(own))
-        names.set(own, new Set(machineAddresses()));
+        names.set(own, new Set(addresses));
     if (!names.has('_gateway'))
         names.set('_gateway', new Set(gateways(read(ROUTES))));
-    return [...names].map(([name, addresses]) => ({ name, addresses: [...addresses] }));
+    return [...names].map(([name, its]) => ({ name, addresses: [...its] }));
 }
-function readResolverConfig(input, read = readSystemFile) {
+function readResolverConfig(input, read = readSystemFile, own = machineAddresses()) {
     const errors = [];
-    const upstreams = upstreamsOf(input, read, errors);
+    const upstreams = upstreamsOf(input, read, own, errors);
     if (errors.length > 0)
         return { fault: /^[\s,]*$/.test(input) ? 'machine' : 'input', errors };
     const listed = [...nameservers(read(RESOLVED)), ...nameservers(read(RESOLV_CONF))];
     const resolvers = [...upstreams.map(({ address }) => address), ...listed, ...STUBS];
     return {
-        config: { upstreams, resolvers: [...new Set(resolvers)], localNames: localNames(read) },
+        config: { upstreams, resolvers: [...new Set(resolvers)], localNames: localNames(read, own) },
     };
 }
 
@@ -46017,6 +46251,8 @@ function probeCapabilities(mount, access, machine = THIS_MACHINE) {
 
 
 
+
+
 const environment = process.env;
 const main_dist = (0,external_node_path_namespaceObject.resolve)((0,external_node_path_namespaceObject.dirname)(process.argv[1] ?? ''), '..');
 const loaderName = `bin/loader-linux-${process.arch}`;
@@ -46024,7 +46260,7 @@ const files = [loaderName, 'bpf/egress.bpf.o', 'daemon/index.js', 'daemon/packag
 const UNCHANGED = 'Nothing on this runner has changed';
 const UNKNOWN = 'What the start has changed may still be there: look for /run/cargowall and for cgroups named cargowall.*, or use a fresh runner';
 function fail(errors, after = UNCHANGED) {
-    for (const error of errors)
+    for (const error of firstLines(errors, 'errors'))
         log.error(error);
     const count = errors.length === 1 ? 'an error' : `${errors.length} errors`;
     log.fail(`cargowall did not start: ${count} above. ${after}`);
@@ -46083,7 +46319,7 @@ async function prepare(inputs, context, mount) {
         const expected = 'a number of days from 1 to 999, or nothing for the setting of the repository';
         inputErrors.push(wrongInput('artifact-retention-days', days, expected));
     }
-    for (const warning of prepared.warnings)
+    for (const warning of firstLines(prepared.warnings, 'warnings'))
         log.warning(warning);
     return {
         session: prepared.kind === 'session' ? prepared.session : undefined,
@@ -46100,7 +46336,7 @@ function describe({ mode, policy, upstreams }) {
     const user = policy.rules.filter(({ autoAllowedType }) => autoAllowedType === undefined);
     return [
         `mode: ${mode}, default: ${policy.default}`,
-        ...user.map(({ action, text, where }) => `${action} ${text} (${where.source})`),
+        ...user.map(describeRule),
         `auto-allowed: ${policy.rules.length - user.length} rules`,
         `upstream resolvers: ${upstreams.map(({ address, port }) => `${address} port ${port}`).join(', ')}`,
     ];
