@@ -143,7 +143,7 @@ test('case 129 (R), a process namespace of its own: the ids of the machine', asy
 
 test('case 129 (R), a program that hands its socket to the next one', async () => {
   const script = `${TRUTH}
-s = datagram(); s.connect(('203.0.112.91', 9)); s.set_inheritable(True); say(); print(json.dumps(of('/usr/bin/bash')))
+s = datagram(); s.connect(('203.0.112.91', 9)); s.set_inheritable(True); say(); print(json.dumps(of('/usr/bin/bash')), flush=True)
 os.execv('/usr/bin/bash', ['bash', '-c', f'echo x 2>/dev/null >&{s.fileno()}; echo x 2>/dev/null >/dev/udp/{TO}/9'])`;
   const tried = arena.attempt('R', script, '203.0.112.92');
   const [first = '', second = ''] = tried.stdout.split('\n');
