@@ -1,0 +1,96 @@
+// Maps of the kernel that are full: what finds no room is refused and counted, nothing opens, and what
+// was there goes on.
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { SIZE } from '../../src/core/flow/layout.gen.ts';
+import { Told } from '../bypass/told.ts';
+import { BPF } from '../lab/bpf.ts';
+import { Guarded } from '../lab/guarded.ts';
+import { line } from '../lab/lab.ts';
+import { jobConnect } from '../lab/started.ts';
+
+const OPEN = 'registry.example.com';
+const LATE = 'mirror.example.com';
+const LATE_ADDRESS = '198.51.100.11';
+const REFUSED = '198.51.100.20';
+const told = new Told();
+let guarded: Guarded;
+beforeEach(async () => {
+  guarded = new Guarded('full');
+  await guarded.open();
+  await guarded.guard({ allow: 'example.com:443' });
+});
+afterEach(() => guarded.close());
+afterAll(() => told.print());
+
+function python(script: string): string {
+  const { stdout, stderr, code } = guarded.run('/usr/bin/python3', '-c', `${BPF}${script}`);
+  if (code !== 0) throw new Error(stderr);
+  return stdout.trim();
+}
+
+/** Fills a map as root, with keys that mean nobody, and goes on with `then` while it is full. */
+function full(map: string, key: string, valueSize: number, then: string): string {
+  return `
+fd, n = get('/run/cargowall/bpf/map_${map}'), 0
+try:
+    while n < 200000: update(fd, ${key}, bytes(${valueSize})); n += 1
+    raise SystemExit('it is never full')
+except OSError as e:
+    if e.errno != 7: raise
+${then}`;
+}
+
+/** A child of who fills a map tries an address nobody has allowed. */
+const CHILD = `
+if not os.fork():
+    try: socket.create_connection(('${REFUSED}', 443), 2); os.write(1, b'connected\\n')
+    except OSError as e: os.write(1, type(e).__name__.encode() + b'\\n')
+    os._exit(0)
+os.wait()`;
+
+/** What could not be kept, by the control socket. */
+function lost(): Readonly<Record<string, number>> {
+  return JSON.parse(
+    python(`
+c = socket.socket(socket.AF_UNIX); c.connect('/run/cargowall/control.sock')
+c.sendall(b'{"command":"status"}\\n'); print(c.makefile().readline())`),
+  ).lost;
+}
+
+function answer(name: string): string {
+  return /status: (\w+)/u.exec(guarded.run('dig', '+tries=1', '+time=5', name).stdout)?.[1] ?? '';
+}
+
+test('case 111 (R), the grants: a name that finds no room is SERVFAIL, and stays closed', () => {
+  expect(answer(OPEN)).toBe('NOERROR');
+  python(full('grants', `struct.pack('<IIQQ', 99, n, 0, 0)`, SIZE.grant_value, ''));
+  expect(answer(LATE)).toBe('SERVFAIL');
+  expect(jobConnect(guarded.lab, LATE_ADDRESS)).toBe('PermissionError');
+  expect(lost()['grants_refused']).toBeGreaterThan(0);
+  const curl = guarded.run('curl', '-sS', '-k', '-m', '5', '-o', '/dev/null', `https://${OPEN}/`);
+  expect(curl.stderr).toBe('');
+  told.closed(111, 'the map of grants is full');
+});
+
+test('case 111 (R), the processes: a child of the job that finds no room is judged like everybody', async () => {
+  const { worker } = guarded;
+  if (worker === undefined) throw new Error('there is no worker');
+  const key = `struct.pack('<I', 5000000 + n)`;
+  const script = `${BPF}${full('processes', key, SIZE.process_value, CHILD)}`;
+  worker.stdin?.write(`exec(${JSON.stringify(script)})\n`);
+  expect(await line(worker, 'Error')).toContain('PermissionError');
+  const [record] = await guarded.events((all) => all.some(({ dst_ip: ip }) => ip === REFUSED));
+  expect(record).toMatchObject({ blocked: true, decided_by: 'default' });
+  expect(lost()['processes']).toBeGreaterThan(0);
+  told.closed(111, 'the map of processes is full');
+});
+
+test('case 111 (R), the identities: a record of whom there was no room for, which is counted', async () => {
+  const key = `struct.pack('<I', 5000000 + n)`;
+  expect(python(full('identities', key, SIZE.identity, CHILD))).toBe('PermissionError');
+  const [record] = await guarded.events((all) => all.some(({ dst_ip: ip }) => ip === REFUSED));
+  expect(record).toMatchObject({ blocked: true, process: 'python3', pid: expect.any(Number) });
+  expect(record).not.toHaveProperty('ancestry');
+  expect(lost()['identities']).toBeGreaterThan(0);
+  told.closed(111, 'the map of identities is full');
+});
