@@ -93,6 +93,19 @@ const TROUBLES: Record<string, Trouble> = {
     code: 6,
     says: /"start-failed","message":"\/run\/cargowall\/bpf: Operation not permitted"/,
   },
+  '/run has no room': {
+    make: () => {
+      const used = lab.run('df', '--output=iused', '/run').stdout.split('\n')[1]?.trim();
+      expect(lab.run('mount', '-o', `remount,nr_inodes=${used}`, '/run').stderr).toBe('');
+    },
+    code: 4,
+    says: /"message":"[^"]*No space left on device"/,
+  },
+  'what is run finds no room': {
+    before: [...TRACED, '-e', 'inject=sendfile:error=ENOSPC:when=1'],
+    code: 6,
+    says: /"start-failed","message":"[^"]*node: No space left on device"/,
+  },
   'the hierarchy takes no further cgroup': {
     make: () => writeFileSync(`${lab.cgroup}/cgroup.max.descendants`, '2'),
     code: 6,
