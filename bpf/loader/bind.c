@@ -14,6 +14,8 @@
 #include "network.h"
 #include "paths.h"
 
+#define ROOM (1 << 20) /* bytes; the kernel doubles it: some 2,700 questions while the daemon is busy */
+
 /* What a socket of the proxy's is for. */
 enum purpose {
 	FOR_EVERYBODY, /* over UDP, */
@@ -28,7 +30,7 @@ static int bind_one(struct session *s, const struct address *a, enum purpose pur
 	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	bool tcp = purpose == FOR_STREAMS;
-	int one = 1, fd;
+	int one = 1, room = ROOM, fd;
 
 	if (s->socket_count == SOCKETS_MAX)
 		return -ENOSPC;
@@ -40,8 +42,10 @@ static int bind_one(struct session *s, const struct address *a, enum purpose pur
 		return -errno;
 	if (!v4)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (!tcp)
+	if (!tcp) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	}
 	if (bind(fd, v4 ? (void *)&a4 : (void *)&a6, v4 ? sizeof(a4) : sizeof(a6)) ||
 	    (tcp && listen(fd, 128))) {
 		int err = -errno;
