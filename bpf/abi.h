@@ -83,7 +83,8 @@ enum layer {
 	LAYER_SENDMSG = 2,
 	LAYER_EGRESS = 3, /* cgroup_skb */
 	LAYER_TC = 4,
-	LAYER_SOCKET = 5, /* the call that makes a socket */
+	LAYER_SOCKET = 5, /* the call that makes a socket, or sets an option of one */
+	LAYER_SYSCALL = 6, /* the entry of a call, which it can't refuse: whatever the verdict, it went on */
 };
 
 /* Counters that are never lost: one slot each in the per-CPU array `counters`. */

@@ -18,9 +18,9 @@
 #include "again.bpf.h"
 #include "call.bpf.h"
 #include "dns.bpf.h"
-#include "family.bpf.h"
 #include "packet.bpf.h"
 #include "process.bpf.h"
+#include "syscall.bpf.h"
 #include "wall.bpf.h"
 
 char _license[] SEC("license") = "Dual MIT/GPL";
@@ -138,6 +138,25 @@ SEC("fmod_ret/security_socket_create")
 int BPF_PROG(egress_socket, int family, int type, int protocol, int kern, int ret)
 {
 	return ret || kern ? ret : family_judge(family);
+}
+
+SEC("cgroup/setsockopt")
+int egress_setsockopt(struct bpf_sockopt *ctx)
+{
+	return option_judge(ctx);
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(egress_syscall, struct pt_regs *regs, long id)
+{
+	return syscall_notice(regs, id);
+}
+
+/* Before Linux 6.4 it is io_uring_submit_sqe, with the same first argument. */
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(egress_ring, struct io_kiocb *request)
+{
+	return ring_notice(request);
 }
 
 SEC("syscall")

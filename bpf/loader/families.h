@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Sockets of families that no hook for packets guards: refused where the kernel lets us, told elsewhere. */
 #ifndef CARGOWALL_FAMILIES_H
 #define CARGOWALL_FAMILIES_H
 
 #include <stdbool.h>
 
-/* Whether this kernel lets egress_socket refuse sockets. */
-bool families_are_guarded(void);
+struct bpf_object;
+
+/* Readies the programs about such sockets before an object is loaded: which of them, and for which hook. */
+void families_prepare(struct bpf_object *object);
+/* Whether this kernel has a program of the object; only those about such sockets may be left out. */
+bool families_have(const char *program);
+/* Whether a program is one of those. */
+bool families_are_of(const char *program);
+/* What becomes of such sockets of the job, in a word for the status. */
+const char *families_word(void);
 
 #endif /* CARGOWALL_FAMILIES_H */

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 
 #include "clsact.h"
+#include "families.h"
 #include "links.h"
 #include "paths.h"
 #include "proc.h"
@@ -255,22 +256,18 @@ int link_pin(const struct link_state *l)
 
 void links_describe(char *out, size_t size)
 {
-	const char *families = "told";
 	unsigned int cgroup = 0, trace = 0;
 	const char *between = "";
 	size_t n;
 
 	for (size_t i = 0; i < link_count; i++) {
 		cgroup += links[i].kind == LINK_CGROUP;
-		trace += links[i].kind == LINK_TRACE;
-		if (!strcmp(links[i].name, LINK_PREFIX FAMILIES)) {
-			families = "refused";
-			trace--;
-		}
+		trace += links[i].kind == LINK_TRACE &&
+			 !families_are_of(links[i].name + sizeof(LINK_PREFIX) - 1);
 	}
 	n = (size_t)snprintf(out, size,
 			     "\"hooks\":\"%u of the cgroup, %u tracepoints\",\"families\":\"%s\",\"wall\":\"",
-			     cgroup, trace, families);
+			     cgroup, trace, families_word());
 	for (size_t i = 0; i < link_count && n + 2 * IF_NAMESIZE + 32 < size; i++) {
 		char name[IF_NAMESIZE], text[2 * IF_NAMESIZE + 4];
 

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #define LINK_PREFIX "link_" /* a pinned link */
-#define FAMILIES "egress_socket" /* the program some kernels don't take */
 #define FILTER_PREFIX "filter_" /* the pinned program of an uplink's clsact filter */
 
 enum link_kind {

@@ -82,7 +82,7 @@ int object_load(const struct session *s, const char **why)
 		*why = "the eBPF object";
 		return -errno;
 	}
-	bpf_program__set_autoload(bpf_object__find_program_by_name(object, FAMILIES), families_are_guarded());
+	families_prepare(object);
 	err = bpf_object__load(object);
 	if (err) {
 		*why = "loading the programs";
@@ -194,10 +194,11 @@ static bool is_kept(const char *program)
 static int reopen_links(void)
 {
 	static const char *const programs[] = {
-		"egress_connect4", "egress_connect6",	 "egress_sendmsg4",	"egress_sendmsg6",
-		"egress_recvmsg4", "egress_recvmsg6",	 "egress_getpeername4", "egress_getpeername6",
-		"egress_skb",	   "egress_sock_create", "egress_sock_release", "egress_fork",
-		"egress_exec",	   "egress_exit",	 "egress_arrive",	FAMILIES,
+		"egress_connect4",   "egress_connect6",	   "egress_sendmsg4",	  "egress_sendmsg6",
+		"egress_recvmsg4",   "egress_recvmsg6",	   "egress_getpeername4", "egress_getpeername6",
+		"egress_skb",	     "egress_sock_create", "egress_sock_release", "egress_fork",
+		"egress_exec",	     "egress_exit",	   "egress_arrive",	  "egress_socket",
+		"egress_setsockopt", "egress_syscall",	   "egress_ring",
 	};
 	DIR *d = opendir(BPF_DIR);
 	struct dirent *entry;
@@ -211,7 +212,7 @@ static int reopen_links(void)
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		char finding[128];
 
-		if (is_kept(programs[i]) || (!strcmp(programs[i], FAMILIES) && !families_are_guarded()))
+		if (is_kept(programs[i]) || !families_have(programs[i]))
 			continue;
 		snprintf(finding, sizeof(finding),
 			 "the program %s has ended with its pin while the loader was away, and could not be "

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packet and XDP sockets of the machine's network namespace (packet(7), xdp_diag): frames of them can
- * pass every hook, so one that a guarded process opens is told. What was there before, the runner's
- * and other services' are the machine's own.
+ * Packet and XDP sockets of the machine's network namespace (packet(7), xdp_diag), whose frames can pass
+ * every hook, and vsock sockets (vsock_diag), which need no network: one of the job's or a container's
+ * is told. What was there before, the runner's and services' are the machine's own.
  */
 #include <ctype.h>
 #include <dirent.h>
 #include <linux/netlink.h>
 #include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
+#include <linux/vm_sockets_diag.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,36 +66,51 @@ static bool holds(int pid, uint32_t inode)
 	return s.found;
 }
 
-/* As owner_fill() in bpf/owner.bpf.h: what is inherited ends with the worker's cgroup. */
-static bool is_runner(int pid)
+/* As owner_fill() in bpf/owner.bpf.h: the job's, or a container's. */
+static bool is_of_job(int pid)
 {
 	struct process_key k = {.tgid = (uint32_t)pid};
 	struct process_value v;
 	struct config c;
 	uint32_t zero = 0;
 
-	if (bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v) || v.scope != SCOPE_RUNNER)
+	if (!process_is_guarded(pid))
 		return false;
-	return !(v.flags & PROCESS_INHERITED) ||
-	       (!bpf_map_lookup_elem(map_fds[M_CONFIG], &zero, &c) && c.worker_cgroup == process_cgroup(pid));
+	if (bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v))
+		return process_is_contained(pid);
+	if (v.scope != SCOPE_RUNNER)
+		return v.origin == ORIGIN_JOB;
+	/* what is inherited ends with the worker's cgroup */
+	return v.flags & PROCESS_INHERITED && !bpf_map_lookup_elem(map_fds[M_CONFIG], &zero, &c) &&
+	       c.worker_cgroup != process_cgroup(pid);
 }
 
-static void tell(uint32_t inode, const char *kind)
+void raw_opened(int pid, int family)
+{
+	char finding[160];
+
+	if (family == AF_VSOCK)
+		snprintf(finding, sizeof(finding),
+			 "process %d has opened a vsock socket: it can reach the hypervisor (limit L2)", pid);
+	else
+		snprintf(finding, sizeof(finding),
+			 "process %d has opened %s socket: its frames can pass the wall (limit L1)", pid,
+			 family == FAMILY_XDP ? "an XDP" : "a packet");
+	check_find(finding);
+}
+
+static void tell(uint32_t inode, int family)
 {
 	struct dirent *process;
 	DIR *proc = opendir("/proc");
-	char finding[160];
 
 	while (proc && (process = readdir(proc))) {
 		int pid = atoi(process->d_name);
 
-		if (!isdigit((unsigned char)process->d_name[0]) || pid == getpid() ||
-		    !process_is_guarded(pid) || is_runner(pid) || !holds(pid, inode))
+		if (!isdigit((unsigned char)process->d_name[0]) || pid == getpid() || !is_of_job(pid) ||
+		    !holds(pid, inode))
 			continue;
-		snprintf(finding, sizeof(finding),
-			 "process %d has opened %s socket: its frames can pass the wall (limit L1)", pid,
-			 kind);
-		check_find(finding);
+		raw_opened(pid, family);
 	}
 	if (proc)
 		closedir(proc);
@@ -111,7 +127,7 @@ static void look_at_packets(bool is_first)
 
 		if (sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %u", &inode) == 1 && is_new(inode) &&
 		    !is_first)
-			tell(inode, "a packet");
+			tell(inode, AF_PACKET);
 	}
 	if (f)
 		fclose(f);
@@ -162,7 +178,7 @@ static void look_at_descriptors(const char *pid, bool is_first)
 					 : 0;
 
 		if (inode && is_new(inode) && !is_first)
-			tell(inode, "an XDP");
+			tell(inode, FAMILY_XDP);
 	}
 	if (fds)
 		closedir(fds);
@@ -183,38 +199,58 @@ static void look_for_xdp(bool is_first)
 		closedir(proc);
 }
 
-/* XDP sockets as sock_diag lists them, where the kernel has that for them. */
-static void look_at_xdp(bool is_first)
+/* The inode of a socket as sock_diag describes it. */
+static uint32_t inode_of(const struct nlmsghdr *h, int family)
+{
+	const struct vsock_diag_msg *vsock = NLMSG_DATA(h);
+	const struct packet_diag_msg *other = NLMSG_DATA(h); /* xdp_diag_msg has its inode there too */
+
+	return family == AF_VSOCK ? vsock->vdiag_ino : other->pdiag_ino;
+}
+
+/* A batch of sock_diag's answer; true: it was the last. */
+static bool look_at_batch(struct nlmsghdr *h, int left, int family, bool is_first, bool *listed)
+{
+	for (; NLMSG_OK(h, (unsigned int)left); h = NLMSG_NEXT(h, left)) {
+		uint32_t inode;
+
+		*listed |= h->nlmsg_type != NLMSG_ERROR;
+		if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+			return true;
+		inode = inode_of(h, family);
+		if (is_new(inode) && !is_first)
+			tell(inode, family);
+	}
+	return false;
+}
+
+/* Sockets of a family as sock_diag lists them; false where the kernel has no such list. */
+static bool look_at_family(int family, bool is_first)
 {
 	struct {
 		struct nlmsghdr h;
-		struct packet_diag_req r; /* xdp_diag_req has the same layout, and so have the inodes */
-	} q = {.h = {sizeof(q), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0},
-	       .r = {.sdiag_family = FAMILY_XDP}};
+		union {
+			struct packet_diag_req packet; /* xdp_diag_req has the same layout */
+			struct vsock_diag_req vsock;
+		} r;
+	} q = {.h = {sizeof(q), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0}};
 	static char reply[32768];
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	bool done = fd < 0 || send(fd, &q, sizeof(q), 0) < 0, listed = false;
+	bool listed = false, done;
 
+	if (family == AF_VSOCK)
+		q.r.vsock = (struct vsock_diag_req){.sdiag_family = AF_VSOCK, .vdiag_states = ~0U};
+	else
+		q.r.packet.sdiag_family = (uint8_t)family;
+	done = fd < 0 || send(fd, &q, sizeof(q), 0) < 0;
 	while (!done) {
 		int left = (int)recv(fd, reply, sizeof(reply), 0);
 
-		if (left <= 0)
-			break;
-		for (struct nlmsghdr *h = (void *)reply; NLMSG_OK(h, (unsigned int)left);
-		     h = NLMSG_NEXT(h, left)) {
-			const struct packet_diag_msg *m = NLMSG_DATA(h);
-
-			listed |= h->nlmsg_type != NLMSG_ERROR;
-			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-				done = true;
-			else if (is_new(m->pdiag_ino) && !is_first)
-				tell(m->pdiag_ino, "an XDP");
-		}
+		done = left <= 0 || look_at_batch((void *)reply, left, family, is_first, &listed);
 	}
 	if (fd >= 0)
 		close(fd);
-	if (!listed)
-		look_for_xdp(is_first);
+	return listed;
 }
 
 void check_raw_sockets(void)
@@ -222,6 +258,8 @@ void check_raw_sockets(void)
 	static bool looked;
 
 	look_at_packets(!looked);
-	look_at_xdp(!looked);
+	if (!look_at_family(FAMILY_XDP, !looked))
+		look_for_xdp(!looked);
+	look_at_family(AF_VSOCK, !looked);
 	looked = true;
 }

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "frame.h"
 #include "identities.h"
+#include "raw.h"
 
 #define RING_SIZE (4u << 20)
 #define BATCH_MAX 4096
@@ -62,6 +63,8 @@ static int take(int channel, size_t n, const unsigned char *record)
 
 	memcpy(&v, record + BPF_RINGBUF_HDR_SZ, sizeof(v));
 	memcpy(events + n * sizeof(v), &v, sizeof(v));
+	if (v.ext.layer == LAYER_SYSCALL)
+		raw_opened((int)v.flow.pid, v.ext.ethertype);
 	return identity_tell(channel, v.flow.pid, v.ext.start_ns, v.ext.execs);
 }
 

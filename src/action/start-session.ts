@@ -90,7 +90,7 @@ function retell(status: StatusLine, log: Log): void {
   if (stage !== 'attached') return;
   log.group('What this kernel has taken', [
     `hooks: ${hooks}`,
-    `packet, XDP and vsock sockets of the job: ${families === 'refused' ? 'refused' : 'not refused (limits L1 and L2)'}`,
+    `packet, XDP and vsock sockets of the job: ${families === 'refused' ? 'refused' : 'told, not refused (limits L1 and L2)'}`,
     `wall: ${wall}`,
   ]);
 }

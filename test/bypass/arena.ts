@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { Guarded } from '../lab/guarded.ts';
-import { eachLine, type Result, until } from '../lab/lab.ts';
+import { eachLine, line, type Result, until } from '../lab/lab.ts';
 import type { SessionWishes } from '../lab/session.ts';
 
 /** Allowed: 443/tcp, 9/udp and ICMP of it. */
@@ -98,6 +98,18 @@ export class Arena {
     const marker = this.marker();
     const done = this.guarded.run(...prefix, ...this.words(privilege, script, to, marker));
     return { ...done, marker };
+  }
+
+  /** Runs a command as a child of the worker: one of the job's. */
+  async ofJob(...words: readonly string[]): Promise<Pick<Result, 'stdout' | 'stderr'>> {
+    const { worker } = this.guarded;
+    if (worker === undefined) throw new Error('the session is not started');
+    const run = `
+import json, subprocess
+done = subprocess.run(${JSON.stringify(words)}, capture_output=True, text=True)
+print('said ' + json.dumps({'stdout': done.stdout, 'stderr': done.stderr}), flush=True)`;
+    worker.stdin?.write(`exec(${JSON.stringify(run)}, {})\n`);
+    return JSON.parse((await line(worker, 'said ')).replace('said ', ''));
   }
 
   /** Whether a marker has left the machine; `awaited`: it must, and is waited for. */

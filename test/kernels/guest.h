@@ -62,7 +62,7 @@ bool log_is_complete(void);
 bool await_refusal(const char *to, unsigned int before);
 bool log_has(const char *text);
 /* Whether the refusal of a socket of this family comes into the log. */
-bool await_refused_socket(unsigned int family);
+bool await_refused_socket(unsigned int family, enum origin origin);
 
 /* bytes.c: what an open socket has sent is counted, and what a frame socket has sent. */
 bool bytes_are_counted(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ways no hook sees (limits L1 and L2). */
+/* Ways no hook for packets sees (limits L1 and L2). */
 #ifndef CARGOWALL_OUTSIDE_H
 #define CARGOWALL_OUTSIDE_H
 

@@ -70,7 +70,7 @@ bool await_refusal(const char *to, unsigned int before)
 	return fails("no record");
 }
 
-static bool has_refused_socket(unsigned int family)
+static bool has_refused_socket(unsigned int family, enum origin origin)
 {
 	char line[4096];
 	struct event e;
@@ -79,16 +79,16 @@ static bool has_refused_socket(unsigned int family)
 
 	while (f && !found && fgets(line, sizeof(line), f))
 		found = event_of(line, &e) && e.ext.by == BY_SOCKET && e.ext.ethertype == family &&
-			!e.flow.allowed && e.ext.origin == ORIGIN_JOB;
+			!e.flow.allowed && e.ext.origin == origin;
 	if (f)
 		fclose(f);
 	return found;
 }
 
-bool await_refused_socket(unsigned int family)
+bool await_refused_socket(unsigned int family, enum origin origin)
 {
 	for (time_t since = time(NULL); !is_over(since); usleep(20000))
-		if (has_refused_socket(family))
+		if (has_refused_socket(family, origin))
 			return true;
 	return fails("no record");
 }

@@ -43,6 +43,7 @@ const LAYERS = new Map<number, string>([
   [LAYER.EGRESS, 'egress'],
   [LAYER.TC, 'tc'],
   [LAYER.SOCKET, 'socket'],
+  [LAYER.SYSCALL, 'syscall'],
 ]);
 
 const DECIDERS = new Map<number, string>(
@@ -133,9 +134,9 @@ export function identityFields(
 
 /** The flags of the contract, and whether a refusal is a known one. */
 function outcome(event: FlowEvent, name: string | undefined, knowledge: Knowledge) {
-  const { allowed, by, mode, dst: address, protocol, dstPort: port } = event;
+  const { allowed, by, mode, layer, dst: address, protocol, dstPort: port } = event;
   if (allowed) return ALLOWED;
-  const blocked = mode === MODE.ENFORCE || by === DECIDED_BY.PROOF;
+  const blocked = (mode === MODE.ENFORCE && layer !== LAYER.SYSCALL) || by === DECIDED_BY.PROOF;
   const isFlow = protocol !== NOT_IP;
   const expected = isFlow && knowledge.isExpected({ name, address, protocol, port });
   return { would_deny: !blocked, blocked, ...(expected ? { expected } : NOTHING) };

@@ -311,7 +311,8 @@ export const LAYER = {
   SENDMSG: 2,
   EGRESS: 3,
   TC: 4,
-  SOCKET: 5
+  SOCKET: 5,
+  SYSCALL: 6
 } as const;
 export const COUNTER = {
   EVENTS_LOST: 0,
