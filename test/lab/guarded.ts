@@ -15,7 +15,7 @@ const PROVE = resolve('test/lab/prove.ts');
 /** A lab whose wall stands. */
 export class Guarded {
   readonly lab: Lab;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'cargowall-guarded-'));
+  #folder = '';
   #internet: Internet | undefined;
   /** Plays the runner's worker from `guard` on: runs the lines of Python it is sent. */
   worker: ChildProcess | undefined;
@@ -43,6 +43,7 @@ export class Guarded {
 
   /** Opens lab and internet; the wall comes with `guard`. */
   async open(): Promise<void> {
+    this.#folder = mkdtempSync(join(tmpdir(), 'cargowall-guarded-'));
     await this.lab.open();
     this.#internet = await startInternet(this.lab, this.#folder);
     const path = join(this.#folder, 'resolv.conf');
@@ -96,6 +97,6 @@ export class Guarded {
 
   close(): void {
     this.lab.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#folder !== '') rmSync(this.#folder, { recursive: true, force: true });
   }
 }
