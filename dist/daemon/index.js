@@ -1229,7 +1229,8 @@ const LAYER = {
     SENDMSG: 2,
     EGRESS: 3,
     TC: 4,
-    SOCKET: 5
+    SOCKET: 5,
+    SYSCALL: 6
 };
 const COUNTER = {
     EVENTS_LOST: 0,
@@ -5253,6 +5254,7 @@ const LAYERS = new Map([
     [LAYER.EGRESS, 'egress'],
     [LAYER.TC, 'tc'],
     [LAYER.SOCKET, 'socket'],
+    [LAYER.SYSCALL, 'syscall'],
 ]);
 const DECIDERS = new Map(Object.entries(DECIDED_BY).map(([name, number]) => [
     number,
@@ -5326,10 +5328,10 @@ function identityFields({ startNs }, identity) {
     return exe === undefined ? { start_ticks, ancestry } : { start_ticks, exe, ancestry };
 }
 function outcome(event, name, knowledge) {
-    const { allowed, by, mode, dst: address, protocol, dstPort: port } = event;
+    const { allowed, by, mode, layer, dst: address, protocol, dstPort: port } = event;
     if (allowed)
         return ALLOWED;
-    const blocked = mode === MODE.ENFORCE || by === DECIDED_BY.PROOF;
+    const blocked = (mode === MODE.ENFORCE && layer !== LAYER.SYSCALL) || by === DECIDED_BY.PROOF;
     const isFlow = protocol !== NOT_IP;
     const expected = isFlow && knowledge.isExpected({ name, address, protocol, port });
     return { would_deny: !blocked, blocked, ...(expected ? { expected } : NOTHING) };

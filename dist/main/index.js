@@ -41995,7 +41995,7 @@ function retell(status, log) {
         return;
     log.group('What this kernel has taken', [
         `hooks: ${hooks}`,
-        `packet, XDP and vsock sockets of the job: ${families === 'refused' ? 'refused' : 'not refused (limits L1 and L2)'}`,
+        `packet, XDP and vsock sockets of the job: ${families === 'refused' ? 'refused' : 'told, not refused (limits L1 and L2)'}`,
         `wall: ${wall}`,
     ]);
 }
