@@ -65,7 +65,7 @@ test('what the kernel has taken is said before anything else of the start', asyn
   const attached = { stage: 'attached', hooks: '10 of the cgroup', wall: 'eth0 by TCX' };
   for (const [families, what] of [
     ['refused', 'refused'],
-    ['told', 'not refused (limits L1 and L2)'],
+    ['told', 'told, not refused (limits L1 and L2)'],
   ]) {
     const stages = [{ ...attached, families }, { stage: 'flipped', proof: PROOF }, GREEN];
     const { said } = await start(stages, 0);

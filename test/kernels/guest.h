@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "../../bpf/abi.h"
+
 #define PATIENCE_S 10 /* of the guest's time; nothing waits for a clock but what fails */
 
 /* checks.c: one line a check. `reason` is the first thing that was wrong since the last one. */
