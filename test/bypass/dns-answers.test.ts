@@ -193,8 +193,12 @@ for _ in range(3000):
     m = bytearray(whole + bytes(r.randrange(40)))
     for _ in range(r.randrange(1, 8)): m[r.randrange(len(m))] = r.randrange(256)
     odd.append(bytes(m[:r.randrange(len(m) + 1)]))
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.connect(('${RESOLVER}', 53))
-for m in odd: u.send(m)
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(3); u.connect(('${RESOLVER}', 53))
+for at in range(0, len(odd), 100):
+    for m in odd[at:at + 100]: u.send(m)
+    last = struct.pack('>H', 50000 + at) + whole[2:] # its answer says that all before it were read
+    u.send(last)
+    while u.recv(4096)[:2] != last[:2]: pass
 for at in range(0, len(odd), 100):
     t = socket.create_connection(('${RESOLVER}', 53), 3)
     try:
