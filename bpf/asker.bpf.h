@@ -42,14 +42,14 @@ static __always_inline bool source_is_its_own(const struct endpoint *e, const st
 	return !address_is_loopback(&e->src) && !(local && local->flags & LOCAL_OWN);
 }
 
-static __always_inline void owner_publish(const struct endpoint *e, const struct socket_state *s,
-					  const struct config *c)
+static __noinline int owner_publish(const struct endpoint *e, const struct socket_state *s,
+				    const struct config *c)
 {
 	struct owner_key k = {.src = e->src, .port = e->sport, .proto = e->proto};
 	struct owner_value v = {};
 
 	if (!source_is_its_own(e, s, c))
-		return;
+		return 0;
 	v.cgroup = s->cgroup;
 	v.netns = s->netns;
 	v.socket = s->cookie;
@@ -69,6 +69,7 @@ static __always_inline void owner_publish(const struct endpoint *e, const struct
 		count(COUNTER_OWNERS_FULL);
 	if (s->netns != c->host_netns)
 		owner_publish_any(&k, &v);
+	return 0;
 }
 
 #endif /* CARGOWALL_ASKER_BPF_H */

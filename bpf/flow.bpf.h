@@ -13,6 +13,7 @@ struct record {
 	unsigned char mid_stream;
 	unsigned char forwarded; /* came in by another interface */
 	unsigned char inbound; /* answers a connection from outside to a service outside the guarded cgroup */
+	unsigned char processless; /* nothing says that a process or another machine made it */
 	unsigned short ethertype;
 	unsigned int ifindex;
 };
@@ -49,8 +50,7 @@ static __always_inline __u32 origin_without_socket(const struct record *r, const
 	return r->forwarded ? ORIGIN_CONTAINER : ORIGIN_UNKNOWN;
 }
 
-/* Not inlined, so that the object's BTF holds struct event for the layout test. */
-static __noinline int flow_owner(struct event *v, const struct socket_state *s)
+static __always_inline int flow_owner(struct event *v, const struct socket_state *s)
 {
 	if (!s || !v)
 		return 0;
@@ -93,12 +93,15 @@ static __always_inline void flow_fill(struct event *v, const struct endpoint *e,
 	v->ext.origin = origin_without_socket(r, d);
 }
 
+int flow_emit(const struct endpoint *e, const struct decision *d, const struct socket_state *s,
+	      const struct record *r);
+
 /*
  * One record. A block wakes the reader; an allowed flow is drained by its timer (waking it per
  * flow costs a fifth of the connect rate). No room: held or counted, the verdict is not affected.
  */
-static __noinline int flow_emit(const struct endpoint *e, const struct decision *d,
-				const struct socket_state *s, const struct record *r)
+__noinline int flow_emit(const struct endpoint *e, const struct decision *d, const struct socket_state *s,
+			 const struct record *r)
 {
 	const struct config *c = config_get();
 	struct repeat_value *again;

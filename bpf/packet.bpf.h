@@ -49,18 +49,20 @@ static __always_inline bool source_is_ours(const struct endpoint *e, const struc
 	return !address_is_loopback(&e->src) && bpf_map_lookup_elem(&locals, &k);
 }
 
-/*
- * Decides a packet that no cache answers, and records it once. `processless`: nothing says that a
- * process or another machine made it. True: it passes.
- */
-static __always_inline bool packet_decide(const struct endpoint *e, struct socket_state *s,
-					  struct question *q, struct decision *d, struct record *r,
-					  const struct config *c, const struct policy_config *p,
-					  bool processless)
-{
-	struct flow_key k = {}, any = {};
-	bool reported = false;
+int packet_decide(const struct endpoint *e, struct socket_state *s, struct question *q, struct decision *d,
+		  struct record *r);
 
+/* Decides a packet that no cache answers, and records it once. 1: it passes. Not static, as verdict_for(). */
+__noinline int packet_decide(const struct endpoint *e, struct socket_state *s, struct question *q,
+			     struct decision *d, struct record *r)
+{
+	const struct config *c = config_get();
+	const struct policy_config *p = policy_get();
+	struct flow_key k = {};
+	bool reported = false, is_news;
+
+	if (!c || !p || !e || !q || !d || !r)
+		return 0;
 	verdict_for(q, d);
 	/* unreadable, or a local destination that leaves by an uplink: never */
 	if (d->by == BY_LOCAL && (r->layer == LAYER_TC || address_is_zero(&e->dst)))
@@ -70,13 +72,13 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 			call_remember(s, q, d, p->generation, e);
 		return true;
 	}
-	if (d->by != BY_PROOF && processless && made_by_kernel(e, c))
+	if (d->by != BY_PROOF && r->processless && made_by_kernel(e, c))
 		return decided(d, VERDICT_ALLOW, BY_KERNEL);
-	reported = processless && has_waited(e, c);
+	reported = r->processless && has_waited(e, c);
 	flow_key_of(&k, e);
 	if (e->shape == SHAPE_OK) {
 		admit_existing(d, &k, s, q, r, p);
-		admit_continued(d, &k, e, p, s, (__u16)q->scope, processless);
+		admit_continued(d, &k, e, p, s, (__u16)q->scope, r->processless);
 		if (r->inbound && d->verdict != VERDICT_ALLOW && d->by == BY_DEFAULT)
 			decided(d, VERDICT_ALLOW, BY_INBOUND);
 	}
@@ -90,12 +92,14 @@ static __always_inline bool packet_decide(const struct endpoint *e, struct socke
 		call_remember(s, q, d, p->generation, e);
 	}
 	r->mid_stream = e->proto == IPPROTO_TCP && !(e->tcp_flags & TCP_SYN);
-	flow_key_of_any(&any, e);
-	if (q->other_netns && e->shape == SHAPE_OK)
-		flow_is_new(&any, d, p, q->scope, s);
 	/* the daemon's own questions to its upstream are no news */
-	if (!reported && !(q->scope == SCOPE_DAEMON && d->by == BY_DAEMON && d->verdict == VERDICT_ALLOW) &&
-	    flow_is_new(&k, d, p, q->scope, s) && !(r->forwarded && flow_is_told(&any, d, p, s)))
+	is_news = !reported &&
+		  !(q->scope == SCOPE_DAEMON && d->by == BY_DAEMON && d->verdict == VERDICT_ALLOW) &&
+		  flow_is_new(&k, d, p, q->scope, s);
+	flow_key_of_any(&k, e);
+	if (q->other_netns && e->shape == SHAPE_OK)
+		flow_is_new(&k, d, p, q->scope, s);
+	if (is_news && !(r->forwarded && flow_is_told(&k, d, p, s)))
 		flow_emit(e, d, s, r);
 	if (d->verdict != VERDICT_ALLOW)
 		count(r->layer == LAYER_TC ? COUNTER_TC_DENIED : COUNTER_EGRESS_DENIED);
@@ -226,7 +230,8 @@ static __noinline int packet_judge_parsed(struct __sk_buff *skb, const struct co
 	if (s)
 		learn_netns(skb, s);
 	q.other_netns = s && s->netns && s->netns != c->host_netns;
-	if (!packet_decide(&e, s, &q, &d, &r, c, p, is_processless(skb, s)))
+	r.processless = is_processless(skb, s);
+	if (!packet_decide(&e, s, &q, &d, &r))
 		return 0;
 	/* what other namespaces send may be no traffic of the machine's at all, and is counted where it leaves */
 	if (s)

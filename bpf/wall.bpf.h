@@ -46,8 +46,7 @@ static __always_inline int frame_network(struct __sk_buff *skb, __u16 *ethertype
 }
 
 /* A frame that is not IP: refused, one record for each EtherType and interface. */
-static __always_inline int frame_refuse(struct record *r, const struct config *c,
-					const struct policy_config *p)
+static __noinline int frame_refuse(struct record *r, const struct config *c, const struct policy_config *p)
 {
 	struct decision d = {.by = BY_NOT_IP};
 	struct endpoint e = {.sport = r->ethertype, .dport = (__u16)r->ifindex, .proto = 255};
@@ -64,7 +63,7 @@ static __always_inline int frame_refuse(struct record *r, const struct config *c
  * ARP for Ethernet and IPv4 (RFC 826) with nothing behind it, from an own address or a probe's 0: a
  * reply, or a request that does not say what it asks for.
  */
-static __always_inline bool frame_is_own_arp(struct __sk_buff *skb, __u32 at)
+static __noinline bool frame_is_own_arp(struct __sk_buff *skb, __u32 at)
 {
 	static const __u8 ethernet_ipv4[] = {0, 1, 8, 0, 6, 4, 0};
 	struct local_key k = {.prefixlen = 128};
@@ -104,7 +103,7 @@ static __always_inline void head_key_of(struct head_key *k, const struct endpoin
 }
 
 /* The rest of a datagram follows its head: a fragment alone says nothing of its port. */
-static __always_inline void head_passed(const struct endpoint *e, const struct decision *d)
+static __noinline int head_passed(const struct endpoint *e, const struct decision *d)
 {
 	struct head_key k = {};
 	struct head_value v = {.passed_ns = bpf_ktime_get_ns(), .port = e->dport};
@@ -114,11 +113,11 @@ static __always_inline void head_passed(const struct endpoint *e, const struct d
 	v.verdict = d->verdict;
 	v.by = d->by;
 	head_key_of(&k, e);
-	bpf_map_update_elem(&heads, &k, &v, BPF_ANY);
+	return bpf_map_update_elem(&heads, &k, &v, BPF_ANY);
 }
 
 /* Whether the head has passed; the port and the decision are its. */
-static __always_inline bool has_head(struct endpoint *e, struct decision *d)
+static __noinline bool has_head(struct endpoint *e, struct decision *d)
 {
 	struct head_key k = {};
 	const struct head_value *v;
@@ -222,6 +221,16 @@ static __always_inline bool frame_is_final(struct __sk_buff *skb, __u32 judged)
 	return at >= (int)judged;
 }
 
+/* A flow that is open before the flip. */
+static __noinline int flow_was_open(const struct endpoint *e)
+{
+	struct flow_key k = {};
+	struct flow_value v = {.last_ns = bpf_ktime_get_ns(), .by = BY_EXISTING};
+
+	flow_key_of(&k, e);
+	return bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
+}
+
 static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 {
 	const struct config *c = config_get();
@@ -265,23 +274,18 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 	if (proof_number(&e.dst))
 		count(COUNTER_TC_PROOF);
 	if (c->mode == MODE_NOTING) {
-		struct flow_key k = {};
-		struct flow_value v = {.last_ns = bpf_ktime_get_ns(), .by = BY_EXISTING};
-
-		flow_key_of(&k, &e);
 		/* what the kernel makes of itself is no flow of anybody's */
 		if (!s && e.shape == SHAPE_OK &&
 		    !(is_processless(skb, s) && (is_housekeeping(&e) || is_answer(&e))))
-			bpf_map_update_elem(&existing, &k, &v, BPF_NOEXIST);
+			flow_was_open(&e);
 		return TCX_NEXT_PROGRAM;
 	}
 	if (!(e.shape == SHAPE_FRAGMENT && has_head(&e, &d))) {
-		bool processless = is_processless(skb, s);
-
+		r.processless = is_processless(skb, s);
 		r.inbound = inbound_admits(skb, &e, c, p);
 		if (r.inbound && !s)
 			s = inbound_socket(skb);
-		if (!packet_decide(&e, s, &q, &d, &r, c, p, processless))
+		if (!packet_decide(&e, s, &q, &d, &r))
 			return TCX_DROP_FRAME;
 		if (r.inbound)
 			inbound_bind(skb, &e);

@@ -5,10 +5,13 @@
  * ask for one are told, which costs each call of the machine some ten nanoseconds.
  */
 #include <linux/bpf.h>
+#include <linux/btf.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "families.h"
@@ -54,11 +57,20 @@ static bool is_guarded(void)
 static const char *ring_hook(void)
 {
 	static const char *const hooks[] = {"io_uring_submit_req", "io_uring_submit_sqe"};
+	static const char *found;
+	static bool looked;
+	struct btf *types = looked ? NULL : btf__load_vmlinux_btf();
 
-	for (int i = 0; i < 2; i++)
-		if (libbpf_find_vmlinux_btf_id(hooks[i], BPF_TRACE_RAW_TP) > 0)
-			return hooks[i];
-	return NULL;
+	for (int i = 0; types && !found && i < 2; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "btf_trace_%s", hooks[i]);
+		if (btf__find_by_name_kind(types, name, BTF_KIND_TYPEDEF) > 0)
+			found = hooks[i];
+	}
+	btf__free(types);
+	looked = true;
+	return found;
 }
 
 bool families_have(const char *program)
