@@ -2,7 +2,7 @@
 /*
  * Whether a program may decide which sockets are made (fmod_ret on security_socket_create): there are
  * kernels without the trampolines it needs, and kernels that have them and take none. There the calls that
- * ask for one are told, which costs each call of the machine some ten nanoseconds.
+ * ask for one are told, which costs each call of the machine a little.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
