@@ -13,7 +13,7 @@ void families_prepare(struct bpf_object *object);
 bool families_have(const char *program);
 /* Whether a program is one of those. */
 bool families_are_of(const char *program);
-/* What becomes of such sockets of the job, in a word for the status. */
-const char *families_word(void);
+/* Whether the job gets such sockets, which are told then; else it is refused each. */
+bool families_are_told(void);
 
 #endif /* CARGOWALL_FAMILIES_H */

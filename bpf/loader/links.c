@@ -267,7 +267,7 @@ void links_describe(char *out, size_t size)
 	}
 	n = (size_t)snprintf(out, size,
 			     "\"hooks\":\"%u of the cgroup, %u tracepoints\",\"families\":\"%s\",\"wall\":\"",
-			     cgroup, trace, families_word());
+			     cgroup, trace, families_are_told() ? "told" : "refused");
 	for (size_t i = 0; i < link_count && n + 2 * IF_NAMESIZE + 32 < size; i++) {
 		char name[IF_NAMESIZE], text[2 * IF_NAMESIZE + 4];
 

@@ -20,6 +20,7 @@
 
 #include <bpf/bpf.h>
 
+#include "families.h"
 #include "findings.h"
 #include "maps.h"
 #include "proc.h"
@@ -260,6 +261,7 @@ void check_raw_sockets(void)
 	look_at_packets(!looked);
 	if (!look_at_family(FAMILY_XDP, !looked))
 		look_for_xdp(!looked);
-	look_at_family(AF_VSOCK, !looked);
+	if (families_are_told())
+		look_at_family(AF_VSOCK, !looked);
 	looked = true;
 }
