@@ -9,9 +9,7 @@ const lab = new Lab('grant');
 const FAR_FUTURE = 1n << 62n;
 const SERVER = `
 import socket, threading
-def serve(address, port):
-    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind((address, port)); s.listen(16)
+def serve(s):
     def echo(c):
         while True:
             d = c.recv(100)
@@ -21,9 +19,9 @@ def serve(address, port):
         c, _ = s.accept(); threading.Thread(target=echo, args=(c,), daemon=True).start()
 for a in ['${SERVER4}', '${OTHER4}']:
     for p in [443, 80]:
-        threading.Thread(target=serve, args=(a, p), daemon=True).start()
-import time
-time.sleep(0.1)
+        s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((a, p)); s.listen(16)
+        threading.Thread(target=serve, args=(s,), daemon=True).start()
 print('ready', flush=True)
 threading.Event().wait()
 `;
