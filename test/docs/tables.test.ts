@@ -4,11 +4,26 @@ import { describe, expect, test } from 'vitest';
 import { LOSSES } from '../../src/core/audit/losses.ts';
 import { parseAddress } from '../../src/core/net/address.ts';
 import { buildPolicy } from '../../src/core/policy/build-policy.ts';
+import { describeAutoAllowed } from '../../src/core/policy/describe-auto-allowed.ts';
 import { explain } from '../../src/core/policy/explain.ts';
 import { renderProblem } from '../../src/core/policy/problem.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8');
+
+/** The inputs of an empty policy. */
+const NOTHING = {
+  allowedHosts: '',
+  blockedHosts: '',
+  allowedCidrs: '',
+  blockedCidrs: '',
+  expectedBlocks: '',
+  sudoLockdown: false,
+  sudoAllowCommands: '',
+  searchDomains: '',
+  githubServiceHosts: '',
+  azureInfraHosts: '',
+} as const;
 
 /** The cells of the rows below a head, without code marks. */
 function rows(path: string, head: string): readonly (readonly string[])[] {
@@ -46,6 +61,38 @@ test('docs/troubleshooting.md says what each loss means, as the summary does', (
   expect(losses).toEqual(Object.entries(LOSSES));
 });
 
+test('docs/troubleshooting.md shows messages that are said', () => {
+  const said = ['src', 'bpf']
+    .flatMap((folder) =>
+      readdirSync(new URL(`${folder}/`, ROOT), { recursive: true, encoding: 'utf8' })
+        .filter((name) => /\.(?:ts|c)$/u.test(name))
+        .map((name) => read(`${folder}/${name}`)),
+    )
+    .join('\n');
+  const messages = rows('docs/troubleshooting.md', '| message | what to do |').flatMap(
+    ([message = '']) => message.split('…'),
+  );
+  const parts = messages.map((part) => part.trim()).filter((part) => part !== '');
+  expect(parts.filter((part) => !said.includes(part))).toEqual([]);
+});
+
+test('docs/policy.md says what is auto-allowed', () => {
+  const built = buildPolicy(NOTHING, undefined, { actionsUrls: [], serverUrl: '' });
+  if ('errors' in built) throw new Error(built.errors.map(renderProblem).join());
+  const accounts = /(=\S+sa0\.blob\S+) .* (=\S+sa19\.blob\S+)$/u;
+  const [dns = [], ...others] = rows('docs/policy.md', '| type | for | what |');
+  expect(dns.slice(0, 2)).toEqual(['dns', 'the daemon']);
+  expect(others).toEqual(
+    describeAutoAllowed(built.policy, [])
+      .slice(1)
+      .map(({ type, whose, targets }) => [
+        type,
+        whose,
+        targets.join(' ').replace(accounts, '$1 … $2'),
+      ]),
+  );
+});
+
 describe('docs/policy.md, rules by example', () => {
   const HEAD = '| rules | asked | verdict | why |';
   const examples = rows('docs/policy.md', HEAD).map(
@@ -60,16 +107,10 @@ describe('docs/policy.md, rules by example', () => {
         .join('\n');
     const built = buildPolicy(
       {
+        ...NOTHING,
         allowedHosts: of('allow'),
         blockedHosts: of('deny'),
-        allowedCidrs: '',
-        blockedCidrs: '',
-        expectedBlocks: '',
-        sudoLockdown: false,
-        sudoAllowCommands: '',
         searchDomains: of('search'),
-        githubServiceHosts: '',
-        azureInfraHosts: 'none',
       },
       undefined,
       { actionsUrls: [], serverUrl: '' },
