@@ -1,7 +1,11 @@
 // Rows of the docs' tables and the tests of their names: neither is without the other.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { deciderName } from '../../src/core/audit/attribute.ts';
+import type { AuditEvent } from '../../src/core/audit/event.ts';
+import { encodeRecord } from '../../src/core/audit/jsonl.ts';
 import { LOSSES } from '../../src/core/audit/losses.ts';
+import { DECIDED_BY } from '../../src/core/flow/layout.gen.ts';
 import { parseAddress } from '../../src/core/net/address.ts';
 import { buildPolicy } from '../../src/core/policy/build-policy.ts';
 import { describeAutoAllowed } from '../../src/core/policy/describe-auto-allowed.ts';
@@ -59,6 +63,43 @@ describe('docs/dns.md', () => {
 test('docs/troubleshooting.md says what each loss means, as the summary does', () => {
   const losses = rows('docs/troubleshooting.md', '| in the log | what it counts |');
   expect(losses).toEqual(Object.entries(LOSSES));
+});
+
+describe('docs/audit-log.md', () => {
+  const text = read('docs/audit-log.md');
+
+  /** Every name of a field in a JSON Schema. */
+  function fieldsOf(schema: unknown): readonly string[] {
+    if (typeof schema !== 'object' || schema === null) return [];
+    const own = 'properties' in schema ? Object.keys(schema.properties ?? {}) : [];
+    return [...own, ...Object.values(schema).flatMap(fieldsOf)];
+  }
+
+  test('has every field of the schema', () => {
+    const fields = new Set(fieldsOf(JSON.parse(read('docs/audit.schema.json'))));
+    expect(fields.size).toBeGreaterThan(40);
+    const missing = [...fields].filter((name) => !new RegExp(`[\`.]${name}[\`[]`, 'u').test(text));
+    expect(missing).toEqual([]);
+  });
+
+  test('has the order in which a line is written', () => {
+    const [, said = ''] = /^First come, in this order, ([^;]*);/mu.exec(text) ?? [];
+    const names = said.match(/\w+/gu) ?? [];
+    const event: AuditEvent = {
+      ...{ blocked: true, would_deny: false, auto_allowed_type: 'dns', matched_rule: 'a', pid: 1 },
+      ...{ process: 'curl', protocol: 'TCP', dst_port: 1, dst_hostname: 'a', dst_ip: '192.0.2.1' },
+      ...{ src_ip: '192.0.2.2', event_type: 'connection_blocked', timestamp: 'now' },
+    };
+    expect(Object.keys(JSON.parse(encodeRecord(event)))).toEqual(names);
+  });
+
+  test('says what can decide', () => {
+    const words = rows('docs/audit-log.md', '| `decided_by` | what |').flatMap(([cell = '']) =>
+      cell.split(' '),
+    );
+    const known = Object.values(DECIDED_BY).map(deciderName);
+    expect(words.toSorted()).toEqual(known.toSorted());
+  });
 });
 
 test('docs/troubleshooting.md shows messages that are said', () => {
