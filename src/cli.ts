@@ -113,6 +113,10 @@ function linesOf(problems: readonly PolicyProblem[], kind: 'error' | 'warning') 
   return firstLines(lines, `${kind}s`);
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 function lint(values: Values, document: PolicyDocument): number {
   const built = build(values, document);
   const errors = 'errors' in built ? built.errors : [];
@@ -120,7 +124,7 @@ function lint(values: Values, document: PolicyDocument): number {
   else {
     for (const line of linesOf(errors, 'error')) print(line);
     for (const line of linesOf(built.warnings, 'warning')) print(line);
-    print(`${errors.length} errors, ${built.warnings.length} warnings`);
+    print(`${counted(errors.length, 'error')}, ${counted(built.warnings.length, 'warning')}`);
   }
   return errors.length > 0 ? 2 : 0;
 }

@@ -23,29 +23,47 @@ function sum(rows: readonly Row[]): number {
   return rows.reduce((total, row) => total + row.count, 0);
 }
 
+function destinations(count: number): string {
+  return `${count} ${count === 1 ? 'destination' : 'destinations'}`;
+}
+
+/** What the tables of refusals are called: in mode audit nothing was blocked. */
+const TITLES = {
+  enforce: {
+    connections: 'Blocked connections',
+    names: 'Blocked names',
+    others: 'Blocked: runner and system processes',
+  },
+  audit: {
+    connections: 'Connections that would be blocked',
+    names: 'Names that would be blocked',
+    others: 'Would be blocked: runner and system processes',
+  },
+} as const;
+
 function headline(report: Report, facts: SummaryFacts): string {
   const refused = report.blocked.length + report.dns.length;
   if (report.started === undefined) {
     return '## cargowall: the log is missing\n\n**What this job connected to is not known.** The audit log could not be read.';
   }
   if (facts.mode === 'audit') {
-    const would = refused === 0 ? 'nothing' : `${refused} destinations`;
+    const would = refused === 0 ? 'nothing' : destinations(refused);
     return `## cargowall recorded, and refused nothing (mode audit)\n\nIn mode enforce, **${would}** would have been blocked.`;
   }
   if (!facts.enforcing) return '## cargowall was not enforcing';
   if (refused === 0) return '## cargowall enforced the policy: nothing was blocked';
-  return `## cargowall enforced the policy: ${refused} ${refused === 1 ? 'destination' : 'destinations'} blocked`;
+  return `## cargowall enforced the policy: ${destinations(refused)} blocked`;
 }
 
-function counts(report: Report): string {
+function counts(report: Report, { mode }: SummaryFacts): string {
   const row = (what: string, rows: readonly Row[]) => [
     what,
     String(rows.filter((one) => one.count > 0).length),
     String(sum(rows)),
   ];
   const rows = [
-    row('blocked connections', report.blocked),
-    row('blocked names', report.dns),
+    row(TITLES[mode].connections.toLowerCase(), report.blocked),
+    row(TITLES[mode].names.toLowerCase(), report.dns),
     ...(report.expected.length === 0 ? [] : [row('expected blocks', report.expected)]),
     row('allowed connections', report.allowed),
     row('existing connections', report.existing),
@@ -81,7 +99,8 @@ function entry(suggestion: ReturnType<typeof suggestForName>, row: Row): string 
 const NAMES_ARE_THEIRS =
   '_Processes are shown by the names they give themselves, with their nearest ancestors below, the parent first, and in brackets a program file of another name. The log has up to eight of them, and the device and inode number of each file._';
 
-function blockedSections(report: Report): string[] {
+function blockedSections(report: Report, { mode }: SummaryFacts): string[] {
+  const titles = TITLES[mode];
   const heads = [
     'destination',
     'protocol',
@@ -110,7 +129,7 @@ function blockedSections(report: Report): string[] {
     'first seen',
     'rule that would allow it',
   ];
-  const names = section('Blocked names', nameHeads, report.dns, (row) => [
+  const names = section(titles.names, nameHeads, report.dns, (row) => [
     destination(row),
     row.status,
     whoAndWhence(row),
@@ -119,20 +138,21 @@ function blockedSections(report: Report): string[] {
     entry(suggestForName(row), row),
   ]);
   const sections = [
-    ...section('Blocked connections', heads, jobs, line),
+    ...section(titles.connections, heads, jobs, line),
     ...names,
-    ...section('Blocked: runner and system processes', [...heads, 'whose'], others, (row) => [
+    ...section(titles.others, [...heads, 'whose'], others, (row) => [
       ...line(row),
       cell(row.origin),
     ]),
   ];
-  return sections.length === 0 ? [] : [...sections, NAMES_ARE_THEIRS];
+  return sections.length === 0 ? [] : [...sections, ...pasteReady(report), NAMES_ARE_THEIRS];
 }
 
 function pasteReady(report: Report): string[] {
   const policy = suggestPolicy(report, MAX_ROWS);
   if (policy === undefined) return [];
   return [
+    '**To allow one of these,** add its rule to `allowed-hosts`, an address to `allowed-cidrs`; or use what you mean of this file as `config-file`:',
     `<details><summary>A policy that allows all of it – keep the lines you mean</summary>\n\n\`\`\`yaml\n${policy}\`\`\`\n\n</details>`,
   ];
 }
@@ -201,11 +221,10 @@ export function renderSummary(report: Report, facts: SummaryFacts): string {
   return fitSections([
     headline(report, facts),
     ...incidents(report, facts),
-    ...(known ? [counts(report)] : []),
+    ...(known ? [counts(report, facts)] : []),
     ...lossLines(report),
     ...largeUploadLine(report),
-    ...blockedSections(report),
-    ...pasteReady(report),
+    ...blockedSections(report, facts),
     ...expectedSection(report),
     ...allowedSections(report),
     ...existingSection(report),

@@ -37,6 +37,14 @@ const BOOLEANS = [
   'debug',
 ] as const;
 
+const TRUE_OR_FALSE: readonly string[] = ['true', 'false'];
+/** What an input may be, where that is one of two words. */
+const WORDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['mode', ['enforce', 'audit']],
+  ['on-unsupported', ['fail', 'warn']],
+  ...BOOLEANS.map((name) => [name, TRUE_OR_FALSE] as const),
+]);
+
 /** The inputs of a start, trimmed; texts of the policy are parsed in core. */
 export interface RawInputs {
   readonly texts: ReadonlyMap<string, string>;
@@ -58,36 +66,21 @@ export function readInputs(
   const texts = new Map<string, string>();
   for (const name of INPUTS) {
     const value = (environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
-    const isBoolean = BOOLEANS.some((boolean) => boolean === name);
-    const text = isBoolean ? value.toLowerCase() : value;
+    const expected = WORDS.get(name);
+    const text = expected === TRUE_OR_FALSE ? value.toLowerCase() : value;
     texts.set(name, text);
-    if (isBoolean && text !== 'true' && text !== 'false') {
-      errors.push(wrongInput(name, value, 'true or false'));
+    if (expected !== undefined && !expected.includes(text)) {
+      errors.push(wrongInput(name, value, expected.join(' or ') + otherWord(name, value)));
     }
   }
-  const mode = oneOf(texts, 'mode', ['enforce', 'audit'], errors);
-  const onUnsupported = oneOf(texts, 'on-unsupported', ['fail', 'warn'], errors);
   if (errors.length > 0) return { kind: 'refused', errors };
+  const mode = texts.get('mode') === 'audit' ? 'audit' : 'enforce';
+  const onUnsupported = texts.get('on-unsupported') === 'warn' ? 'warn' : 'fail';
   const is = (name: (typeof BOOLEANS)[number]) => texts.get(name) === 'true';
   const failOnBlock = is('fail-on-block');
   const summary = is('summary');
   const debug = is('debug');
   return { kind: 'inputs', inputs: { texts, mode, onUnsupported, failOnBlock, summary, debug } };
-}
-
-/** One of two words, the first where the error just added makes the value unused. */
-function oneOf<Word extends string>(
-  texts: ReadonlyMap<string, string>,
-  name: string,
-  words: readonly [Word, Word],
-  errors: string[],
-): Word {
-  const found = texts.get(name);
-  const word = words.find((one) => one === found);
-  if (word === undefined) {
-    errors.push(wrongInput(name, found ?? '', words.join(' or ') + otherWord(name, found)));
-  }
-  return word ?? words[0];
 }
 
 /** The error of an input that is wrong as a whole. */
@@ -96,7 +89,7 @@ export function wrongInput(name: string, found: string, expected: string): strin
 }
 
 /** What other actions call the same. */
-function otherWord(name: string, found: string | undefined): string {
+function otherWord(name: string, found: string): string {
   return name === 'mode' && found === 'block' ? '; "block" is "enforce" here' : '';
 }
 

@@ -18,6 +18,7 @@ export const REFERENCE_NAMES: Readonly<Record<string, OtherName>> = {
   'api-url': { hint: 'Remove it: no service is asked, the policy is in inputs and config-file' },
   offline: { hint: 'Remove it: no service is asked' },
   'job-id': { hint: 'Remove it: the job is known; artifact-name names the artifact' },
+  'api-failure-mode': { hint: 'Remove it: no service is asked' },
 };
 
 /** Inputs of other egress firewalls and runner guards. */
@@ -52,6 +53,13 @@ export const PEER_NAMES: Readonly<Record<string, OtherName>> = {
   dns: { input: 'dns-upstream', hint: 'It takes addresses' },
   'dns-servers': { input: 'dns-upstream' },
   webhook: { input: 'notify-url' },
+  'slack-webhook-endpoint': { input: 'notify-url' },
+  'report-job-summary': { input: 'summary' },
+  'log-level': { input: 'debug', hint: 'Its values are true and false' },
+  'known-blocked-rules': { input: 'expected-blocks' },
+  'egress-rules': { input: 'allowed-hosts', hint: 'What is denied goes in blocked-hosts' },
+  'disable-passwordless-sudo': { input: 'sudo-lockdown' },
+  'allow-metadata': { input: 'allowed-cidrs', hint: 'Write 169.254.169.254:80/tcp' },
   token: { input: 'github-token' },
   'api-key': { hint: 'Remove it: no service is asked' },
   'use-policy-store': {

@@ -9,16 +9,18 @@ export const MAX_POLICY_BYTES = 1024 * 1024;
 export async function readPolicyBytes(path: string): Promise<Uint8Array> {
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
+  const fail = (error: NodeJS.ErrnoException): never => {
     throw new Error(`policy file ${path}: ${reasonOf(error)}`, { cause: error });
-  });
+  };
+  const file = await open(path, flags).catch(fail);
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw new Error(`policy file ${path}: not a regular file. Name a file`);
     const buffer = new Uint8Array(MAX_POLICY_BYTES + 1);
     let size = 0;
     while (size < buffer.length) {
-      const { bytesRead } = await file.read(buffer, size, buffer.length - size, size);
+      const room = buffer.length - size;
+      const { bytesRead } = await file.read(buffer, size, room, size).catch(fail);
       if (bytesRead === 0) break;
       size += bytesRead;
     }

@@ -27,7 +27,8 @@ import { readPolicyBytes, readStreamBytes } from './policy-bytes.ts';
 
 const MAX_DEPTH = 32;
 const MAX_NODES = 100_000;
-const TOO_DEEP = 'a file less deep and with fewer aliases';
+const TOO_DEEP = `a file of at most ${MAX_DEPTH} levels`;
+const TOO_MANY = `a file of at most ${MAX_NODES} values, those behind an alias counted each time`;
 /** The library's words for programmers, said for people. */
 const EXPECTED: Partial<Record<ErrorCode, string>> = {
   MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
@@ -180,7 +181,8 @@ class Converter {
     const [start = 0, end = start] = node?.range ?? [];
     this.#nodes += 1;
     if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
-      if (this.#problems.length === 0) this.#fail(start, '', TOO_DEEP);
+      const expected = depth > MAX_DEPTH ? TOO_DEEP : TOO_MANY;
+      if (this.#problems.length === 0) this.#fail(start, '', expected);
       return undefined;
     }
     const placed = { start: this.#position(start), end: this.#position(end) };

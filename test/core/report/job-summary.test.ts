@@ -122,9 +122,33 @@ describe('the summary', () => {
     expect(summary).not.toContain('<b>');
   });
 
+  test('of mode audit calls nothing blocked that was not', () => {
+    const would = { ...BLOCKED, would_deny: true, blocked: false };
+    const name = { ...would, event_type: 'dns_blocked', dst_hostname: 'a.example.com' } as const;
+    const system = { ...would, origin: 'system', dst_port: 123 } as const;
+    const facts = { ...FACTS, mode: 'audit', enforcing: false } as const;
+    const summary = renderSummary(reportOf(STARTED, would, name, system), facts);
+    expect(summary).toContain('| connections that would be blocked | 2 | 2 |');
+    expect(summary).toContain('| names that would be blocked | 1 | 1 |');
+    expect(summary).toContain('### Connections that would be blocked\n');
+    expect(summary).toContain('### Names that would be blocked\n');
+    expect(summary).toContain('### Would be blocked: runner and system processes\n');
+    expect(summary).not.toMatch(/(?<!be |been )blocked/iu);
+    const [one] = renderSummary(reportOf(STARTED, would), facts).match(/In mode .*/u) ?? [];
+    expect(one).toBe('In mode enforce, **1 destination** would have been blocked.');
+  });
+
+  test('says where the rule goes that would allow what was blocked', () => {
+    const where = 'add its rule to `allowed-hosts`, an address to `allowed-cidrs`';
+    expect(renderSummary(reportOf(STARTED, BLOCKED), FACTS)).toContain(where);
+    expect(renderSummary(reportOf(STARTED), FACTS)).not.toContain('add its rule');
+  });
+
   test('a destination that a rule denies is not offered for allowing', () => {
     const denied = { ...BLOCKED, matched_rule: '198.51.100.0/24' };
-    expect(renderSummary(reportOf(STARTED, denied), FACTS)).toContain('denied by');
+    const summary = renderSummary(reportOf(STARTED, denied), FACTS);
+    expect(summary).toContain('denied by');
+    expect(summary).not.toContain('add its rule');
     expect(suggestPolicy(reportOf(STARTED, denied))).toBeUndefined();
   });
 

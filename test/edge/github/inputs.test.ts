@@ -39,8 +39,11 @@ test.each([
   });
 });
 
-test('every wrong input is reported at once', () => {
+test('every wrong input is reported at once, unknown ones first, then in the order of action.yml', () => {
   const wrong = { INPUT_MODE: 'block', 'INPUT_ON-UNSUPPORTED': 'skip', INPUT_DEBUG: 'yes' };
-  const read = readInputs(environment(wrong));
-  expect(read.kind === 'refused' && read.errors.length).toBe(3);
+  const read = readInputs(
+    environment({ ...wrong, 'INPUT_NO-SUCH': 'x', 'INPUT_FAIL-ON-BLOCK': '' }),
+  );
+  const named = read.kind === 'refused' ? read.errors.map((error) => error.split(/[ :]/u)[1]) : [];
+  expect(named).toEqual(['no-such', 'mode', 'on-unsupported', 'fail-on-block', 'debug']);
 });

@@ -35,6 +35,16 @@ describe('cargowall lint', () => {
   });
 });
 
+describe('what lint counts', () => {
+  it.each([
+    ['version: 1\n', '0 errors, 0 warnings'],
+    ['version: 2\n', '1 error, 0 warnings'],
+    ['version: 1\nrules: [{ host: 192.0.2.1 }]\n', '0 errors, 1 warning'],
+  ])('%j: %s', (policy, counted) => {
+    expect(cargowall(['lint', '-'], policy).stdout.split('\n').at(-2)).toBe(counted);
+  });
+});
+
 describe('a policy that is too much', () => {
   it('is refused on standard input as in a file, without waiting for its end', () => {
     // It has no end.

@@ -36,6 +36,10 @@ describe('readPolicyFile', () => {
     await expect(readPolicyFile(folder)).rejects.toThrow('not a regular file');
     await expect(readPolicyFile(path('fifo'))).rejects.toThrow('not a regular file');
     await expect(readPolicyFile(path('large'))).rejects.toThrow('larger than');
+    // Its first page is nobody's: what is there can't be read.
+    await expect(readPolicyFile('/proc/self/mem')).rejects.toThrow(
+      'policy file /proc/self/mem: can not be read (EIO)',
+    );
   });
 
   it('stops at an alias that grows without end', async () => {
@@ -79,8 +83,14 @@ describe('readPolicyFile', () => {
     ['- ', '- '.repeat(400_000)],
     ['? ', '? '.repeat(400_000)],
   ])('says of a file of nothing but %j that it is too deep, once', (_what, text) => {
-    expect(problems(text)).toEqual([
-      [1, expect.any(Number), '', 'a file less deep and with fewer aliases'],
-    ]);
+    expect(problems(text)).toEqual([[1, expect.any(Number), '', 'a file of at most 32 levels']]);
+  });
+
+  it('says of a file with too many values that it has too many, wherever they come from', () => {
+    const expected = 'a file of at most 100000 values, those behind an alias counted each time';
+    const flat = `version: 1\nrules:\n${'- 443\n'.repeat(100_000)}`;
+    expect(problems(flat)).toEqual([[100_000, 3, '', expected]]);
+    const aliases = `- &a [${'x,'.repeat(1_000)}]\n${'- *a\n'.repeat(1_000)}`;
+    expect(problems(aliases)).toEqual([[1, expect.any(Number), '', expected]]);
   });
 });
