@@ -36,6 +36,19 @@ static void address_from(struct address *a, int family, const void *bytes)
 	}
 }
 
+/* Whether a prefix of IPv6 is of, or around, what stands for IPv4 (::ffff:0:0/96): no route of IPv6 leads there. */
+static bool is_of_ipv4(int family, const struct address *a, unsigned int length)
+{
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (family != AF_INET6)
+		return false;
+	for (unsigned int bit = 0; bit < length && bit < 8 * sizeof(mapped); bit++)
+		if ((a->b[bit / 8] ^ mapped[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
 static void on_address(const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
@@ -50,6 +63,8 @@ static void on_address(const struct nlmsghdr *h)
 	if (!bytes || own_count == OWN_MAX)
 		return;
 	address_from(&own_addresses[own_count].addr, m->ifa_family, bytes);
+	if (is_of_ipv4(m->ifa_family, &own_addresses[own_count].addr, 128))
+		return;
 	own_addresses[own_count].ifindex = m->ifa_index;
 	locals_add(&own_addresses[own_count].addr, 128, LOCAL_OWN, 0);
 	own_count++;
@@ -101,6 +116,8 @@ static void on_route(const struct nlmsghdr *h)
 	if (!destination || !m->rtm_dst_len || m->rtm_type != RTN_UNICAST)
 		return;
 	address_from(&a, m->rtm_family, destination);
+	if (is_of_ipv4(m->rtm_family, &a, m->rtm_dst_len))
+		return;
 	locals_add(&a, m->rtm_dst_len + (m->rtm_family == AF_INET ? 96U : 0U), 0, out);
 }
 

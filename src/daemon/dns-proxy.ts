@@ -61,8 +61,8 @@ class SteeredDnsProxy implements DnsProxy {
     this.#keeper = new GrantKeeper(this.grants, options.grantSink, clock);
     this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
     this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
-    const { resolutions } = this;
-    const replies = new RepeatedReplies(options.grantSink, clock, resolutions);
+    const { resolutions, grants } = this;
+    const replies = new RepeatedReplies({ sink: options.grantSink, clock, resolutions, grants });
     this.#repeated = replies;
     const onNamed = (addresses: readonly Address[]) => replies.overtake(addresses);
     this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions, onNamed });

@@ -51,14 +51,14 @@ export class KernelReplies {
   }
 
   /**
-   * Takes back what names one of these addresses and is not the latest to do so any more; resolves
-   * when the kernel has none of it, undefined when there is nothing to wait for.
+   * Takes back what names one of these addresses, or any without them, and is not the latest to do so
+   * any more; resolves when the kernel has none of it, undefined when there is nothing to wait for.
    */
-  overtake(addresses: readonly Address[]): Promise<void> | undefined {
+  overtake(addresses?: readonly Address[]): Promise<void> | undefined {
     if (this.#size === 0) return undefined;
-    const behind = addresses
-      .flatMap((address) => [...(this.#byAddress.get(addressKey(address)) ?? [])])
-      .filter(({ recent }) => !recent.isLatest());
+    const keys = addresses?.map(addressKey) ?? [...this.#byAddress.keys()];
+    const named = keys.flatMap((key) => [...(this.#byAddress.get(key) ?? [])]);
+    const behind = [...new Set(named)].filter(({ recent }) => !recent.isLatest());
     if (behind.length === 0) return undefined;
     for (const given of behind) this.#forget(given);
     return this.#sink.apply(behind.map(({ key }) => replyEnd(key)));

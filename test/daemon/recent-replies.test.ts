@@ -95,6 +95,27 @@ describe('a question asked again', () => {
     expect(world.granted('192.0.2.1')).toEqual(['long.example']);
   });
 
+  test('opens what it names, also when the name has more addresses than hold grants', async () => {
+    const world = aWorld();
+    const of = (type: 'A' | 'AAAA', length: number, at: (index: number) => string) => {
+      const answers = Array.from({ length }, (_, index) => {
+        return { type, name: 'long.example', data: at(index), ttl: 60 };
+      });
+      world.upstream.set(`long.example ${type}`, answers);
+    };
+    of('A', 20, (index) => `192.0.2.${index + 1}`);
+    of('AAAA', 60, (index) => `2001:db8::${(index + 1).toString(16)}`);
+    const ask = async (type: 'A' | 'AAAA') => {
+      const message = query('long.example', type, { opt: true });
+      const given = byKernel(world, message) ?? world.proxy.again(message, false);
+      return read(given ?? (await world.handle(message)));
+    };
+    for (const type of ['A', 'A', 'A', 'AAAA', 'A'] as const) await ask(type);
+    const named = (await ask('A')).answers?.map((answer) => 'data' in answer && answer.data) ?? [];
+    expect(named).toHaveLength(20);
+    expect(named.filter((address) => world.granted(`${address}`).length === 0)).toEqual([]);
+  });
+
   test('whatever is asked whenever, it says what asking anew says', async () => {
     const step = fc.record({
       name: fc.constantFrom(...NAMES),

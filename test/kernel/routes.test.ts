@@ -39,6 +39,16 @@ test('metadata behind a bridge is judged all the same', async () => {
   expect(connect('169.254.169.254')).toBe('PermissionError');
 });
 
+test.each([
+  ['::ffff:0:0/96', 'of IPv4 as IPv6 writes it'],
+  ['::/3', 'around it'],
+  ['::ffff:198.51.100.0/120', 'inside it'],
+])('the route %s behind a bridge, %s, opens no IPv4 address', async (prefix) => {
+  ip('-6', 'route', 'add', prefix, 'dev', 'br0');
+  await start(lab, closed);
+  expect(connect(OTHER4)).toBe('PermissionError');
+});
+
 test('a bridge that gets a gateway after the start leads off the machine', async () => {
   await start(lab, closed);
   expect(connect('172.30.0.2')).toBe('ConnectionRefusedError');

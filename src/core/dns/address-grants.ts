@@ -116,7 +116,7 @@ export class AddressState extends OneOrMany<Holding> {
 
   override set(holding: Holding): Holding | undefined {
     const before = super.set(holding);
-    if (this.size <= FEW) return before;
+    if (this.#crowd === undefined && this.size <= FEW) return before;
     this.#crowd ??= new Crowd();
     this.#crowd.note(holding, before);
     return before;

@@ -41,6 +41,11 @@ export class GrantedNames {
     return this.#byId.get(id);
   }
 
+  /** The addresses of a text's name that hold its grants, the least recently answered first. */
+  heldBy(text: string): readonly AddressState[] {
+    return this.#byText.get(text)?.held ?? NONE;
+  }
+
   /** Names that hold addresses, the latest granted first. */
   holding(): readonly string[] {
     const holding = this.#byText.latestFirst().filter(({ held }) => held.length > 0);

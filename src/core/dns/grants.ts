@@ -219,6 +219,12 @@ export class Grants {
     return latest && this.nameOf(latest.name);
   }
 
+  /** Whether every one of these addresses still has a grant of the name. */
+  holds(name: string, addresses: readonly Address[]): boolean {
+    const held = this.#names.heldBy(name);
+    return addresses.every((address) => held.some(({ key }) => key === addressKey(address)));
+  }
+
   /** Names with live grants, the latest first: what a round of forward look-ups asks again. */
   grantedNames(): readonly string[] {
     return this.#names.holding();

@@ -68,7 +68,6 @@ export interface ConnectionDecision {
 
 const PROOF = ['203.0.113.252', '203.0.113.253', '203.0.113.254', '2001:db8::fffd'];
 const CANARY = '203.0.113.254';
-const LOOPBACK_LENGTH = 104;
 const NEVER_LEAVES = ['127.0.0.0/8', '0.0.0.0', '::', '::1'].flatMap(
   (text) => parsePrefix(text) ?? [],
 );
@@ -84,9 +83,14 @@ function isOneOf(address: Address, texts: readonly string[]): boolean {
   });
 }
 
+/** Length over 16 bytes of the loopback or unspecified prefix that contains the address. */
+export function loopbackLength(address: Address): number | undefined {
+  return NEVER_LEAVES.find((prefix) => contains(prefix, address))?.length;
+}
+
 /** Whether the address is loopback or unspecified: a connection there stays on the machine. */
 export function neverLeaves(address: Address): boolean {
-  return NEVER_LEAVES.some((prefix) => contains(prefix, address));
+  return loopbackLength(address) !== undefined;
 }
 
 function isNotSeenHere(address: Address): boolean {
@@ -115,7 +119,7 @@ export function opensPort53({ rule, prefix }: AddressRule): boolean {
 /** Length of the local prefix around the address; metadata addresses are never local. */
 function localLength(to: Connection, now: Surroundings): number | undefined {
   if (isOneOf(to.address, PLATFORM)) return undefined;
-  return neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+  return loopbackLength(to.address) ?? now.localLength(to.address);
 }
 
 /** Whether the address is the sender's own network, where port 53 is one like any other. */

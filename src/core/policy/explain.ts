@@ -3,7 +3,7 @@
 import { type Address, printAddress } from '../net/address.ts';
 import { isEmpty, type PortItem } from '../net/pair-set.ts';
 import type { Protocol } from '../net/protocol.ts';
-import { neverLeaves, opensPort53 } from './decide.ts';
+import { loopbackLength, opensPort53 } from './decide.ts';
 import { decideAddress, rulesContaining } from './decide-address.ts';
 import { decideName } from './decide-name.ts';
 import type { Action, Policy, Rule } from './policy.ts';
@@ -78,8 +78,6 @@ function byRule(rule: Rule | null | undefined, fallback: Action): PairVerdict {
 
 const STEERED: PairVerdict = { verdict: 'deny', by: 'steered', rule: null };
 const LOCAL: PairVerdict = { verdict: 'allow', by: 'local', rule: null };
-/** Bits of 127.0.0.0/8 over 16 bytes: a deny of at least this length speaks of local traffic. */
-const LOOPBACK_LENGTH = 104;
 
 interface Judge {
   readonly at: (pair: Pair) => PairVerdict;
@@ -103,14 +101,16 @@ function nameJudge(policy: Policy, host: string): Judge {
 
 function addressJudge(policy: Policy, address: Address): Judge {
   const considered = rulesContaining(policy, address, 'user').map(({ rule }) => rule);
-  const isLocal = neverLeaves(address);
+  const local = loopbackLength(address);
   return {
     considered,
     at: (pair) => {
       const found = decideAddress(policy, address, pair.protocol, pair.port);
-      const isDenied = found?.rule.action === 'deny' && found.prefix.length >= LOOPBACK_LENGTH;
-      if (isLocal && !isDenied) return LOCAL;
-      if (!isLocal && isDns(pair) && !(found !== undefined && opensPort53(found))) return STEERED;
+      // Of loopback only a deny that lies wholly inside it speaks.
+      const isDenied = found?.rule.action === 'deny' && found.prefix.length >= (local ?? 0);
+      if (local !== undefined && !isDenied) return LOCAL;
+      if (local === undefined && isDns(pair) && !(found !== undefined && opensPort53(found)))
+        return STEERED;
       return byRule(found?.rule, policy.default);
     },
   };

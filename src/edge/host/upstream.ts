@@ -113,8 +113,11 @@ class Port {
     if (this.isDone) this.close();
   }
 
+  /** The end of the socket: who still waits on it gets an error. */
   #fail(error: Error): void {
     this.broken = true;
+    if (!this.#closed) this.#socket.close();
+    this.#closed = true;
     const failure = new UpstreamTransportError(
       'transport',
       `the resolver: ${error.message}`,
@@ -160,9 +163,6 @@ class Port {
   /** Ends the socket; whoever still waits on it gets an error. */
   close(): void {
     this.#fail(new Error('closed'));
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#socket.close();
   }
 }
 

@@ -23,7 +23,13 @@ const holding = fc.record({
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('set'), holding }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete'), holding }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('end'), holding }) },
 );
+
+/** What a sweep takes away. */
+function endUntil(state: AddressState, nowMs: number): void {
+  for (const one of state.values()) if (one.expiresAtMs <= nowMs) state.delete(one);
+}
 
 function entriesOf(holdings: readonly Holding[], table: Table) {
   return grantEntries(
@@ -45,7 +51,8 @@ describe('the leading holdings of an address', () => {
         const state = new AddressState('');
         for (const { kind, holding: one } of steps) {
           if (kind === 'set') state.set(one);
-          else state.delete(one);
+          else if (kind === 'delete') state.delete(one);
+          else endUntil(state, one.expiresAtMs);
           for (const table of ['user', 'denial'] as const) {
             expect(entriesOf(state.leading(), table)).toEqual(entriesOf(state.values(), table));
           }

@@ -92,6 +92,17 @@ describe('what a policy says is no command of the runner that shows it', () => {
 
 describe('cargowall explain', () => {
   it.each([
+    ['127.0.0.0/8', '127.0.0.1:22', 'deny'],
+    ['126.0.0.0/7', '127.0.0.1:22', 'allow'],
+    ['::1', '[::1]:22', 'deny'],
+    ['::/126', '[::1]:22', 'allow'],
+    ['0.0.0.0/31', '0.0.0.0:22', 'allow'],
+  ])('a deny of %s lies inside loopback, or does not: %s', (cidr, subject, verdict) => {
+    const said = cargowall(['explain', '-', subject, '--json', '--block-cidr', cidr]);
+    expect(JSON.parse(said.stdout)).toMatchObject({ verdict });
+  });
+
+  it.each([
     ['example.com:443', 0, 'allow', 'rule'],
     ['a.example.com:443/tcp', 0, 'allow', 'rule'],
     ['example.com:80', 1, 'deny', 'default'],
