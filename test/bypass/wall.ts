@@ -17,7 +17,7 @@ def bpf(cmd, attr):
     return r
 for name in os.listdir('/run/cargowall/bpf'):
     is_wall = name.startswith('link_tc_')
-    if not name.startswith('link_') or name[12:] in ('fork', 'exec', 'exit', 'arrive', 'socket'): continue
+    if not name.startswith('link_') or name[12:] in ('fork', 'exec', 'exit', 'arrive', 'socket', 'syscall', 'ring'): continue
     if is_wall != (sys.argv[1] == 'wall'): continue
     path = ctypes.create_string_buffer(('/run/cargowall/bpf/' + name).encode())
     bpf(34, struct.pack('<I', bpf(7, struct.pack('<QII', ctypes.addressof(path), 0, 0))))
