@@ -68,15 +68,37 @@ const XDP = HEAD('b7000000020000009500000000000000')
   .replace("'<IIQQ', 3,", "'<IIQQ', 6,")
   .replace('47, 8, 0', '37, 2, 0');
 /** A classifier of the uplink's own queue, which a frame meets behind the wall. */
-const QUEUE = `tc qdisc add dev up0 root handle 1: htb && tc filter add dev up0 parent 1: protocol ip prio 1 u32 match u32 0 0 flowid 1:1`;
+const ANY = 'protocol ip prio 1 u32 match u32 0 0';
+const HTB = `tc qdisc add dev up0 root handle 1: htb default 1 && tc class add dev up0 parent 1: classid 1:1 htb rate 1gbit`;
+const FILTERS = [
+  [
+    "a classifier of the uplink's queue",
+    `${HTB} && tc filter add dev up0 parent 1: ${ANY} flowid 1:1`,
+  ],
+  [
+    "a classifier of a class of the uplink's queue",
+    `${HTB} && tc filter add dev up0 parent 1:1 ${ANY} flowid 1:1`,
+  ],
+  [
+    'a classifier of a queue in a queue',
+    `${HTB} && tc qdisc add dev up0 parent 1:1 handle 10: htb && tc filter add dev up0 parent 10: ${ANY} flowid 10:1`,
+  ],
+  [
+    'a filter behind the wall',
+    `tc qdisc add dev up0 clsact && tc filter add dev up0 egress ${ANY} classid 1:1`,
+  ],
+  [
+    'a filter of a block that devices share',
+    `tc qdisc add dev up0 egress_block 7 clsact && tc filter add block 7 ${ANY} classid 1:1`,
+  ],
+] as const;
 
 test.each([
   ['an XDP program on the uplink', ['/usr/bin/python3', '-u', '-c', XDP], 'an XDP program'],
-  [
-    "a classifier of the uplink's queue",
-    ['sh', '-c', `${QUEUE} && echo stands && exec sleep 60`],
-    'a packet filter',
-  ],
+  ...FILTERS.map(
+    ([what, made]) =>
+      [what, ['sh', '-c', `${made} && echo stands && exec sleep 60`], 'a packet filter'] as const,
+  ),
 ])('case 59 (R), %s is told', async (what, words, finding) => {
   const found = () =>
     arena.guarded.run('grep', '"tamper"', '/run/cargowall/records/audit.jsonl').stdout;
