@@ -11,6 +11,8 @@
  *   sk_reuseport                          whose question over UDP it is
  *   tp_btf fork, exec, exit               job or runner; what a process runs and comes from
  *   fmod_ret security_socket_create       where the kernel has it: no packet, XDP or vsock socket for the job
+ *   cgroup/setsockopt                     nobody's frames pass the queue
+ *   cgroup/dev                            no RDMA device for the job
  *   tp_btf netif_receive_skb              what the kernel may answer to
  *   syscall                               run by the loader once a second: tells what is held
  *   iter/tcp iter/udp                     run by the loader: tell what open sockets have sent
@@ -144,6 +146,12 @@ SEC("cgroup/setsockopt")
 int egress_setsockopt(struct bpf_sockopt *ctx)
 {
 	return option_judge(ctx);
+}
+
+SEC("cgroup/dev")
+int egress_device(struct bpf_cgroup_dev_ctx *ctx)
+{
+	return device_judge(ctx);
 }
 
 SEC("tp_btf/sys_enter")

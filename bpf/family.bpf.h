@@ -2,6 +2,7 @@
 /*
  * Sockets of families whose traffic can pass every hook: packet and XDP sockets of the machine's own
  * network, and those of virtual machines' hosts. Where the kernel lets a program decide, the job gets none.
+ * RDMA devices are like them, and need no socket: on every kernel the job gets none.
  */
 #ifndef CARGOWALL_FAMILY_BPF_H
 #define CARGOWALL_FAMILY_BPF_H
@@ -30,6 +31,15 @@ static __always_inline bool is_guarded(const struct config *c)
 #define PACKET_QDISC_BYPASS 20
 #define SOL_XDP 283
 
+/* The number of the kernel's own for RDMA's devices (include/rdma/ib_verbs.h: IB_UVERBS_MAJOR, IB_UMAD_MAJOR). */
+#define RDMA_MAJOR 231
+
+/* Whether a family's traffic crosses the wall when it comes from another network of the machine. */
+static __always_inline bool crosses_wall(int family)
+{
+	return family != AF_VSOCK && family != AF_IB;
+}
+
 /*
  * Refuses the current process, with a record, what has to do with a family of sockets; false: it goes on. The
  * frames of other networks cross the machine's wall.
@@ -42,7 +52,7 @@ static __noinline bool family_is_denied(int family, __u64 netns, __u8 layer, boo
 	struct decision d = {.by = BY_SOCKET};
 	struct socket_state s = {};
 
-	if (!c || (family != AF_VSOCK && netns != c->host_netns))
+	if (!c || (crosses_wall(family) && netns != c->host_netns))
 		return false;
 	owner_fill(&s, c, netns, 0);
 	if (!to_everyone && ((s.origin != ORIGIN_JOB && s.origin != ORIGIN_CONTAINER) || !is_guarded(c)))
@@ -91,6 +101,17 @@ static __always_inline int option_judge(struct bpf_sockopt *o)
 	if (!is_ours || !o->sk || o->sk->family != (__u32)family)
 		return 1;
 	return !family_is_denied(family, bpf_get_netns_cookie(o), LAYER_SOCKET, true);
+}
+
+/* 0: the device is not opened. What is written to RDMA's queues the adapter sends by itself, whoever asks it. */
+static __always_inline int device_judge(struct bpf_cgroup_dev_ctx *d)
+{
+	__u16 type = (__u16)d->access_type, access = d->access_type >> 16;
+
+	if (type != BPF_DEVCG_DEV_CHAR || d->major != RDMA_MAJOR ||
+	    !(access & (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)))
+		return 1;
+	return !family_is_denied(AF_IB, current_netns(), LAYER_SOCKET, false);
 }
 
 #endif /* CARGOWALL_FAMILY_BPF_H */

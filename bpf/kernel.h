@@ -17,6 +17,7 @@
 
 #define AF_INET 2
 #define AF_PACKET 17
+#define AF_IB 27
 #define AF_VSOCK 40
 #define AF_XDP 44
 #define EPERM 1

@@ -33,20 +33,26 @@ static __always_inline bool asks_for_lease(const struct endpoint *e)
 	       address_is_unspecified(&e->src) && address_equal(&e->dst, &everybody);
 }
 
+/* Whether a packet comes from an address of this machine or of a network behind it. */
+static __always_inline bool source_is_local(const struct endpoint *e)
+{
+	struct local_key k = {.prefixlen = 128, .addr = e->src};
+
+	return !address_is_loopback(&e->src) && bpf_map_lookup_elem(&locals, &k);
+}
+
 /*
- * Whether a packet comes from an address of this machine or of a network behind it. A socket of
- * another namespace has addresses of its own, until its packets leave by an uplink.
+ * Whether a packet may come from where it says. A socket of another namespace has addresses of its own,
+ * until its packets leave by an uplink.
  */
 static __always_inline bool source_is_ours(const struct endpoint *e, const struct socket_state *s,
 					   __u32 scope, const struct record *r, const struct config *c)
 {
-	struct local_key k = {.prefixlen = 128, .addr = e->src};
-
 	if ((scope == SCOPE_PLATFORM || scope == SCOPE_LEASE) && asks_for_lease(e))
 		return true;
-	if (r->layer != LAYER_TC && !(s && s->known && s->netns == c->host_netns))
+	if (r->layer != LAYER_TC && !(s && s->netns == c->host_netns))
 		return true;
-	return !address_is_loopback(&e->src) && bpf_map_lookup_elem(&locals, &k);
+	return source_is_local(e);
 }
 
 int packet_decide(const struct endpoint *e, struct socket_state *s, struct question *q, struct decision *d,
@@ -86,7 +92,8 @@ __noinline int packet_decide(const struct endpoint *e, struct socket_state *s, s
 	    (d->verdict == VERDICT_ALLOW &&
 	     (!source_is_ours(e, s, q->scope, r, c) || (d->by == BY_DEFAULT && address_is_of_many(&e->dst)))))
 		decided(d, VERDICT_DENY, BY_SHAPE);
-	if (s && e->shape == SHAPE_OK) {
+	/* what the wall alone refuses, the cgroup layer goes on passing to it */
+	if (s && e->shape == SHAPE_OK && !(r->layer == LAYER_TC && d->by == BY_SHAPE)) {
 		reported |= d->verdict != VERDICT_ALLOW && s->tried_port == e->dport &&
 			    address_equal(&s->tried, &e->dst);
 		call_remember(s, q, d, p->generation, e);

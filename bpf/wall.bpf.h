@@ -154,9 +154,13 @@ static __always_inline bool is_rest_of_judged(const struct socket_state *s, cons
 	       (!raw || e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6);
 }
 
-/* The verdict its socket remembers of a frame, whose port then is the peer's; false: none. */
+/*
+ * The verdict its socket remembers of a frame, whose port then is the peer's; false: none. Where a socket of
+ * another namespace sends from is judged here alone.
+ */
 static __always_inline bool frame_remembered(struct endpoint *e, const struct socket_state *s,
-					     __u32 generation, bool raw, struct decision *d)
+					     const struct config *c, __u32 generation, bool raw,
+					     struct decision *d)
 {
 	bool is_rest = e->shape == SHAPE_FRAGMENT && s && is_rest_of_judged(s, e, generation, raw);
 
@@ -164,6 +168,8 @@ static __always_inline bool frame_remembered(struct endpoint *e, const struct so
 	if (s && s->by == BY_INBOUND && (e->tcp_flags & TCP_SYN))
 		return false;
 	if (!is_rest && (raw || e->shape != SHAPE_OK || !remembered(s, e, generation) || s->by == BY_LOCAL))
+		return false;
+	if (s->netns != c->host_netns && !source_is_local(e))
 		return false;
 	e->dport = s->peer_port;
 	d->rule = s->rule;
@@ -258,7 +264,7 @@ static __always_inline int packet_judge_frame(struct __sk_buff *skb)
 		e.shape = SHAPE_BAD;
 	r.ethertype = 0;
 	s = packet_socket(skb, false, &raw);
-	if (frame_remembered(&e, s, p->generation, raw, &d)) {
+	if (frame_remembered(&e, s, c, p->generation, raw, &d)) {
 		if (!passes(c, d.verdict, d.by))
 			return TCX_DROP_FRAME;
 		if (c->mode != MODE_NOTING)

@@ -15,19 +15,15 @@
 #include <unistd.h>
 
 #include "clsact.h"
+#include "tc.h"
 
 #define NAME "cargowall"
 #define HANDLE 1U
 #define PRIORITY 1U
+#define PLACES_MAX 1024
 #define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 #define QUEUE 0U /* the interface's own queueing discipline, which a frame meets last */
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
-
-struct request {
-	struct nlmsghdr h;
-	struct tcmsg t;
-	char attributes[192];
-};
 
 /* A filter as the kernel lists it. */
 struct filter {
@@ -37,49 +33,13 @@ struct filter {
 
 typedef void (*each_filter)(const struct filter *f, void *arg);
 
-static struct request request_of(uint16_t type, uint16_t flags, unsigned int ifindex, uint32_t parent)
+/* A request that changes filters of our priority. */
+static struct tc_request filter_request(uint16_t type, uint16_t flags, unsigned int ifindex, uint32_t parent)
 {
-	struct request r = {
-		.h = {NLMSG_LENGTH(sizeof(struct tcmsg)), type, (uint16_t)(NLM_F_REQUEST | flags), 1, 0},
-		.t = {.tcm_ifindex = (int)ifindex, .tcm_parent = parent}};
+	struct tc_request r = tc_request(type, flags, ifindex, parent);
 
-	if (type == RTM_NEWTFILTER || type == RTM_DELTFILTER)
-		r.t.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL));
+	r.t.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL));
 	return r;
-}
-
-static struct rtattr *put(struct request *r, uint16_t type, const void *value, size_t size)
-{
-	struct rtattr *a = (void *)((char *)r + NLMSG_ALIGN(r->h.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (uint16_t)RTA_LENGTH(size);
-	if (size)
-		memcpy(RTA_DATA(a), value, size);
-	r->h.nlmsg_len = (uint32_t)(NLMSG_ALIGN(r->h.nlmsg_len) + RTA_ALIGN(a->rta_len));
-	return a;
-}
-
-/* Sends a request that changes something: 0 or the kernel's -errno. */
-static int change(struct request *r)
-{
-	struct {
-		struct nlmsghdr h;
-		struct nlmsgerr e;
-		char more[512];
-	} reply;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err;
-	ssize_t n = -1;
-
-	r->h.nlmsg_flags |= NLM_F_ACK;
-	if (fd >= 0 && send(fd, r, r->h.nlmsg_len, 0) >= 0)
-		n = recv(fd, &reply, sizeof(reply), 0);
-	err = n < 0 ? -errno : -EPROTO;
-	if (n >= (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr)) && reply.h.nlmsg_type == NLMSG_ERROR)
-		err = reply.e.error;
-	if (fd >= 0)
-		close(fd);
-	return err;
 }
 
 static void read_options(const struct rtattr *options, struct filter *f)
@@ -126,31 +86,24 @@ static void read_filter(const struct nlmsghdr *h, each_filter each, void *arg)
 	each(&f, arg);
 }
 
+struct visit {
+	each_filter each;
+	void *arg;
+};
+
+static void visit_filter(const struct nlmsghdr *h, void *arg)
+{
+	const struct visit *v = arg;
+
+	read_filter(h, v->each, v->arg);
+}
+
 /* Visits the filters of a hook in the order they see a frame; -errno when they can't be listed. */
 static int list(unsigned int ifindex, uint32_t parent, each_filter each, void *arg)
 {
-	struct request r = request_of(RTM_GETTFILTER, NLM_F_DUMP, ifindex, parent);
-	static char reply[32768];
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err = 0;
-	bool done = false;
+	struct visit v = {.each = each, .arg = arg};
 
-	if (fd < 0 || send(fd, &r, r.h.nlmsg_len, 0) < 0)
-		err = -errno;
-	while (!done && !err) {
-		int left = (int)recv(fd, reply, sizeof(reply), 0);
-
-		if (left <= 0)
-			err = left ? -errno : -EPROTO;
-		for (struct nlmsghdr *h = (void *)reply; !done && NLMSG_OK(h, (unsigned int)left);
-		     h = NLMSG_NEXT(h, left)) {
-			done = h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR;
-			if (!done)
-				read_filter(h, each, arg);
-		}
-	}
-	if (fd >= 0)
-		close(fd);
-	return err;
+	return tc_dump(RTM_GETTFILTER, ifindex, parent, visit_filter, &v);
 }
 
 static void count_one(const struct filter *f, void *arg)
@@ -159,36 +112,65 @@ static void count_one(const struct filter *f, void *arg)
 	++*(unsigned int *)arg;
 }
 
+/* The queueing disciplines of an interface and their classes: each can have filters of its own. */
+struct places {
+	unsigned int ifindex;
+	uint32_t ids[PLACES_MAX];
+	unsigned int count;
+};
+
+static void take_place(const struct nlmsghdr *h, void *arg)
+{
+	const struct tcmsg *t = NLMSG_DATA(h);
+	struct places *p = arg;
+
+	/* what has no number can't be given any; the hook's is listed by its name */
+	if ((unsigned int)t->tcm_ifindex != p->ifindex || !TC_H_MAJ(t->tcm_handle) ||
+	    TC_H_MAJ(t->tcm_handle) == TC_H_MAJ(TC_H_CLSACT))
+		return;
+	if (p->count < PLACES_MAX)
+		p->ids[p->count] = t->tcm_handle;
+	p->count++;
+}
+
 unsigned int clsact_count(unsigned int ifindex)
 {
+	static struct places places;
 	unsigned int filters = 0;
 
+	places.ifindex = ifindex;
+	places.count = 0;
+	tc_dump(RTM_GETQDISC, ifindex, 0, take_place, &places);
+	tc_dump(RTM_GETTCLASS, ifindex, 0, take_place, &places);
 	list(ifindex, EGRESS, count_one, &filters);
 	list(ifindex, QUEUE, count_one, &filters);
-	return filters;
+	for (unsigned int i = 0; i < places.count && i < PLACES_MAX; i++)
+		list(ifindex, places.ids[i], count_one, &filters);
+	/* those that can't be looked at count as if each had one */
+	return places.count > PLACES_MAX ? filters + places.count - PLACES_MAX : filters;
 }
 
 int clsact_attach(unsigned int ifindex, int program_fd)
 {
-	struct request qdisc = request_of(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex, TC_H_CLSACT);
-	struct request r = request_of(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, ifindex, EGRESS);
+	struct tc_request qdisc = tc_request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex, TC_H_CLSACT);
+	struct tc_request r = filter_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, ifindex, EGRESS);
 	uint32_t fd = (uint32_t)program_fd, flags = TCA_BPF_FLAG_ACT_DIRECT;
 	struct rtattr *options;
 	int err;
 
 	qdisc.t.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
-	put(&qdisc, TCA_KIND, "clsact", sizeof("clsact"));
-	err = change(&qdisc);
+	tc_put(&qdisc, TCA_KIND, "clsact", sizeof("clsact"));
+	err = tc_change(&qdisc);
 	if (err && err != -EEXIST)
 		return err;
 	r.t.tcm_handle = HANDLE;
-	put(&r, TCA_KIND, "bpf", sizeof("bpf"));
-	options = put(&r, TCA_OPTIONS, NULL, 0);
-	put(&r, TCA_BPF_FD, &fd, sizeof(fd));
-	put(&r, TCA_BPF_NAME, NAME, sizeof(NAME));
-	put(&r, TCA_BPF_FLAGS, &flags, sizeof(flags));
+	tc_put(&r, TCA_KIND, "bpf", sizeof("bpf"));
+	options = tc_put(&r, TCA_OPTIONS, NULL, 0);
+	tc_put(&r, TCA_BPF_FD, &fd, sizeof(fd));
+	tc_put(&r, TCA_BPF_NAME, NAME, sizeof(NAME));
+	tc_put(&r, TCA_BPF_FLAGS, &flags, sizeof(flags));
 	options->rta_len = (uint16_t)((char *)&r + r.h.nlmsg_len - (char *)options);
-	return change(&r);
+	return tc_change(&r);
 }
 
 /* The first filter of a hook, and whether there is one. */
@@ -217,10 +199,10 @@ bool clsact_stands(unsigned int ifindex, uint32_t program)
 
 int clsact_mend(unsigned int ifindex, int program_fd)
 {
-	struct request all = request_of(RTM_DELTFILTER, 0, ifindex, EGRESS);
+	struct tc_request all = filter_request(RTM_DELTFILTER, 0, ifindex, EGRESS);
 
 	/* the first priority is ours alone: what else has come to it goes */
-	(void)change(&all);
+	(void)tc_change(&all);
 	return clsact_attach(ifindex, program_fd);
 }
 
@@ -235,21 +217,21 @@ void clsact_clear(void)
 	struct if_nameindex *all = if_nameindex();
 
 	for (struct if_nameindex *i = all; i && i->if_index; i++) {
-		struct request filter = request_of(RTM_DELTFILTER, 0, i->if_index, EGRESS);
-		struct request qdisc = request_of(RTM_DELQDISC, 0, i->if_index, TC_H_CLSACT);
+		struct tc_request filter = filter_request(RTM_DELTFILTER, 0, i->if_index, EGRESS);
+		struct tc_request qdisc = tc_request(RTM_DELQDISC, 0, i->if_index, TC_H_CLSACT);
 		unsigned int others = 0;
 		bool ours = false;
 
 		if (list(i->if_index, EGRESS, find_ours, &ours) || !ours)
 			continue;
 		filter.t.tcm_handle = HANDLE;
-		put(&filter, TCA_KIND, "bpf", sizeof("bpf"));
-		if (change(&filter))
+		tc_put(&filter, TCA_KIND, "bpf", sizeof("bpf"));
+		if (tc_change(&filter))
 			continue;
 		/* the hook goes too, unless somebody else uses it */
 		if (!list(i->if_index, EGRESS, count_one, &others) &&
 		    !list(i->if_index, INGRESS, count_one, &others) && !others)
-			(void)change(&qdisc);
+			(void)tc_change(&qdisc);
 	}
 	if (all)
 		if_freenameindex(all);

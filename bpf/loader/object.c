@@ -198,7 +198,7 @@ static int reopen_links(void)
 		"egress_recvmsg4",   "egress_recvmsg6",	   "egress_getpeername4", "egress_getpeername6",
 		"egress_skb",	     "egress_sock_create", "egress_sock_release", "egress_fork",
 		"egress_exec",	     "egress_exit",	   "egress_arrive",	  "egress_socket",
-		"egress_setsockopt", "egress_syscall",	   "egress_ring",
+		"egress_setsockopt", "egress_device",	   "egress_syscall",	  "egress_ring",
 	};
 	DIR *d = opendir(BPF_DIR);
 	struct dirent *entry;

@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { line, until } from '../lab/lab.ts';
 import { ALLOWED, Arena } from './arena.ts';
-import { Told } from './told.ts';
+import { isDocumented, Told } from './told.ts';
 import { hold, resume } from './wall.ts';
 
 let arena: Arena;
@@ -68,15 +68,37 @@ const XDP = HEAD('b7000000020000009500000000000000')
   .replace("'<IIQQ', 3,", "'<IIQQ', 6,")
   .replace('47, 8, 0', '37, 2, 0');
 /** A classifier of the uplink's own queue, which a frame meets behind the wall. */
-const QUEUE = `tc qdisc add dev up0 root handle 1: htb && tc filter add dev up0 parent 1: protocol ip prio 1 u32 match u32 0 0 flowid 1:1`;
+const ANY = 'protocol ip prio 1 u32 match u32 0 0';
+const HTB = `tc qdisc add dev up0 root handle 1: htb default 1 && tc class add dev up0 parent 1: classid 1:1 htb rate 1gbit`;
+const FILTERS = [
+  [
+    "a classifier of the uplink's queue",
+    `${HTB} && tc filter add dev up0 parent 1: ${ANY} flowid 1:1`,
+  ],
+  [
+    "a classifier of a class of the uplink's queue",
+    `${HTB} && tc filter add dev up0 parent 1:1 ${ANY} flowid 1:1`,
+  ],
+  [
+    'a classifier of a queue in a queue',
+    `${HTB} && tc qdisc add dev up0 parent 1:1 handle 10: htb && tc filter add dev up0 parent 10: ${ANY} flowid 10:1`,
+  ],
+  [
+    'a filter behind the wall',
+    `tc qdisc add dev up0 clsact && tc filter add dev up0 egress ${ANY} classid 1:1`,
+  ],
+  [
+    'a filter of a block that devices share',
+    `tc qdisc add dev up0 egress_block 7 clsact && tc filter add block 7 ${ANY} classid 1:1`,
+  ],
+] as const;
 
 test.each([
   ['an XDP program on the uplink', ['/usr/bin/python3', '-u', '-c', XDP], 'an XDP program'],
-  [
-    "a classifier of the uplink's queue",
-    ['sh', '-c', `${QUEUE} && echo stands && exec sleep 60`],
-    'a packet filter',
-  ],
+  ...FILTERS.map(
+    ([what, made]) =>
+      [what, ['sh', '-c', `${made} && echo stands && exec sleep 60`], 'a packet filter'] as const,
+  ),
 ])('case 59 (R), %s is told', async (what, words, finding) => {
   const found = () =>
     arena.guarded.run('grep', '"tamper"', '/run/cargowall/records/audit.jsonl').stdout;
@@ -87,6 +109,39 @@ test.each([
   await until(() => found().includes(`${finding} of somebody else stands`), 'the finding');
   expect(Date.now() - since).toBeLessThan(2500);
   told.closed(59, what);
+});
+
+/** An XDP program of another interface's, which sends all it meets by the uplink: bpf_redirect(IFINDEX, 0). */
+const AWAY = (index: number) =>
+  XDP.replace('up0', 'in0')
+    .replace(
+      'b7000000020000009500000000000000',
+      `b7010000${index.toString(16).padStart(2, '0')}000000b70200000000000085000000170000009500000000000000`,
+    )
+    .replace(', 16)', ', 32)');
+
+test('case 59 (R), an XDP program of another interface that sends by the uplink', async () => {
+  const { lab } = arena.guarded;
+  const index = Number.parseInt(arena.guarded.run('ip', '-o', 'link', 'show', 'up0').stdout, 10);
+  const child = lab.spawn(['/usr/bin/python3', '-u', '-c', AWAY(index)]);
+  await line(child, 'stands');
+  const since = Date.now();
+  const found = () =>
+    arena.guarded.run('grep', '"tamper"', '/run/cargowall/records/audit.jsonl').stdout;
+  await until(
+    () => found().includes('XDP program of somebody else stands on the interface in0'),
+    'the finding',
+  );
+  expect(Date.now() - since).toBeLessThan(2500);
+  const box = ['nsenter', `--net=/run/cw-netns/${lab.box}`];
+  const script = `
+s = socket.socket(17, 3); s.bind(('in1', 0))
+s.send(b'\\xff' * 6 + s.getsockname()[4] + b'\\x08\\0' + ipv4(17, udp(M), src='172.30.0.2'))`;
+  const tried = arena.attempt('R', script, '203.0.112.59', box);
+  expect([tried.stdout.trim(), tried.stderr]).toEqual(['sent', '']);
+  expect(await arena.hasArrived(tried.marker, true)).toBe(true);
+  expect(isDocumented('L9')).toBe(true);
+  told.limit(59, 'an XDP program of another interface that sends by the uplink', 'L9');
 });
 
 test('case 28 (R), a tag that is left to the device', async () => {

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEvent } from '../../src/core/audit/event.ts';
 import { until } from '../lab/lab.ts';
-import { Arena, ATTACKER, POLICY } from './arena.ts';
+import { ALLOWED, Arena, ATTACKER, POLICY } from './arena.ts';
 import { isDocumented, Told } from './told.ts';
 
 const PROGRAM = resolve('build/bypass/families');
@@ -30,8 +30,8 @@ import subprocess
 s = socket.socket(17, 3)
 said = subprocess.run(['${PROGRAM}', 'option', str(s.fileno())], pass_fds=[s.fileno()], capture_output=True)
 if said.stdout != b'made\\n': raise PermissionError(1, said)${SEND}`;
-/** A ring of its own to the device (if_xdp.h), in copy mode: one frame. */
-const XDP = `
+/** A ring of its own to a device (if_xdp.h), in copy mode: one frame. */
+const xdp = (device: string, mac: string, source: string) => `
 import mmap
 s = socket.socket(44, 3, 0)
 memory = mmap.mmap(-1, 16384); at = ctypes.addressof(ctypes.c_char.from_buffer(memory))
@@ -42,12 +42,13 @@ libc = ctypes.CDLL(None, use_errno=True); libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
 ring = libc.mmap(None, tx[2] + 64 * 16, 3, 0x8001, s.fileno(), 0x80000000)
 own = b'\\2\\0\\0\\0\\0\\1'
-p = b'\\xff' * 6 + own + b'\\x08\\0' + ipv4(17, udp(M)); memory[0:len(p)] = p
-address = struct.pack('<HHIII', 44, 2, socket.if_nametoindex('up0'), 0, 0)
+p = ${mac} + own + b'\\x08\\0' + ipv4(17, udp(M), src='${source}'); memory[0:len(p)] = p
+address = struct.pack('<HHIII', 44, 2, socket.if_nametoindex('${device}'), 0, 0)
 if libc.bind(s.fileno(), address, 16): raise OSError(ctypes.get_errno(), 'bind')
 ctypes.memmove(ring + tx[2], struct.pack('<QII', 0, len(p), 0), 16)
 ctypes.memmove(ring + tx[0], struct.pack('<I', 1), 4)
 libc.sendto(s.fileno(), None, 0, 0x40, None, 0)`;
+const XDP = xdp('up0', `b'\\xff' * 6`, '192.0.2.2');
 
 const KINDS = [
   { number: 26, family: 17, name: 'AF_PACKET', what: 'a packet socket', limit: 'L1' },
@@ -98,6 +99,24 @@ describe('behind the wall', () => {
     }
     expect(await arena.hasArrived(marker, false)).toBe(false);
     told.closed(number, what);
+  });
+
+  test('case 27 (N), an XDP socket in a network of a container’s own', async () => {
+    const { lab } = arena.guarded;
+    const box = ['nsenter', `--net=/run/cw-netns/${lab.box}`];
+    const near = arena.root('sh', '-c', 'ip -o link show br0 >&2');
+    const [, bridge = ''] = /link\/ether (\S+)/u.exec(near) ?? [];
+    const script = xdp('in1', `bytes.fromhex('${bridge.replaceAll(':', '')}')`, '172.30.0.2');
+    const passed = arena.attempt('N', script, ALLOWED, box);
+    expect([passed.stdout.trim(), passed.stderr]).toEqual(['sent', '']);
+    expect(await arena.hasArrived(passed.marker, true)).toBe(true);
+    const tried = arena.attempt('N', script, '203.0.112.27', box);
+    expect([tried.stdout.trim(), tried.stderr]).toEqual(['sent', '']);
+    expect(await arena.hasArrived(tried.marker, false)).toBe(false);
+    expect(await arena.blocksOf('203.0.112.27')).toMatchObject([
+      { layer: 'tc', src_ip: '172.30.0.2', protocol: 'UDP' },
+    ]);
+    told.closed(27, "an XDP socket in a network of a container's own");
   });
 
   test.each([26, 27])('case %i (U), the same without CAP_NET_RAW', (number) => {

@@ -53,9 +53,10 @@ const DECIDERS = new Map<number, string>(
   ]),
 );
 
-/** Families of sockets that no hook guards (linux/socket.h). */
+/** Families of sockets that no hook guards (linux/socket.h); RDMA's devices have a number of them. */
 const FAMILIES = new Map([
   [17, 'AF_PACKET'],
+  [27, 'AF_IB'],
   [40, 'AF_VSOCK'],
   [44, 'AF_XDP'],
 ]);

@@ -102,6 +102,7 @@ describe('an event', () => {
 
   test.each([
     [17, 'AF_PACKET'],
+    [27, 'AF_IB'],
     [40, 'AF_VSOCK'],
     [44, 'AF_XDP'],
   ])('of a socket of family %i says so, and has no addresses', (ethertype, reason) => {
