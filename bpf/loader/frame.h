@@ -22,6 +22,7 @@ enum frame_type {
 	FRAME_CLOSED = 9,
 	FRAME_TRAFFIC = 10,
 	FRAME_IDENTITIES = 11,
+	FRAME_GRANTS = 12,
 	FRAME_APPLY = 32,
 	FRAME_FLIP = 33,
 	FRAME_EVENTS_WRITTEN = 34,
@@ -36,6 +37,7 @@ enum frame_type {
 	FRAME_GREEN = 43,
 	FRAME_CLOSE_FLOWS = 44,
 	FRAME_GET_TRAFFIC = 45,
+	FRAME_GET_GRANTS = 46,
 };
 
 struct frame {

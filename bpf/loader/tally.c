@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 
 #include "findings.h"
+#include "frame.h"
 #include "maps.h"
 #include "tally.h"
 
@@ -40,14 +42,16 @@ void tally_went(const void *key, const void *value)
 	written -= sum_of(key, value);
 }
 
-/* The sum of the map as it is. 0 or -errno. */
-static int sum_map(uint64_t *sum)
+typedef void (*grant_visit)(const struct grant_key *k, const struct grant_value *v, void *to);
+
+/* Shows every entry of the map. 0 or -errno. */
+static int visit_map(grant_visit visit, void *to)
 {
 	static struct grant_key keys[BATCH];
 	static struct grant_value values[BATCH];
 	uint32_t at, *from = NULL, count;
 
-	for (*sum = 0;; from = &at) {
+	for (;; from = &at) {
 		uint32_t next;
 		int err;
 
@@ -56,11 +60,52 @@ static int sum_map(uint64_t *sum)
 		if (err && errno != ENOENT)
 			return -errno;
 		for (uint32_t i = 0; i < count; i++)
-			*sum += sum_of(&keys[i], &values[i]);
+			visit(&keys[i], &values[i], to);
 		if (err)
 			return 0;
 		at = next;
 	}
+}
+
+static void add_to_sum(const struct grant_key *k, const struct grant_value *v, void *sum)
+{
+	*(uint64_t *)sum += sum_of(k, v);
+}
+
+/* The sum of the map as it is. 0 or -errno. */
+static int sum_map(uint64_t *sum)
+{
+	*sum = 0;
+	return visit_map(add_to_sum, sum);
+}
+
+struct listing {
+	unsigned char *bytes;
+	size_t size, room;
+};
+
+static void add_to_listing(const struct grant_key *k, const struct grant_value *v, void *to)
+{
+	struct listing *l = to;
+
+	if (l->room - l->size < sizeof(*k) + sizeof(*v))
+		return;
+	memcpy(l->bytes + l->size, k, sizeof(*k));
+	memcpy(l->bytes + l->size + sizeof(*k), v, sizeof(*v));
+	l->size += sizeof(*k) + sizeof(*v);
+}
+
+unsigned char *tally_read(size_t *size)
+{
+	struct listing l = {.room = FRAME_MAX};
+
+	l.bytes = malloc(l.room);
+	if (!l.bytes || visit_map(add_to_listing, &l)) {
+		free(l.bytes);
+		return NULL;
+	}
+	*size = l.size;
+	return l.bytes;
 }
 
 void tally_begin(void)

@@ -1,5 +1,6 @@
 // What the DNS proxy is made of, and what the rest of the daemon sees of it.
 import type { GateSettings } from '../core/dns/decide-query.ts';
+import type { KernelGrant } from '../core/dns/grant-write.ts';
 import type { Grants } from '../core/dns/grants.ts';
 import type { GrantTimes } from '../core/dns/judge-answer.ts';
 import type { Resolutions } from '../core/dns/resolutions.ts';
@@ -52,6 +53,8 @@ export interface DnsProxy {
   handle(query: Uint8Array, client: DnsClient): Promise<Uint8Array | undefined>;
   /** The reply to a question over UDP that was answered a moment ago; undefined: `handle` it. */
   again(query: Uint8Array, isRunner: boolean): Uint8Array | undefined;
+  /** Takes over the grants of a daemon that is gone: the content of the kernel's map. */
+  takeOver(given: readonly KernelGrant[]): void;
   /** Resolves names forward, A and AAAA, all at once, for at most `times.preresolveMs`. */
   preresolve(names: readonly string[]): Promise<void>;
   /** Resolves one name forward, never from the cache; failures are no errors. */

@@ -10,6 +10,7 @@ import {
 import type { HeldResponse } from '../core/dns/answer-cache.ts';
 import { RCODE } from '../core/dns/codes.ts';
 import type { QueryDecision } from '../core/dns/decide-query.ts';
+import type { KernelGrant } from '../core/dns/grant-write.ts';
 import { Grants } from '../core/dns/grants.ts';
 import { decodeHeader, decodeQuery, type Header, type Query } from '../core/dns/message.ts';
 import { Resolutions } from '../core/dns/resolutions.ts';
@@ -230,6 +231,10 @@ class SteeredDnsProxy implements DnsProxy {
     if (forwarded.emptied !== undefined) await this.#blocked(work, forwarded.emptied, 0);
     this.counters.answered++;
     return forwarded.reply;
+  }
+
+  takeOver(given: readonly KernelGrant[]): void {
+    this.#keeper.takeOver(given);
   }
 
   async preresolve(names: readonly string[]): Promise<void> {

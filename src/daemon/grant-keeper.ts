@@ -1,5 +1,6 @@
 // Grants on their way to the kernel. I2: what an answer opens is acknowledged before the answer
 // leaves; an extension of what is open is not waited for. What comes in one turn goes in one batch.
+import type { KernelGrant } from '../core/dns/grant-write.ts';
 import type { GrantChange, GrantRequest, Grants } from '../core/dns/grants.ts';
 import type { MapWrite } from '../core/policy/map-write.ts';
 import type { DnsClock, GrantSink } from './dns-ports.ts';
@@ -121,6 +122,11 @@ export class GrantKeeper {
         this.#refused++;
       });
     }
+  }
+
+  /** Takes over what an earlier daemon has given. */
+  takeOver(given: readonly KernelGrant[]): void {
+    this.#applyQuietly(this.#grants.takeOver(given, this.#clock.nowMs()));
   }
 
   /** Deletes what has expired; the kernel ignores it already, so nothing waits. */

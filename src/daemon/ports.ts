@@ -6,6 +6,8 @@ import type { MapWrite } from '../core/policy/map-write.ts';
 export interface Starter {
   apply(writes: readonly MapWrite[]): Promise<void>;
   flip(mode: number): Promise<void>;
+  /** As core/dns/grant-write.ts reads it. */
+  grants(): Promise<Uint8Array>;
   listFlows(): Promise<unknown>;
   /** 0 or -errno for each flow of encodeOpenFlows. */
   closeFlows(flows: Uint8Array): Promise<readonly number[]>;

@@ -2,6 +2,7 @@
 // the proof before the pins, the pins before denied flows are closed. Whatever throws here ends the daemon, and so undoes the start.
 
 import { formatTimestamp } from '../core/audit/timestamp.ts';
+import { decodeGrants } from '../core/dns/grant-write.ts';
 import type { PlatformCgroup } from '../core/flow/kernel-writes.ts';
 import { MODE } from '../core/flow/layout.gen.ts';
 import { type Address, isIPv4 } from '../core/net/address.ts';
@@ -85,12 +86,13 @@ export async function startSession(options: StartOptions): Promise<void> {
   loader.green({ stage: 'green', pid, auditLog: AUDIT_LOG, control: CONTROL_SOCKET });
 }
 
-/** After a restart by the loader: the kernel has the policy, frozen; names are asked afresh. */
+/** After a restart by the loader: the kernel has policy and grants; names are asked afresh. */
 export async function resumeSession(
-  options: Pick<StartOptions, 'session' | 'proxy' | 'listen' | 'onFlipped'>,
+  options: Pick<StartOptions, 'session' | 'loader' | 'proxy' | 'listen' | 'onFlipped'>,
 ): Promise<void> {
-  const { session, proxy } = options;
+  const { session, loader, proxy } = options;
   options.onFlipped();
+  proxy.takeOver(decodeGrants(await loader.grants()));
   await options.listen();
   await proxy.preresolve(literalNames(session.policy));
 }

@@ -68,6 +68,28 @@ test('case 87, a grant ends with its lifetime, whatever the TTL says and whereve
   told.closed(87, 'TTL 2^31 and 0, and an address that was moved from');
 });
 
+test('a daemon that comes back knows what its predecessor has granted', async () => {
+  arena = new DnsArena('bdnsr');
+  await arena.open();
+  const [ours, theirs] = ['198.51.100.30', '198.51.100.11'];
+  const allow = `${ALLOW}, *.but.test, *.all.test, *.one.test:443`;
+  await arena.guard({ allow, block: '*.but.test:443' });
+  for (const address of [ours, theirs]) {
+    await arena.answers('a.but.test', a('a.but.test', address));
+    await arena.answers('b.but.test', a('b.but.test', address));
+    arena.dig(address === ours ? 'a.but.test' : 'b.but.test');
+    expect(arena.connect(address)).toBe('PermissionError');
+  }
+  process.kill(arena.daemon, 'SIGKILL');
+  const isBack = () => arena.records().some(({ event_type: kind }) => kind === 'daemon_restarted');
+  await until(isBack, 'the next daemon');
+  await arena.answers('c.all.test', a('c.all.test', ours));
+  await until(() => arena.dig('c.all.test').includes(ours), 'its answers');
+  expect(arena.connect(ours)).toBe('connected');
+  expect(arena.connect(theirs)).toBe('PermissionError');
+  expect(arena.connect(theirs, 80)).not.toBe('PermissionError');
+}, 60_000);
+
 /** 10,000 questions a second for five seconds, every other one below an allowed name; how many were sent. */
 const FLOOD = `
 import socket, struct, sys, time

@@ -23,6 +23,12 @@ const TABLES: Readonly<Record<Table, { readonly scope: number; readonly kind: nu
   denial: { scope: 0, kind: 3 },
 };
 
+/** The table of a scope and kind; undefined when grants are in no such table. */
+export function tableOf(scope: number, kind: number): Table | undefined {
+  const tables = Object.keys(TABLES) as Table[];
+  return tables.find((table) => TABLES[table].scope === scope && TABLES[table].kind === kind);
+}
+
 /** One name's hold on one address: the pairs of a segment until a time. */
 export interface Holding {
   readonly table: Table;
@@ -33,7 +39,7 @@ export interface Holding {
 }
 
 /** An entry the kernel has, and in which table. */
-interface Written extends GrantEntry {
+export interface Written extends GrantEntry {
   readonly table: Table;
 }
 

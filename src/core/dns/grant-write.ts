@@ -30,6 +30,12 @@ export interface GrantValue {
   readonly name: number;
 }
 
+/** An entry as the kernel has it. */
+export interface KernelGrant {
+  readonly key: GrantKey;
+  readonly value: GrantValue;
+}
+
 /** Little-endian; for each grant, so without a DataView. */
 function setUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
@@ -63,6 +69,28 @@ function encodeValue(value: GrantValue): Uint8Array {
 /** The write that sets an entry. */
 export function grantUpdate(key: GrantKey, value: GrantValue): MapWrite {
   return { map: GRANTS_MAP, op: 'update', key: encodeKey(key), value: encodeValue(value) };
+}
+
+/** Decodes what the loader sends of the grants map; throws RangeError when it is cut short. */
+export function decodeGrants(bytes: Uint8Array): readonly KernelGrant[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: Math.ceil(bytes.length / (KEY_SIZE + VALUE_SIZE)) }, (_, index) => {
+    const at = index * (KEY_SIZE + VALUE_SIZE);
+    const valueAt = at + KEY_SIZE;
+    const key = {
+      scope: view.getUint32(at, true),
+      kind: view.getUint8(at + 4),
+      proto: view.getUint8(at + 5),
+      port: view.getUint16(at + 6, true),
+      address: bytes.slice(at + 8, valueAt),
+    };
+    const value = {
+      expiresMs: Number(view.getBigUint64(valueAt, true) / 1_000_000n),
+      rule: view.getUint32(valueAt + 8, true),
+      name: view.getUint32(valueAt + 12, true),
+    };
+    return { key, value };
+  });
 }
 
 /** The write that deletes an entry. */

@@ -3,7 +3,7 @@
 // CLOCK_MONOTONIC, passed in.
 import { type Address, addressKey } from '../net/address.ts';
 import { has } from '../net/pair-set.ts';
-import type { Protocol } from '../net/protocol.ts';
+import { type Protocol, protocolOf } from '../net/protocol.ts';
 import type { MapWrite } from '../policy/map-write.ts';
 import {
   AddressState,
@@ -12,10 +12,13 @@ import {
   settle,
   settleNarrow,
   type Table,
+  tableOf,
 } from './address-grants.ts';
+import type { KernelGrant } from './grant-write.ts';
 import { type GrantedName, GrantedNames } from './granted-names.ts';
 import type { AddressGrant } from './judge-answer.ts';
 import type { Segment } from './segment.ts';
+import { holdingsOf } from './taken-over.ts';
 
 const MAX_ADDRESSES_OF_A_NAME = 64;
 
@@ -169,6 +172,24 @@ export class Grants {
         return change;
       }),
     );
+  }
+
+  /** Takes over what an earlier daemon has given (nobody's names); returns the writes that tidy up. */
+  takeOver(given: readonly KernelGrant[], nowMs: number): readonly MapWrite[] {
+    const states = new Set<AddressState>();
+    for (const { key, value } of given) {
+      const table = tableOf(key.scope, key.kind);
+      const protocol = protocolOf(key.proto);
+      if (table === undefined || protocol === undefined) continue;
+      const state = this.#stateOf(addressKey(key.address));
+      const { expiresMs: expiresAtMs, rule, name } = value;
+      state.written.set({ table, protocol, port: key.port, expiresAtMs, rule, name });
+      states.add(state);
+    }
+    for (const state of states) {
+      for (const holding of holdingsOf(state.written.values(), nowMs)) hold(state, holding);
+    }
+    return this.#write(states, nowMs).writes;
   }
 
   /** Drops what has expired and returns the writes that delete it from the kernel. */

@@ -21,6 +21,7 @@ export const FRAME = {
   CLOSED: 9,
   TRAFFIC: 10,
   IDENTITIES: 11,
+  GRANTS: 12,
   APPLY: 32,
   FLIP: 33,
   EVENTS_WRITTEN: 34,
@@ -35,6 +36,7 @@ export const FRAME = {
   GREEN: 43,
   CLOSE_FLOWS: 44,
   GET_TRAFFIC: 45,
+  GET_GRANTS: 46,
 } as const;
 
 /** One frame. */

@@ -157,6 +157,11 @@ export class LoaderChannel {
     return this.#ask(FRAME.GET_TRAFFIC, NO_BYTES);
   }
 
+  /** What the kernel holds of grants, see core/dns/grant-write.ts. */
+  grants(): Promise<Uint8Array> {
+    return this.#ask(FRAME.GET_GRANTS, NO_BYTES);
+  }
+
   /** The loader's own proof of the wall; throws when its frame was not refused. */
   proveTc(): Promise<void> {
     return this.#askAck('the proof of the wall', FRAME.PROVE_TC, NO_BYTES);
