@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { mayStart } from './action/may-start.ts';
 import { prepareSession } from './action/prepare-session.ts';
-import { type SavedSession, STATE_KEY } from './action/session-files.ts';
+import { type SavedSession, STATE_KEY, UNLOCK } from './action/session-files.ts';
 import { startSession } from './action/start-session.ts';
 import { describeRule } from './core/policy/describe-rule.ts';
 import type { PolicyDocument } from './core/policy/document.ts';
@@ -191,7 +191,7 @@ async function main(): Promise<void> {
   outputs.set('mode', inputs.mode);
   const context = readRunnerContext(environment);
   const mount = cgroupMount();
-  const capabilities = probeCapabilities(mount, await probeRootAccess());
+  const capabilities = probeCapabilities(mount, await probeRootAccess(UNLOCK));
   log.group(
     'This runner',
     capabilities.map(({ name, found }) => `${name}: ${found}`),

@@ -136,7 +136,7 @@ static int open_control(struct session *s)
 
 	s->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->control_fd < 0 || bind(s->control_fd, (void *)&a, sizeof(a)) || chmod(CONTROL_SOCKET, 0666) ||
-	    listen(s->control_fd, 16))
+	    listen(s->control_fd, 128))
 		return -errno;
 	return 0;
 }

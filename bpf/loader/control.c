@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "processes.h"
+
+#define ACCEPTED_AT_ONCE 64
 
 static struct {
 	int fd;
@@ -53,15 +56,35 @@ static void take_client(int i, int fd, const struct ucred *peer)
 	clients[i].since = ++clock;
 }
 
-void control_accept(int listener, uid_t uid)
+/* A free place of those from `first` on, or that of the oldest, which makes room: it may be a silent one. */
+static int place(int first, int count)
 {
-	int oldest = 0;
+	int oldest = first;
+
+	for (int i = first; i < first + count; i++) {
+		if (clients[i].fd < 0)
+			return i;
+		if (clients[i].since < clients[oldest].since)
+			oldest = i;
+	}
+	close(clients[oldest].fd);
+	return oldest;
+}
+
+static int place_for(const struct ucred *peer, pid_t worker)
+{
+	if (process_parent(peer->pid) == worker)
+		return place(PLACES_OF_USER, PLACES_OF_WORKER);
+	if (!peer->uid)
+		return place(PLACES_OF_USER + PLACES_OF_WORKER, PLACES_OF_ROOT);
+	return place(0, PLACES_OF_USER);
+}
+
+static void accept_one(int fd, uid_t uid, pid_t worker)
+{
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
-		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) || (peer.uid != 0 && peer.uid != uid)) {
 		static const char no[] =
 			"{\"error\":\"only root and the user that started cargowall may ask\"}\n";
@@ -70,18 +93,19 @@ void control_accept(int listener, uid_t uid)
 		close(fd);
 		return;
 	}
-	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-		if (clients[i].fd >= 0)
-			continue;
-		take_client(i, fd, &peer);
-		return;
+	take_client(place_for(&peer, worker), fd, &peer);
+}
+
+void control_accept(int listener, uid_t uid, pid_t worker)
+{
+	/* many at once: who floods must not keep others from connecting */
+	for (int i = 0; i < ACCEPTED_AT_ONCE; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return;
+		accept_one(fd, uid, worker);
 	}
-	/* full of silent ones: the oldest makes room */
-	for (int i = 1; i < CONTROL_CLIENTS_MAX; i++)
-		if (clients[i].since < clients[oldest].since)
-			oldest = i;
-	close(clients[oldest].fd);
-	take_client(oldest, fd, &peer);
 }
 
 static void read_client(int i, control_line heard)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control socket's clients: root and the user that started us; each asks by lines. */
+/*
+ * The control socket's clients: root and the user that started us; each asks by lines. The worker's own children, as
+ * post is one, have places of their own, and so has root: nobody else of that user can take them.
+ */
 #ifndef CARGOWALL_CONTROL_H
 #define CARGOWALL_CONTROL_H
 
@@ -7,7 +10,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CONTROL_CLIENTS_MAX 16
+enum {
+	PLACES_OF_USER = 16,
+	PLACES_OF_WORKER = 4,
+	PLACES_OF_ROOT = 16,
+	CONTROL_CLIENTS_MAX = PLACES_OF_USER + PLACES_OF_WORKER + PLACES_OF_ROOT,
+};
 
 /* A line somebody has sent; `client` is what its reply goes to. */
 typedef void (*control_line)(uint32_t client, uint32_t uid, uint32_t pid, const char *line, size_t size);
@@ -15,8 +23,8 @@ typedef void (*control_line)(uint32_t client, uint32_t uid, uint32_t pid, const 
 /* No clients yet; a loader that has become the keeper starts one of its own. */
 void control_open(void);
 void control_close(void);
-/* Takes a client of root's or `uid`'s, and tells others why not. */
-void control_accept(int listener, uid_t uid);
+/* Takes clients of root's or `uid`'s, and tells others why not. */
+void control_accept(int listener, uid_t uid, pid_t worker);
 /* CONTROL_CLIENTS_MAX descriptors to wait for, and what was heard from them. */
 void control_wait(struct pollfd *p);
 void control_heard(const struct pollfd *p, control_line heard);

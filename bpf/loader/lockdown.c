@@ -17,6 +17,7 @@
 #include "lockdown.h"
 #include "paths.h"
 #include "root_clients.h"
+#include "unlock.h"
 
 #define SUDOERS "/etc/sudoers"
 #define OWN_SUDOERS RUN_DIR "/sudoers"
@@ -39,7 +40,10 @@ const char *const root_sockets[] = {
 	NULL,
 };
 
-/* Root keeps what it has; the runner user gets the allowed commands and nothing else. */
+/*
+ * Root keeps what it has; the runner user gets the allowed commands and nothing else but, where a session
+ * ends with its worker, what gives sudo back when nobody else does (unlock.c).
+ */
 static int write_sudoers(const struct options *o)
 {
 	int fd = open(OWN_SUDOERS, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0440);
@@ -53,6 +57,8 @@ static int write_sudoers(const struct options *o)
 		   "root ALL=(ALL:ALL) ALL\n");
 	for (size_t i = 0; i < o->allow_count; i++)
 		fprintf(f, "#%u ALL=(root) NOPASSWD: %s\n", (unsigned int)o->uid, o->allow[i]);
+	if (!o->keep)
+		fprintf(f, "#%u ALL=(root) NOPASSWD: " UNLOCK_PROGRAM " unlock\n", (unsigned int)o->uid);
 	fchmod(fd, 0440);
 	return fclose(f) ? -errno : 0;
 }
@@ -105,6 +111,10 @@ int lockdown_apply(const struct session *s, const char **why)
 	*why = "sudo-lockdown: the job's user is root, whom nothing can be taken from";
 	if (!s->options.uid)
 		return -EPERM;
+	*why = "sudo-lockdown: " WORKER_FILE;
+	err = s->options.keep ? 0 : unlock_prepare(s);
+	if (err)
+		return err;
 	*why = "sudo-lockdown: " OWN_SUDOERS;
 	err = write_sudoers(&s->options);
 	if (err)

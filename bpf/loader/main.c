@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * loader start --cgroup PATH [--root] --uid UID --worker PID --node FILE --daemon DIR
- *              --object FILE [--keep]
+ *              --object FILE [--keep] [--lockdown [--allow-command PATH]...]
+ * loader unlock
  *
  * The front process (what sudo started) relays status lines to stdout until green. The keeper,
  * daemonised, prepares the machine, starts the loader proper, undoes everything when the start
  * fails, restarts the loader after green and tears down when the worker has exited.
- * Settings come as one JSON line on stdin; its end before green undoes the start.
+ * Settings come as one JSON line on stdin; its end before green undoes the start. unlock.c has the other.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include "say.h"
 #include "session.h"
 #include "uid.h"
+#include "unlock.h"
 
 #define SETTINGS_MAX (4u << 20)
 
@@ -188,6 +190,16 @@ static int front(int status, int code)
 	return exit_code;
 }
 
+static int run_unlock(void)
+{
+	const char *why = "";
+	int code = unlock(&why);
+
+	if (code)
+		say_error(1, "locked", why, "try again when that job has ended, or start as root");
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	int status[2], code[2], lock, refused, stdin_fd;
@@ -199,6 +211,8 @@ int main(int argc, char **argv)
 	if (environ[0] && !execve("/proc/self/exe", argv, (char *[]){NULL}))
 		return EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
+	if (argc == 2 && !strcmp(argv[1], "unlock"))
+		return run_unlock();
 	if (parse(argc, argv, &session.options)) {
 		say_error(1, "usage", "unknown or missing argument", "see the head of bpf/loader/main.c");
 		return EXIT_USAGE;

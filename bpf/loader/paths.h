@@ -10,6 +10,8 @@
 #define AUDIT_LOG RECORDS_DIR "/audit.jsonl"
 #define CONTROL_SOCKET RUN_DIR "/control.sock"
 #define SESSION_FILE RUN_DIR "/session.json"
+#define WORKER_FILE RUN_DIR "/worker"
+#define UNLOCK_PROGRAM BIN_DIR "/loader"
 #define LOCK_FILE "/run/cargowall.lock"
 #define NEVER_ROOT "/etc/cargowall/never-root"
 

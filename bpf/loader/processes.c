@@ -56,6 +56,23 @@ static int process_read(pid_t pid, struct process *p)
 	return 0;
 }
 
+int process_started(pid_t pid, uint64_t *ticks)
+{
+	struct process p;
+
+	if (process_read(pid, &p))
+		return -1;
+	*ticks = p.ticks;
+	return 0;
+}
+
+pid_t process_parent(pid_t pid)
+{
+	struct process p;
+
+	return process_read(pid, &p) ? 0 : p.parent;
+}
+
 static int remember(const struct process *p, uint32_t scope, uint8_t origin, uint8_t flags)
 {
 	struct process_key k = {.tgid = (uint32_t)p->pid};

@@ -6,6 +6,10 @@
 
 /* Who is the runner: the worker, its ancestors, and what is older in its cgroup. */
 int processes_capture(const struct session *s);
+/* When a process was started, in ticks; 0, or -1 when nobody can say. */
+int process_started(pid_t pid, uint64_t *ticks);
+/* Its parent, or 0 when nobody can say. */
+pid_t process_parent(pid_t pid);
 /* Who is the daemon; -1 when that can't be kept. */
 int processes_daemon(pid_t pid);
 

@@ -91,6 +91,10 @@ static int copy_files(const struct session *s, const char **why)
 		*why = s->options.object;
 		err = copy_file(s->options.object, BIN_DIR "/egress.bpf.o", 0644);
 	}
+	if (!err && s->options.lockdown && !s->options.keep) {
+		*why = UNLOCK_PROGRAM;
+		err = copy_file("/proc/self/exe", UNLOCK_PROGRAM, 0711);
+	}
 	for (int i = 0; i < 2 && !err; i++) {
 		snprintf(from, sizeof(from), "%s/%s", s->options.daemon_dir, names[i]);
 		snprintf(to, sizeof(to), BIN_DIR "/daemon/%s", names[i]);

@@ -163,7 +163,7 @@ static void turn(struct pollfd *p)
 		network_changed();
 	}
 	if (p[CONTROL].revents)
-		control_accept(session->control_fd, session->options.uid);
+		control_accept(session->control_fd, session->options.uid, session->options.worker);
 	if (p[CANARY].revents)
 		accept_canary();
 	/* -1: green since the loop waited */
@@ -220,6 +220,7 @@ static int signals_open(void)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGCONT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "findings.h"
 #include "heartbeat.h"
 #include "hello.h"
 #include "identities.h"
@@ -67,7 +68,9 @@ int supervise_reap(const struct session *s, int signals, frame_handler handle)
 	int status, code = 0;
 	pid_t pid;
 
-	(void)!read(signals, &info, sizeof(info));
+	/* nobody else sends it: one who could have stopped us */
+	if (read(signals, &info, sizeof(info)) == sizeof(info) && info.ssi_signo == SIGCONT)
+		check_happened("the loader had been stopped, and goes on");
 	while (!code && (pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
 		if (WIFSTOPPED(status))
 			kill(pid, SIGKILL); /* one that stands still is ended: its end follows */

@@ -29,7 +29,7 @@ export interface Loader {
 /** Attempts against a sudo lockdown. */
 export interface LockdownAttempts {
   /** `ran` or `refused`. */
-  sudo(path: string): Promise<string>;
+  sudo(...words: string[]): Promise<string>;
   /** `allowed` or `refused`. */
   sudoMay(path: string): Promise<string>;
   /** Another program that gives root: `ran`, `refused` or `not there`. */

@@ -1,7 +1,8 @@
 // main's proof of sudo-lockdown, from the job's own context (spec 9): nothing but the allowed commands
-// is had by sudo, no other program gives root, and no socket that equals root can be connected to.
+// is had by sudo, what gives sudo back does not yet, no other program gives root, and no socket that equals root can be connected to.
 import type { LockdownAttempts } from './ports.ts';
 import type { Attempt } from './prove.ts';
+import { UNLOCK } from './session-files.ts';
 
 /** The same paths as bpf/loader/lockdown.c; a test compares the two. */
 export const ROOT_SOCKETS = [
@@ -40,6 +41,11 @@ export async function tryLockdown(
   const tried: Attempt[] = [
     { what: `sudo ${probe}`, outcome: await attempts.sudo(probe), expected: 'refused' },
   ];
+  tried.push({
+    what: `sudo ${UNLOCK.join(' ')}`,
+    outcome: await attempts.sudo(...UNLOCK),
+    expected: 'refused',
+  });
   for (const path of commands) {
     tried.push({
       what: `sudo may run ${path}`,

@@ -5,6 +5,9 @@ export const AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 /** Where the daemon can be asked. */
 export const CONTROL_SOCKET = '/run/cargowall/control.sock';
 
+/** The one command a lockdown of an ended job leaves its user: gives sudo back (bpf/loader/unlock.c). */
+export const UNLOCK = ['/run/cargowall/bin/loader', 'unlock'] as const;
+
 /** Key of the state main leaves for post. */
 export const STATE_KEY = 'session';
 

@@ -20,7 +20,7 @@ import { type DnsCounters, zeroCounters } from './dns-counters.ts';
 import type { Asker, DnsClient } from './dns-ports.ts';
 import type { DnsProxy, DnsProxyOptions } from './dns-proxy-options.ts';
 import { forwardUnchanged } from './forward-unchanged.ts';
-import { GrantKeeper } from './grant-keeper.ts';
+import { GrantKeeper, KERNEL_WORD_MS } from './grant-keeper.ts';
 import { canaryGrant, canaryRecords, localRecords, reverseRecord } from './local-answers.ts';
 import { Lookups } from './lookups.ts';
 import { type KnownQuestion, NameJudge, type WholeAnswer } from './name-judge.ts';
@@ -178,7 +178,8 @@ class SteeredDnsProxy implements DnsProxy {
     refusal: { readonly reason: string; readonly rule: number },
   ): Promise<Uint8Array> {
     this.counters.refused++;
-    await this.#blocked(work, refusal.reason, refusal.rule);
+    const recorded = this.#blocked(work, refusal.reason, refusal.rule);
+    await Promise.race([recorded, this.#options.clock.after(KERNEL_WORD_MS)]);
     return answer(work, RCODE.REFUSED, [], { blocked: true });
   }
 

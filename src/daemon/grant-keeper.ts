@@ -1,5 +1,6 @@
 // Grants on their way to the kernel. I2: what an answer opens is acknowledged before the answer
 // leaves; an extension of what is open is not waited for. What comes in one turn goes in one batch.
+// A loader that stands still holds no answer back: it fails instead, whatever the kernel is told later.
 import type { KernelGrant } from '../core/dns/grant-write.ts';
 import type { GrantChange, GrantRequest, Grants } from '../core/dns/grants.ts';
 import type { MapWrite } from '../core/policy/map-write.ts';
@@ -7,6 +8,9 @@ import type { DnsClock, GrantSink } from './dns-ports.ts';
 
 /** Writes in one batch: well below a frame's limit. */
 const MAX_BATCH = 4096;
+
+/** How long an answer waits for the kernel's word. */
+export const KERNEL_WORD_MS = 1500;
 
 /** What the kernel refused. */
 type Refused = ReadonlySet<GrantChange>;
@@ -17,6 +21,8 @@ interface Batch {
   readonly writes: MapWrite[];
   /** What was refused of this batch, and of openings that were on their way when it began. */
   readonly done: Promise<Refused>;
+  /** Resolves when nobody waits for the kernel any more. */
+  readonly late: Promise<void>;
   readonly send: () => void;
 }
 
@@ -29,6 +35,8 @@ export class GrantKeeper {
   #next: Batch | undefined;
   /** The last batch with an opening that is not acknowledged; the loader keeps the order. */
   #opening: Batch | undefined;
+  /** Openings the kernel has said nothing about. */
+  readonly #unacknowledged = new Set<GrantChange>();
   #refused = 0;
 
   constructor(grants: Grants, sink: GrantSink, clock: DnsClock) {
@@ -44,14 +52,18 @@ export class GrantKeeper {
 
   /**
    * Resolves when the kernel admits all the request says, to whether it opened anything; throws when
-   * the kernel refuses.
+   * the kernel refuses, or says nothing.
    */
   async open(request: GrantRequest): Promise<boolean> {
     const change = this.#grants.grant(request);
     if (change.writes.length > 0) this.#add(change);
     // An answer that opens nothing may stand on an opening of somebody else's.
     if (this.#opening === undefined) return false;
-    const refused = await this.#opening.done;
+    const refused = await Promise.race([this.#opening.done, this.#opening.late]);
+    if (refused === undefined) {
+      if (!standsOn(change, this.#unacknowledged)) return false;
+      throw new Error('the kernel has not taken a grant in time');
+    }
     if (refused.size > 0 && standsOn(change, refused)) {
       throw new Error('the kernel refused a grant');
     }
@@ -60,7 +72,10 @@ export class GrantKeeper {
 
   #add(change: GrantChange): void {
     const batch = this.#next ?? this.#newBatch();
-    if (change.opens) this.#opening = batch;
+    if (change.opens) {
+      this.#opening = batch;
+      this.#unacknowledged.add(change);
+    }
     batch.changes.push(change);
     for (const write of change.writes) batch.writes.push(write);
     if (batch.writes.length >= MAX_BATCH) batch.send();
@@ -76,8 +91,10 @@ export class GrantKeeper {
       if (this.#next === batch) this.#next = undefined;
       sent.resolve();
     };
-    const batch = { changes, writes, done, send };
+    const late = this.#clock.after(KERNEL_WORD_MS);
+    const batch = { changes, writes, done, late, send };
     void done.then(() => {
+      for (const change of changes) this.#unacknowledged.delete(change);
       if (this.#opening === batch) this.#opening = undefined;
     });
     this.#next = batch;
@@ -135,7 +152,7 @@ export class GrantKeeper {
   }
 }
 
-/** Whether something was refused on an address the change is about. */
-function standsOn(change: GrantChange, refused: Refused): boolean {
-  return [...refused].some((other) => other.states.some((state) => change.states.includes(state)));
+/** Whether one of `others` opens what the change is about. */
+function standsOn(change: GrantChange, others: ReadonlySet<GrantChange>): boolean {
+  return [...others].some((other) => other.states.some((state) => change.states.includes(state)));
 }

@@ -83,6 +83,11 @@ export class Arena {
     return `mark-${(this.#count++).toString(36)}!`;
   }
 
+  /** Words before a command, by which it has a privilege. */
+  wordsOf(privilege: Privilege): readonly string[] {
+    return WORDS[privilege];
+  }
+
   /** The words of an attempt. */
   words(privilege: Privilege, script: string, to: string, marker: string): readonly string[] {
     return [...WORDS[privilege], '/usr/bin/python3', '-c', ATTEMPT, to, marker, script];

@@ -1,5 +1,8 @@
 // Who did it, whatever it calls itself: program, start and ancestors in a record are what /proc and stat()
 // say of the processes that were there.
+import { execFileSync } from 'node:child_process';
+import { realpathSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Ancestor, AuditEvent, Exe } from '../../src/core/audit/event.ts';
 import { eachLine, until } from '../lab/lab.ts';
@@ -157,6 +160,69 @@ os.execv('/usr/bin/bash', ['bash', '-c', f'echo x 2>/dev/null >&{s.fileno()}; ec
     'bash',
   ]);
   told.closed(129, 'a program that hands its socket to the next one');
+});
+
+const PROGRAM = resolve('build/other_exe');
+/** The program of the lab's worker. */
+const WORKERS = realpathSync('/usr/bin/python3');
+
+test.each([
+  ['told by root', arena.wordsOf('R'), '203.0.112.96'],
+  ['told in a user namespace', [...arena.wordsOf('U'), 'unshare', '-Ur'], '203.0.112.97'],
+])('case 129, the kernel is told of the worker’s program: %s', async (what, before, to) => {
+  const flags = [
+    '-static',
+    '-O1',
+    '-fno-stack-protector',
+    '-fcf-protection=none',
+    '-Wall',
+    '-Wextra',
+  ];
+  execFileSync('cc', [...flags, '-o', PROGRAM, 'test/bypass/other_exe.c'], { stdio: 'inherit' });
+  const passing = arena.marker();
+  const passed = await arena.ofJob(...before, PROGRAM, WORKERS, ALLOWED, passing);
+  expect(passed).toEqual({ stdout: `${WORKERS}\n00\n`, stderr: '' });
+  expect(await arena.hasArrived(passing, true)).toBe(true);
+  const marker = arena.marker();
+  const tried = await arena.ofJob(...before, PROGRAM, WORKERS, to, marker);
+  expect(tried).toEqual({ stdout: `${WORKERS}\n01\n`, stderr: '' });
+  const [record, ...more] = await arena.blocksOf(to);
+  expect(more).toEqual([]);
+  const { ino, dev } = statSync(PROGRAM);
+  expect(record).toMatchObject({
+    origin: 'job',
+    process: 'other_exe',
+    exe: {
+      name: 'other_exe',
+      ino: String(ino),
+      dev: `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & ~0xff)}`,
+    },
+  });
+  expect(await arena.hasArrived(marker, false)).toBe(false);
+  told.closed(129, `the kernel is told of the worker's program: ${what}`);
+});
+
+test.each([
+  [
+    'a process nobody may look at',
+    'libc.prctl(4, 0, 0, 0, 0); assert libc.prctl(3) == 0',
+    '203.0.112.98',
+  ],
+  [
+    'another personality',
+    'libc.personality(0x40008); assert libc.personality(-1) == 0x40008',
+    '203.0.112.99',
+  ],
+])('case 129 (U), %s', async (what, script, to) => {
+  const words = arena.words('U', `${TRUTH}say(); ${script}; send()`, to, arena.marker());
+  const tried = await arena.ofJob(...words);
+  expect([tried.stdout, tried.stderr]).toEqual([expect.stringContaining('PermissionError'), '']);
+  const [record, ...more] = await arena.blocksOf(to);
+  expect(more).toEqual([]);
+  const { process: _own, ...truth } = truthIn(tried.stdout);
+  expect(kernelsWord(record)).toEqual(truth);
+  expect(record).toMatchObject({ origin: 'job', process: 'python3' });
+  told.closed(129, what);
 });
 
 /** The daemon's pid; 0 while there is none. */

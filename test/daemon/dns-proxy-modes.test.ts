@@ -244,3 +244,12 @@ test('a flood of the job’s questions leaves the runner’s room', async () => 
   expect(states.answered).toBe(0);
   expect(world.upstream.heard.at(-1)?.key).toBe('runner.ok.example A');
 });
+
+test('a refusal is not held back when nobody says whose the question was', async () => {
+  const world = aProxy({ allow: 'ok.example' });
+  const asked = world.ask(query('evil.example'), { silent: true, isRunner: false });
+  await world.settle();
+  world.clock.advance(1500);
+  expect(read(await asked).rcode).toBe('REFUSED');
+  expect(world.blocked).toEqual([]);
+});

@@ -40,6 +40,32 @@ describe('the kernel and the answer', () => {
     expect(world.upstream.heard).toHaveLength(1);
   });
 
+  test('I2: a grant that is not acknowledged in time makes its answer SERVFAIL, and holds once it is', async () => {
+    const world = aProxy({ allow: 'ok.example:443/tcp' });
+    for (const [name, data] of [
+      ['before.ok.example', '192.0.2.1'],
+      ['ok.example', '192.0.2.2'],
+    ] as const) {
+      world.upstream.set(`${name} A`, [{ type: 'A', name, data, ttl: 60 }]);
+    }
+    const rcode = async (asked: ReturnType<typeof world.ask>) => read(await asked).rcode;
+    expect(await rcode(world.ask(query('before.ok.example')))).toBe('NOERROR');
+    const held = world.kernel.hold();
+    const first = world.ask(query('ok.example'));
+    await held.reached;
+    world.clock.advance(1499);
+    const second = world.ask(query('ok.example'));
+    await world.settle();
+    world.clock.advance(1);
+    expect(await rcode(first)).toBe('SERVFAIL');
+    expect(await rcode(second)).toBe('SERVFAIL');
+    expect(await rcode(world.ask(query('ok.example')))).toBe('SERVFAIL');
+    expect(await rcode(world.ask(query('before.ok.example')))).toBe('NOERROR');
+    held.release();
+    await world.settle();
+    expect(await rcode(world.ask(query('ok.example')))).toBe('NOERROR');
+  });
+
   test('a grant the kernel refuses makes its answer SERVFAIL, and is tried again', async () => {
     const world = aProxy({ allow: 'ok.example' });
     world.upstream.set('ok.example A', [

@@ -126,6 +126,10 @@ export interface Client {
   readonly proto?: DnsProtocol;
   readonly scope?: number;
   readonly unowned?: boolean;
+  /** Nobody says whose it is. */
+  readonly silent?: boolean;
+  /** As the socket it came by says. */
+  readonly isRunner?: boolean;
 }
 
 /** A proxy and its world; the nonce is `n0nce`, the upstreams 192.0.2.53 and .54. */
@@ -158,7 +162,8 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
     clock,
     own: () => false,
     asker: () => {
-      const { unowned, scope = 0 } = seen.client;
+      const { unowned, silent, scope = 0 } = seen.client;
+      if (silent === true) return new Promise(() => undefined);
       return Promise.resolve(unowned === true ? undefined : { ...ASKER, scope });
     },
     onBlocked: (one) => blocked.push(one),
@@ -184,7 +189,9 @@ export function aProxy(wishes: PolicyWishes & { readonly mode?: DnsMode }) {
     ask(message: Uint8Array, client: Client = {}) {
       seen.client = client;
       const proto = client.proto ?? 'udp';
-      return proxy.handle(message, { address: CLIENT, port: 40_000, proto });
+      const { isRunner } = client;
+      const of = isRunner === undefined ? {} : { isRunner };
+      return proxy.handle(message, { address: CLIENT, port: 40_000, proto, ...of });
     },
     /** Names with a live grant of TCP `port` on an address. */
     granted(address: string, port = 443) {

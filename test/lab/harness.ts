@@ -79,6 +79,24 @@ async function tearDownSeen(lab: Lab): Promise<boolean> {
   }
 }
 
+/** Has a runner of its own run a workflow on a lab's machine; its exit code. */
+export function runJob(
+  lab: Lab,
+  wishes: Pick<RunWishes, 'workflow' | 'with' | 'environment' | 'onOutput'>,
+): Promise<number | null> {
+  const plan = planWorkflow(wishes.workflow, {
+    cgroup: lab.cgroup,
+    with: wishes.with ?? {},
+    environment: { ...environment(lab.cgroup), ...wishes.environment },
+  });
+  return startRunner(lab, JSON.stringify(plan), wishes.onOutput ?? (() => undefined));
+}
+
+/** What the last job on a machine has left of its steps. */
+export function resultIn(lab: Lab): RunResult {
+  return JSON.parse(lab.run('cat', `${RUNNER.home}/temp/result.json`).stdout) as RunResult;
+}
+
 /** Runs a workflow to its end. */
 export async function runWorkflow(wishes: RunWishes): Promise<WorkflowRun> {
   const lab = new Lab(wishes.id);
@@ -88,21 +106,15 @@ export async function runWorkflow(wishes: RunWishes): Promise<WorkflowRun> {
     const internet = await startInternet(lab, folder);
     const { dist, workspace = new Map(), sudo = true } = wishes;
     makeMachine(lab, { folder, ca: internet.ca, dist, workspace, sudo });
-    const plan = planWorkflow(wishes.workflow, {
-      cgroup: lab.cgroup,
-      with: wishes.with ?? {},
-      environment: { ...environment(lab.cgroup), ...wishes.environment },
-    });
     await wishes.onReady?.(lab, internet);
-    const code = await startRunner(lab, JSON.stringify(plan), wishes.onOutput ?? (() => undefined));
+    const code = await runJob(lab, wishes);
+    const result = resultIn(lab);
     if (wishes.onExit !== undefined) await wishes.onExit(lab);
     const tornDown = wishes.onExit === undefined && (await tearDownSeen(lab));
-    const result = lab.run('cat', `${RUNNER.home}/temp/result.json`).stdout;
-    const run = JSON.parse(result) as RunResult;
     const left = (name: string) =>
       lab.run('sh', '-c', `cat ${RUNNER.home}/temp/cargowall-*/${name}`).stdout;
     return {
-      ...run,
+      ...result,
       code,
       auditLog: left('audit.jsonl'),
       meta: left('meta.json'),

@@ -4,14 +4,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditEvent, AuditRecord } from '../../src/core/audit/event.ts';
 import { decodeLog } from '../../src/core/audit/jsonl.ts';
-import { type RunWishes, runWorkflow, type WorkflowRun } from './harness.ts';
+import { type RunWishes, resultIn, runJob, runWorkflow, type WorkflowRun } from './harness.ts';
+import type { Lab } from './lab.ts';
+import type { RunResult } from './runner/plan.ts';
 
 /** Runs the steps of a workflow given as YAML, without their `jobs:` frame. */
-export async function runSteps(
+export function runSteps(
   id: string,
   steps: string,
   wishes: Partial<RunWishes> = {},
 ): Promise<WorkflowRun> {
+  return written(steps, (workflow) => runWorkflow({ id, workflow, dist: 'build/dist', ...wishes }));
+}
+
+/** Runs another job's steps on the machine of one that has ended. */
+export function runNextSteps(lab: Lab, steps: string): Promise<RunResult> {
+  return written(steps, async (workflow) => {
+    await runJob(lab, { workflow });
+    return resultIn(lab);
+  });
+}
+
+async function written<T>(steps: string, run: (workflow: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'cargowall-workflow-'));
   const path = join(folder, 'workflow.yml');
   const indented = steps.replace(/^(?=.)/gm, '      ');
@@ -20,7 +34,7 @@ export async function runSteps(
     `name: test\non: push\njobs:\n  build:\n    runs-on: self-hosted\n    steps:\n${indented}`,
   );
   try {
-    return await runWorkflow({ id, workflow: path, dist: 'build/dist', ...wishes });
+    return await run(path);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

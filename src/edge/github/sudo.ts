@@ -5,27 +5,43 @@ import { getExecOutput } from '@actions/exec';
 
 const SUDO = '/usr/bin/sudo';
 const BECOME_MS = 5000;
+/** As in bpf/loader/session.h. */
+const EXIT_RUNNING = 5;
 
 /** How root is had. */
-export type RootAccess = 'is root' | 'by sudo' | 'sudo asks for a password' | 'no /usr/bin/sudo';
+export type RootAccess =
+  | 'is root'
+  | 'by sudo'
+  | 'sudo asks for a password'
+  | 'sudo is taken by the sudo-lockdown of a job that has not ended'
+  | 'no /usr/bin/sudo';
 
-/** Asks sudo, by its absolute path and without our environment. */
-export async function probeRootAccess(): Promise<RootAccess> {
+/**
+ * Asks sudo, by its absolute path and without our environment; where a lockdown stands whose processes have
+ * been killed, has `unlock` give sudo back first.
+ */
+export async function probeRootAccess(unlock: readonly [string, string]): Promise<RootAccess> {
   if (process.getuid?.() === 0) return 'is root';
   if (!existsSync(SUDO)) return 'no /usr/bin/sudo';
+  const code = existsSync(unlock[0]) ? await codeOfSudo('--', ...unlock) : undefined;
+  if (await sudo('--', '/bin/true')) return 'by sudo';
+  return code === EXIT_RUNNING
+    ? 'sudo is taken by the sudo-lockdown of a job that has not ended'
+    : 'sudo asks for a password';
+}
+
+async function codeOfSudo(...words: string[]): Promise<number> {
   const options = { silent: true, ignoreReturnCode: true, env: {} };
-  const { exitCode } = await getExecOutput(SUDO, ['-n', '--', '/bin/true'], options);
-  return exitCode === 0 ? 'by sudo' : 'sudo asks for a password';
+  return (await getExecOutput(SUDO, ['-n', ...words], options)).exitCode;
 }
 
 async function sudo(...words: string[]): Promise<boolean> {
-  const options = { silent: true, ignoreReturnCode: true, env: {} };
-  return (await getExecOutput(SUDO, ['-n', ...words], options)).exitCode === 0;
+  return (await codeOfSudo(...words)) === 0;
 }
 
 /** Runs a command by sudo without a password: `ran` or `refused`. */
-export async function trySudo(path: string): Promise<string> {
-  return (await sudo('--', path)) ? 'ran' : 'refused';
+export async function trySudo(...words: string[]): Promise<string> {
+  return (await sudo('--', ...words)) ? 'ran' : 'refused';
 }
 
 /** Asks another program for root's user id, without a password: `ran`, `refused` or `not there`. */

@@ -73,7 +73,11 @@ function probeContainer({ readLink }: ProbedMachine): Capability {
 
 function probeRoot(access: string): Capability {
   const isRoot = access === 'is root' || access === 'by sudo';
-  const remedy = isRoot ? '' : 'let the runner user run sudo without a password';
+  const isTaken = access.includes('sudo-lockdown');
+  const wanted = isTaken
+    ? 'run one guarded job at a time on a machine'
+    : 'let the runner user run sudo without a password';
+  const remedy = isRoot ? '' : wanted;
   return { name: 'root', found: access, remedy };
 }
 

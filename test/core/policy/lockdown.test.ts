@@ -69,7 +69,10 @@ describe('the proof of a lockdown', () => {
   });
 
   test('fails when sudo runs what is not allowed', async () => {
-    expect(await wrong({ sudo: () => Promise.resolve('ran') })).toEqual(['sudo /usr/bin/id']);
+    expect(await wrong({ sudo: () => Promise.resolve('ran') })).toEqual([
+      'sudo /usr/bin/id',
+      'sudo /run/cargowall/bin/loader unlock',
+    ]);
   });
 
   test('fails when an allowed command is not', async () => {

@@ -47,5 +47,11 @@ test('a daemon that says nothing is given up', async () => {
 
 test('a daemon that closes is no answer', async () => {
   const path = await serve((socket) => socket.end('half a line'));
-  await expect(askControl(path, {}, 2000)).rejects.toThrow('closed without an answer');
+  await expect(askControl(path, {}, 200)).rejects.toThrow('closed without an answer');
+});
+
+test('one that closes, and answers later, has answered', async () => {
+  let heard = 0;
+  const path = await serve((socket) => socket.end(++heard < 3 ? '' : 'at last\n'));
+  expect(await askControl(path, {}, 2000)).toBe('at last');
 });
