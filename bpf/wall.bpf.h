@@ -154,10 +154,8 @@ static __always_inline bool is_rest_of_judged(const struct socket_state *s, cons
 	       (!raw || e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6);
 }
 
-/*
- * The verdict its socket remembers of a frame, whose port then is the peer's; false: none. Where a socket of
- * another namespace sends from is judged here alone.
- */
+/* The verdict its socket remembers of a frame, whose port then is the peer's; false: none. Where a socket
+ * of another namespace sends from is judged here alone. */
 static __always_inline bool frame_remembered(struct endpoint *e, const struct socket_state *s,
 					     const struct config *c, __u32 generation, bool raw,
 					     struct decision *d)

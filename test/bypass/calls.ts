@@ -24,6 +24,19 @@ datagram(10).sendmsg([M], [(41, 50, socket.inet_pton(10, '::ffff:192.0.2.2') + b
 const LSRR = `
 datagram().sendmsg([M], [(0, 7, bytes([131, 7, 4]) + socket.inet_aton(TO) + b'\\0')], 0, ('${ALLOWED}', 9))`;
 
+/** A datagram socket that forgets its peer (AF_UNSPEC). */
+const FORGETS = `
+${LIBC}; s = datagram(); s.connect(('${ALLOWED}', 9)); s.send(b'x')
+libc.connect(s.fileno(), bytes(16), 16)
+try: s.sendto(M, (TO, 9))
+except ConnectionRefusedError: s.sendto(M, (TO, 9))`; // of the first datagram: nobody listens there
+/** A device the socket is told to send by: SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO. */
+const DEVICE = `s = datagram(); s.setsockopt(1, 25, b'up0\\0'); s.sendto(M, (TO, 9))`;
+const UNICAST = `
+s = datagram(); s.setsockopt(0, 50, struct.pack('>I', socket.if_nametoindex('up0'))); s.sendto(M, (TO, 9))`;
+const BY_INDEX = `
+datagram().sendmsg([M], [(0, 8, struct.pack('i', socket.if_nametoindex('up0')) + bytes(8))], 0, (TO, 9))`;
+
 export const CALLS: readonly Case[] = [
   {
     number: 5,
@@ -71,6 +84,38 @@ export const CALLS: readonly Case[] = [
     privilege: 'N',
     script: LSRR,
     control: { script: `datagram().sendto(M, ('${ALLOWED}', 9))` },
+    record: blocked,
+  },
+  {
+    number: 2,
+    what: 'a datagram socket that forgets its peer',
+    privilege: U,
+    script: FORGETS,
+    control: to,
+    record: blocked,
+  },
+  {
+    number: 2,
+    what: 'a socket bound to the uplink',
+    privilege: U,
+    script: DEVICE,
+    control: to,
+    record: blocked,
+  },
+  {
+    number: 2,
+    what: "a socket that sends by the uplink's number",
+    privilege: U,
+    script: UNICAST,
+    control: to,
+    record: blocked,
+  },
+  {
+    number: 2,
+    what: "a datagram that names the uplink's number",
+    privilege: U,
+    script: BY_INDEX,
+    control: to,
     record: blocked,
   },
 ];

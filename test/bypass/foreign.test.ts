@@ -93,13 +93,15 @@ const FILTERS = [
   ],
 ] as const;
 
-test.each([
+const LATE: readonly (readonly [string, readonly string[], string])[] = [
   ['an XDP program on the uplink', ['/usr/bin/python3', '-u', '-c', XDP], 'an XDP program'],
   ...FILTERS.map(
     ([what, made]) =>
       [what, ['sh', '-c', `${made} && echo stands && exec sleep 60`], 'a packet filter'] as const,
   ),
-])('case 59 (R), %s is told', async (what, words, finding) => {
+];
+
+test.each(LATE)('case 59 (R), %s is told', async (what, words, finding) => {
   const found = () =>
     arena.guarded.run('grep', '"tamper"', '/run/cargowall/records/audit.jsonl').stdout;
   expect(found()).toBe('');

@@ -123,6 +123,19 @@ const OVER_PORTS: Case = {
   only: 'wall',
 };
 
+/** A packet that is as long as an option of IPv6 says (RFC 2675). */
+const JUMBO = `frame6(ipv6(0, bytes([17, 0, 0xc2, 4]) + struct.pack('>I', 16 + len(M)) + udp(M), length=0))`;
+const JUMBOGRAM: Case = {
+  number: 16,
+  what: 'IPv6, a jumbogram',
+  privilege: 'N',
+  script: JUMBO,
+  to: 'open6',
+  control: { script: `frame6(ipv6(0, bytes([17, 0, 1, 4, 0, 0, 0, 0]) + udp(M)))` },
+  record: shape,
+  only: 'wall',
+};
+
 /** A raw socket that sends what is allowed, then what is not, to the same address and port. */
 const AFTERWARDS: readonly Case[] = [
   ['a foreign source address', `ipv4(17, udp(M), src='203.0.112.77')`],
@@ -148,5 +161,6 @@ export const SHAPES: readonly Case[] = [
   ...cases(6, 'frame', [...V6, ...FRAMES6]),
   ...OVERLAPPING,
   OVER_PORTS,
+  JUMBOGRAM,
   ...AFTERWARDS,
 ];

@@ -21,6 +21,7 @@
 
 #include "guest.h"
 #include "outside.h"
+#include "stacks.h"
 
 #define OPEN4 "198.51.101." /* allowed by UDP */
 #define CLOSED4 "203.0.112." /* never allowed */
@@ -71,6 +72,7 @@ static const struct link links[] = {
 	{"macvlan", "mac0", 6},
 	{"ipvlan", "ipv0", 7},
 	{"a VLAN device of a bond", "bond0.11", 8},
+	{"a VRF", "vrf9", 9},
 };
 
 static const struct tunnel tunnels[] = {
@@ -423,7 +425,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	open_internet(argv[1]);
 	try_before();
+	try_stacks_before();
 	check("every program loads and attaches, the wall is proved on every device", starts(argv[2]));
 	try_behind();
+	try_stacks_behind();
 	return 0;
 }
