@@ -180,15 +180,10 @@ async function start(
 }
 
 async function main(): Promise<void> {
-  const read = readInputs(environment);
+  const { inputs, errors } = readInputs(environment);
   outputs.set('enforcing', 'false');
-  if (read.kind === 'refused') {
-    fail(read.errors);
-    return;
-  }
-  const { inputs } = read;
   maskSecret(inputs.texts.get('notify-url') ?? '');
-  outputs.set('mode', inputs.mode);
+  if (errors.length === 0) outputs.set('mode', inputs.mode);
   const context = readRunnerContext(environment);
   const mount = cgroupMount();
   const capabilities = probeCapabilities(mount, await probeRootAccess(UNLOCK));
@@ -196,11 +191,9 @@ async function main(): Promise<void> {
     'This runner',
     capabilities.map(({ name, found }) => `${name}: ${found}`),
   );
-  const { session, cgroup, lockdown, inputErrors, machineErrors } = await prepare(
-    inputs,
-    context,
-    mount,
-  );
+  const prepared = await prepare(inputs, context, mount);
+  const { session, cgroup, lockdown, machineErrors } = prepared;
+  const inputErrors = [...errors, ...prepared.inputErrors];
   const missing = capabilities
     .filter(({ remedy }) => remedy !== '')
     .map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`);

@@ -34,6 +34,16 @@ const CASES: readonly {
     ],
   },
   {
+    name: 'all at once',
+    with: { 'egress-policy': 'block', debug: 'yes', 'allowed-hosts': 'a..b', cgroup: '/tmp' },
+    says: [
+      'input egress-policy: unknown',
+      'input debug line 1 column 1: found "yes"',
+      'input allowed-hosts line 1 column 3',
+      'input cgroup: /tmp is not in cgroup2',
+    ],
+  },
+  {
     name: 'missing file',
     with: { 'config-file': 'nowhere.yml' },
     says: ['input config-file', 'nowhere.yml'],

@@ -1,9 +1,9 @@
 // What the runner and the platform need without the user asking for it: constant tables and the
 // rules made of them. Blocking the runner hosts loses logs or has the machine reclaimed.
 import type { EntryKind } from './parse-entry.ts';
-import { type ParsedList, parseList, type RuleDraft } from './parse-list.ts';
+import { type ParsedList, parseList, placesIn, type RuleDraft, splitList } from './parse-list.ts';
 import type { AutoAllowedType, Place } from './policy.ts';
-import { type PolicyProblem, warningAt } from './problem.ts';
+import { errorAt, type PolicyProblem, warningAt } from './problem.ts';
 
 /** An environment variable that holds the address of one of GitHub's services. */
 export interface ServiceUrl {
@@ -24,6 +24,7 @@ export interface AutoInputs {
 const SOURCE = 'auto-allowed';
 const WHERE: Place = { source: SOURCE, line: 1, column: 1 };
 const ALLOW: EntryKind = { action: 'allow', takes: 'any', allowBroad: false };
+const NONE_EXPECTED = 'hosts, or "none" alone: it turns the whole list off';
 const HTTPS = [{ port: 443, protocol: 'tcp' }] as const;
 
 /** What steps reach by default; the input `github-service-hosts` replaces it. */
@@ -103,12 +104,18 @@ function hostList(
   defaults: readonly string[],
   label: Label,
 ): ParsedList<RuleDraft> {
-  const trimmed = text.trim();
-  if (trimmed.toLowerCase() === 'none') return { items: [], errors: [], warnings: [] };
-  if (trimmed === '') {
+  const source = `input ${input}`;
+  const entries = splitList(text);
+  if (entries.length === 0) {
     return { items: constantRules(defaults, label).map(onHttps), errors: [], warnings: [] };
   }
-  const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'names' });
+  const none = entries.find((entry) => entry.text.toLowerCase() === 'none');
+  if (none !== undefined) {
+    const where = placesIn(source, none)(0);
+    const errors = entries.length > 1 ? [errorAt(where, none.text, NONE_EXPECTED)] : [];
+    return { items: [], errors, warnings: [] };
+  }
+  const parsed = parseList(text, source, { ...ALLOW, takes: 'names' });
   return { ...parsed, items: parsed.items.map((draft) => onHttps(labelled(draft, label))) };
 }
 

@@ -212,7 +212,7 @@ function footer(report: Report, facts: SummaryFacts): string {
       ? ''
       : ` The whole log is in the artifact ${code(facts.artifactName)}.`;
   const limits = limitsOf(report, facts.isLockedDown).join(', ');
-  return `_mode ${facts.mode}, default ${started?.default ?? 'unknown'}, ${started?.rules ?? 0} rules (auto-allowed ones included), ${report.records} records.${file}${artifact} Documented limits that apply: ${limits}._`;
+  return `_mode ${facts.mode}, default ${started?.default ?? 'unknown'}, ${started?.rules ?? 0} rules (auto-allowed ones included), ${report.records} records.${file}${artifact} Limits of docs/threat-model.md that apply: ${limits}._`;
 }
 
 /** The summary's Markdown. */

@@ -56,12 +56,13 @@ export interface RawInputs {
 }
 
 /**
- * Reads all inputs from an environment; either the value, or every error: unknown inputs
- * first, then the declared ones in order.
+ * Reads all inputs from an environment, and tells every error: unknown inputs first, then the
+ * declared ones in order. Where there is one, the value is for finding further errors alone.
  */
-export function readInputs(
-  environment: Readonly<Record<string, string | undefined>>,
-): { readonly kind: 'inputs'; readonly inputs: RawInputs } | Refused {
+export function readInputs(environment: Readonly<Record<string, string | undefined>>): {
+  readonly inputs: RawInputs;
+  readonly errors: readonly string[];
+} {
   const errors = unknownInputs(environment);
   const texts = new Map<string, string>();
   for (const name of INPUTS) {
@@ -73,14 +74,13 @@ export function readInputs(
       errors.push(wrongInput(name, value, expected.join(' or ') + otherWord(name, value)));
     }
   }
-  if (errors.length > 0) return { kind: 'refused', errors };
   const mode = texts.get('mode') === 'audit' ? 'audit' : 'enforce';
   const onUnsupported = texts.get('on-unsupported') === 'warn' ? 'warn' : 'fail';
   const is = (name: (typeof BOOLEANS)[number]) => texts.get(name) === 'true';
   const failOnBlock = is('fail-on-block');
   const summary = is('summary');
   const debug = is('debug');
-  return { kind: 'inputs', inputs: { texts, mode, onUnsupported, failOnBlock, summary, debug } };
+  return { inputs: { texts, mode, onUnsupported, failOnBlock, summary, debug }, errors };
 }
 
 /** The error of an input that is wrong as a whole. */
@@ -91,12 +91,6 @@ export function wrongInput(name: string, found: string, expected: string): strin
 /** What other actions call the same. */
 function otherWord(name: string, found: string): string {
   return name === 'mode' && found === 'block' ? '; "block" is "enforce" here' : '';
-}
-
-/** Why the inputs can't be used; nothing on the runner has changed. */
-export interface Refused {
-  readonly kind: 'refused';
-  readonly errors: readonly string[];
 }
 
 function unknownInputs(environment: Readonly<Record<string, string | undefined>>): string[] {

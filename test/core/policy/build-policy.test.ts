@@ -135,6 +135,20 @@ describe('auto-allowed rules', () => {
     expect(rules.filter((rule) => rule.text.endsWith('blob.core.windows.net'))).toHaveLength(20);
   });
 
+  it('takes none as a word of its own alone: beside hosts it is an error; without entries the defaults stand', () => {
+    const hostsOf = (githubServiceHosts: string) =>
+      aPolicy({ githubServiceHosts })
+        .rules.filter((rule) => rule.autoAllowedType === 'github_service' && !rule.runnerHost)
+        .map(({ text }) => text);
+    expect(hostsOf('None  # no step needs GitHub')).toEqual([]);
+    expect(hostsOf('# later')).toEqual(hostsOf(''));
+    const mixed = { ...INPUTS, githubServiceHosts: 'ghe.example.com\n none' };
+    const result = buildPolicy(mixed, undefined, { serverUrl: '', actionsUrls: [] });
+    expect('errors' in result && result.errors.map(renderProblem)).toEqual([
+      'input github-service-hosts line 2 column 2: found "none", expected hosts, or "none" alone: it turns the whole list off',
+    ]);
+  });
+
   it('puts entries of the input on 443/tcp unless they name ports', () => {
     const rules = aPolicy({ githubServiceHosts: 'ghe.example.com, other.example.com:8443' }).rules;
     const own = rules.filter(
