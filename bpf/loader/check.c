@@ -21,6 +21,7 @@
 #include "links.h"
 #include "locals.h"
 #include "object.h"
+#include "pins.h"
 #include "raw.h"
 #include "tally.h"
 #include "tcx.h"

@@ -17,6 +17,7 @@
 #include "maps.h"
 #include "object.h"
 #include "paths.h"
+#include "pins.h"
 #include "tally.h"
 
 static struct bpf_object *object;
