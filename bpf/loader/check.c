@@ -18,13 +18,16 @@
 #include "check.h"
 #include "clsact.h"
 #include "findings.h"
+#include "heartbeat.h"
 #include "links.h"
 #include "locals.h"
 #include "object.h"
 #include "pins.h"
+#include "processes.h"
 #include "raw.h"
 #include "tally.h"
 #include "tcx.h"
+#include "uplinks.h"
 
 #define PROGRAMS_MAX 64
 #define HOOKS_MAX 160
@@ -214,6 +217,9 @@ void check_all(const char *cgroup)
 	check_raw_sockets();
 	tally_check();
 	locals_check();
+	uplinks_check();
+	heartbeat_check();
+	processes_check();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];
 

@@ -8,5 +8,8 @@
 int processes_capture(const struct session *s);
 /* Who is the daemon; -1 when that can't be kept. */
 int processes_daemon(pid_t pid);
+bool process_is_daemon(pid_t pid);
+/* Whether the kernel has it as it was written: what else it has is put right, and told. */
+void processes_check(void);
 
 #endif /* CARGOWALL_PROCESSES_H */
