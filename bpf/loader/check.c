@@ -13,8 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <bpf/libbpf.h>
-
 #include "check.h"
 #include "clsact.h"
 #include "findings.h"
@@ -25,9 +23,11 @@
 #include "pins.h"
 #include "processes.h"
 #include "raw.h"
+#include "strangers.h"
 #include "tally.h"
 #include "tcx.h"
 #include "uplinks.h"
+#include "xdp.h"
 
 #define PROGRAMS_MAX 64
 #define HOOKS_MAX 160
@@ -40,7 +40,6 @@ struct hook {
 	uint32_t programs[PROGRAMS_MAX];
 	uint32_t count;
 	unsigned int filters; /* classifiers behind TCX, which see what we have passed */
-	uint32_t xdp; /* the program that meets a frame before the kernel, and may send it back; 0: none */
 	bool seen;
 };
 
@@ -99,15 +98,12 @@ static void check_hook(uint32_t attach_type, uint32_t target, unsigned int ifind
 	if (query(attach_type, target, &now) && !ifindex)
 		return;
 	now.filters = ifindex ? clsact_count(ifindex) : 0;
-	if (ifindex)
-		(void)bpf_xdp_query_id((int)ifindex, 0, &now.xdp);
 	/* their order changes with what is put right; that the wall is first is seen by its link */
 	qsort(now.programs, now.count, sizeof(now.programs[0]), by_id);
 	if (!was->seen) {
 		memcpy(was->programs, now.programs, sizeof(now.programs));
 		was->count = now.count;
 		was->filters = now.filters;
-		was->xdp = now.xdp;
 		was->seen = true;
 		return;
 	}
@@ -118,10 +114,6 @@ static void check_hook(uint32_t attach_type, uint32_t target, unsigned int ifind
 	}
 	if (now.filters > was->filters) {
 		snprintf(finding, sizeof(finding), "a packet filter of somebody else stands behind %s", name);
-		check_find(finding);
-	}
-	if (now.xdp && now.xdp != was->xdp) {
-		snprintf(finding, sizeof(finding), "an XDP program of somebody else stands on %s", name);
 		check_find(finding);
 	}
 }
@@ -220,6 +212,8 @@ void check_all(const char *cgroup)
 	uplinks_check();
 	heartbeat_check();
 	processes_check();
+	strangers_check();
+	xdp_check();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];
 
