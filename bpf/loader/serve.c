@@ -210,7 +210,7 @@ static int start(bool restarted)
 		network_apply(notice_uncovered);
 	wall_comes_back(false);
 	if (session->keeper_lost)
-		notice_tamper("the keeper had been ended; the loader has taken its place");
+		check_happened("the keeper had been ended; the loader has taken its place");
 	return 0;
 }
 

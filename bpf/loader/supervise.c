@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "findings.h"
 #include "heartbeat.h"
 #include "hello.h"
 #include "identities.h"
@@ -52,6 +53,7 @@ static int daemon_ended(const struct session *s, frame_handler handle)
 	channel_close();
 	if (code || !s->green)
 		return code ? code : EXIT_FAILED;
+	findings_again();
 	poll(NULL, 0, RESTART_PAUSE_MS); /* a daemon that dies at once must not spin */
 	for (int tries = 0; supervise_start(s, true) < 0; tries++) {
 		if (tries == RESTART_TRIES)

@@ -5,6 +5,7 @@ import { Told } from '../bypass/told.ts';
 import { program } from '../lab/bpf.ts';
 import type { Guarded } from '../lab/guarded.ts';
 import { line, until } from '../lab/lab.ts';
+import { daemonOf } from '../lab/loader-processes.ts';
 import { Tampering } from '../lab/tampering.ts';
 
 let tampering: Tampering;
@@ -121,6 +122,18 @@ os.kill(loader, 9); os.kill(keeper, 18)`);
   expect(tampering.frame()).toBe('No buffer space available');
   // without its call hook a refused connection is dropped at the packet
   expect(tampering.refused()).toBe('TimeoutError');
+});
+
+test('what is found while the daemon ends is told by the next one', async () => {
+  // the pin is back as soon as its end is found, and the daemon gone before it hears of that
+  const said = tampering.asRoot(`
+pin = '/run/cargowall/bpf/link_egress_skb'
+os.unlink(pin)
+while not os.path.exists(pin): pass
+os.kill(${daemonOf(guarded.lab)}, 9)`);
+  expect(said).toBe('');
+  await tampering.foundSoon('the pin of the program egress_skb was gone; it is there again');
+  cases.closed(110, 'the daemon is killed as a finding is told');
 });
 
 test('an uplink that goes, goes with its wall: nothing is found', async () => {
