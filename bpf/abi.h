@@ -228,14 +228,21 @@ struct process_key {
 
 struct process_value {
 	unsigned long long start_ticks; /* start_boottime in 1/100 s, as /proc/PID/stat field 22 */
-	unsigned int scope; /* SCOPE_RUNNER, SCOPE_EVERYONE or SCOPE_DAEMON */
-	unsigned char origin; /* ORIGIN_RUNNER, ORIGIN_JOB or ORIGIN_DAEMON */
+	unsigned int scope; /* SCOPE_RUNNER or SCOPE_EVERYONE */
+	unsigned char origin; /* ORIGIN_RUNNER or ORIGIN_JOB */
 	unsigned char flags; /* PROCESS_* */
 	unsigned short pad;
 };
 
 #define PROCESS_IS_WORKER 1 /* children are the job */
 #define PROCESS_INHERITED 2 /* runner only while in the worker's cgroup */
+
+/* The daemon's process; all zero: there is none. */
+struct daemon_value {
+	unsigned long long start_ticks;
+	unsigned int tgid;
+	unsigned int pad;
+};
 
 #define ANCESTORS_MAX 8
 #define FILE_NAME_SIZE 32
@@ -447,6 +454,7 @@ ABI_SIZE(struct local_value, 8);
 ABI_SIZE(struct resolver_key, 16);
 ABI_SIZE(struct process_key, 4);
 ABI_SIZE(struct process_value, 16);
+ABI_SIZE(struct daemon_value, 16);
 ABI_SIZE(struct exe, 16);
 ABI_SIZE(struct ancestor, 48);
 ABI_SIZE(struct identity_key, 16);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* Every map of the programs. Each header: key, value, who writes, why this size, when full. */
+/*
+ * Every map of the programs. Each header: key, value, who writes, why this size, when full.
+ *
+ * What no program writes is BPF_F_RDONLY_PROG: a stranger's can't either. What user space need not write
+ * once the wall stands is frozen then (bpf/loader/maps.c); of the rest the loader knows what is its own.
+ */
 #ifndef CARGOWALL_MAPS_BPF_H
 #define CARGOWALL_MAPS_BPF_H
 
@@ -87,6 +92,7 @@ struct repeat_value {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, __u32);
 	__type(value, struct config);
 } config SEC(".maps");
@@ -95,14 +101,25 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, __u32);
 	__type(value, __u64);
 } heartbeat SEC(".maps");
+
+/* key 0; value struct daemon_value; the loader, each time it starts one; never full */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__type(key, __u32);
+	__type(value, struct daemon_value);
+} daemons SEC(".maps");
 
 /* key 0; value struct policy_config; written by the daemon through the loader; never full */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, __u32);
 	__type(value, struct policy_config);
 } policy SEC(".maps");
@@ -112,7 +129,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
 	__type(key, struct rule_key);
 	__type(value, struct rule_value);
 } rules SEC(".maps");
@@ -122,7 +139,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 131072);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
 	__type(key, struct grant_key);
 	__type(value, struct grant_value);
 } grants SEC(".maps");
@@ -132,6 +149,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 128);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, __u32);
 	__type(value, __u32);
 } uplinks SEC(".maps");
@@ -141,7 +159,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
 	__type(key, struct local_key);
 	__type(value, struct local_value);
 } locals SEC(".maps");
@@ -151,6 +169,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, struct resolver_key);
 	__type(value, __u32);
 } resolvers SEC(".maps");
@@ -192,6 +211,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, struct cgroup_key);
 	__type(value, struct cgroup_value);
 } cgroups SEC(".maps");
@@ -220,7 +240,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
 	__type(key, __u64);
 	__type(value, __u32);
 } listeners SEC(".maps");
@@ -248,6 +268,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, struct address);
 	__type(value, __u32);
 } dns_addresses SEC(".maps");
@@ -266,6 +287,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__type(key, struct reply_key);
 	__type(value, struct reply_value);
 } replies SEC(".maps");

@@ -31,6 +31,14 @@ static __always_inline struct process_value *process_of(__u32 tgid, __u64 ticks)
 	return v && v->start_ticks == ticks ? v : 0;
 }
 
+static __always_inline bool is_daemon(__u32 tgid, __u64 ticks)
+{
+	__u32 zero = 0;
+	const struct daemon_value *d = bpf_map_lookup_elem(&daemons, &zero);
+
+	return d && d->tgid == tgid && d->start_ticks == ticks;
+}
+
 /* Whether a process lives in namespaces of its own, as a container does that shares the network. */
 static __always_inline bool is_contained(struct task_struct *task, const struct config *c)
 {
@@ -71,7 +79,7 @@ static __always_inline void owner_fill(struct socket_state *s, const struct conf
 		s->origin = ORIGIN_DAEMON;
 		return;
 	}
-	if (v && v->scope == SCOPE_DAEMON) {
+	if (is_daemon(tgid, start_ticks(task))) {
 		/* the daemon in its own cgroup: who else comes there has everyone's rules */
 		if (cgroup == c->daemon_cgroup) {
 			s->origin = ORIGIN_DAEMON;

@@ -35,19 +35,24 @@ uint64_t cgroup_id(const char *path)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-int cgroup_enter(const char *path)
+int cgroup_put(const char *path, pid_t pid)
 {
-	char procs[4200];
-	int fd, err = 0;
+	char procs[4200], text[16];
+	int fd, err = 0, size = snprintf(text, sizeof(text), "%d", pid);
 
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
 	fd = open(procs, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, "0", 1) != 1)
+	if (write(fd, text, (size_t)size) != size)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+int cgroup_enter(const char *path)
+{
+	return cgroup_put(path, 0);
 }
 
 void cgroup_empty(const char *path)

@@ -16,12 +16,17 @@
 #include "check.h"
 #include "clsact.h"
 #include "findings.h"
+#include "heartbeat.h"
 #include "links.h"
 #include "locals.h"
 #include "object.h"
+#include "pins.h"
+#include "processes.h"
 #include "raw.h"
+#include "strangers.h"
 #include "tally.h"
 #include "tcx.h"
+#include "uplinks.h"
 #include "xdp.h"
 
 #define PROGRAMS_MAX 64
@@ -202,9 +207,13 @@ void check_all(const char *cgroup)
 		object_check_pins(check_pin_lost);
 	check_cgroup(cgroup);
 	check_raw_sockets();
-	check_xdp();
 	tally_check();
 	locals_check();
+	uplinks_check();
+	heartbeat_check();
+	processes_check();
+	strangers_check();
+	xdp_check();
 	for (size_t i = 0; i < count; i++) {
 		char name[IF_NAMESIZE], hook[64];
 

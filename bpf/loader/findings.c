@@ -12,11 +12,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "findings.h"
 
 #define FINDING_MAX 192
 #define WAITING_MAX 64 /* until the daemon is there */
 #define STANDING_MAX 64
+#define TOLD_MAX 128
+#define WRITTEN_NS 2000000000ULL /* the daemon writes at least once a second */
 #define BURST 32 /* at once; then one a second */
 
 /* How many findings of a kind may still be told. */
@@ -91,12 +94,47 @@ void findings_round(void)
 	current_round++;
 }
 
+/* What was told, until it is in the log. */
+static struct {
+	char text[FINDING_MAX];
+	uint64_t at_ns;
+} told[TOLD_MAX];
+static size_t told_count;
+
+static void remember(const char finding[FINDING_MAX])
+{
+	if (told_count == TOLD_MAX)
+		memmove(told, told + 1, --told_count * sizeof(told[0]));
+	memcpy(told[told_count].text, finding, FINDING_MAX);
+	told[told_count++].at_ns = now_ns(CLOCK_MONOTONIC);
+}
+
+void findings_heard(void)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < told_count; i++)
+		if (now - told[i].at_ns < WRITTEN_NS)
+			told[kept++] = told[i];
+	told_count = kept;
+}
+
+void findings_again(void)
+{
+	for (size_t i = 0; i < told_count && waiting_count < WAITING_MAX; i++)
+		memcpy(waiting[waiting_count++], told[i].text, FINDING_MAX);
+	told_count = 0;
+}
+
 void check_tell(check_report report)
 {
 	static uint64_t counted_round;
 
-	for (size_t i = 0; i < waiting_count; i++)
+	for (size_t i = 0; i < waiting_count; i++) {
 		report(waiting[i]);
+		remember(waiting[i]);
+	}
 	waiting_count = 0;
 	if (left_out && counted_round != current_round) {
 		char text[FINDING_MAX];

@@ -11,6 +11,10 @@ void check_find(const char *finding);
 void check_happened(const char *finding);
 /* A new look at everything begins. */
 void findings_round(void);
+/* The daemon is alive: what was told a while ago is in the log. */
+void findings_heard(void);
+/* The daemon has ended: what may not be in the log yet waits to be told to the next one. */
+void findings_again(void);
 /* Hands over what waits to be told. */
 void check_tell(check_report report);
 

@@ -17,6 +17,7 @@
 #include "maps.h"
 #include "netns.h"
 #include "proc.h"
+#include "processes.h"
 
 struct open_flow {
 	char src[64], dst[64];
@@ -106,7 +107,10 @@ static bool claim(int pid, unsigned long inode, void *arg)
 		if (list[i].inode != inode || list[i].pid || (list[i].other && !process_is_guarded(pid)))
 			continue;
 		list[i].pid = pid;
-		if (!list[i].other && !bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v)) {
+		if (process_is_daemon(pid)) {
+			list[i].scope = SCOPE_DAEMON;
+			list[i].origin = ORIGIN_DAEMON;
+		} else if (!list[i].other && !bpf_map_lookup_elem(map_fds[M_PROCESSES], &k, &v)) {
 			list[i].scope = v.scope;
 			list[i].origin = v.origin;
 		} else if (process_is_contained(pid)) {

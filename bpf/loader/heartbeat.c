@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 
 #include "clock.h"
+#include "findings.h"
 #include "heartbeat.h"
 #include "maps.h"
 
@@ -10,10 +11,23 @@
 
 static uint64_t heartbeat_ns;
 
+/* What somebody else has written lasts no longer than until now. */
+void heartbeat_check(void)
+{
+	uint32_t zero = 0;
+	uint64_t kept;
+
+	if (!heartbeat_ns || bpf_map_lookup_elem(map_fds[M_HEARTBEAT], &zero, &kept) || kept == heartbeat_ns)
+		return;
+	bpf_map_update_elem(map_fds[M_HEARTBEAT], &zero, &heartbeat_ns, BPF_ANY);
+	check_happened("somebody else has written when the daemon was last heard of; it is put right");
+}
+
 void heartbeat(void)
 {
 	uint32_t zero = 0;
 
+	heartbeat_check();
 	heartbeat_ns = now_ns(CLOCK_MONOTONIC);
 	bpf_map_update_elem(map_fds[M_HEARTBEAT], &zero, &heartbeat_ns, BPF_ANY);
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 void heartbeat(void);
+/* Whether the kernel has the last one: what else it has is put right, and told. */
+void heartbeat_check(void);
 /*
  * Whether there has been none for too long; asked at every turn. A loader that has itself stood still has not
  * read the signs there were.

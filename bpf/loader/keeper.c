@@ -20,6 +20,7 @@
 #include "keeper.h"
 #include "main_pipes.h"
 #include "prepare.h"
+#include "proc.h"
 #include "say.h"
 #include "serve.h"
 
@@ -40,8 +41,10 @@ static pid_t start_loader(bool restarted)
 	pid_t pid = fork();
 	int code;
 
-	if (pid)
+	if (pid) {
+		session->loader_held = false;
 		return pid;
+	}
 	/* before green all die together: nothing is pinned, so the kernel drops the links */
 	if (!restarted && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper_pid))
 		_exit(EXIT_FAILED);
@@ -74,6 +77,26 @@ static int loader_ended(bool green, int status, pid_t *loader)
 	return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
 }
 
+#define LOOK_MS 250 /* the kernel tells a tracer alone */
+
+/*
+ * A loader that a tracer has stopped tells nothing, and a dead one that it does not let go is never reaped:
+ * another one takes its place, and tells. Its pid, or that of the one that is there.
+ */
+static pid_t look_after(pid_t loader)
+{
+	char state = loader > 1 ? process_state(loader) : 0;
+
+	if (state == 't') {
+		session->loader_held = true;
+		kill(loader, SIGKILL);
+	}
+	if (state != 'Z')
+		return loader;
+	(void)waitpid(loader, NULL, WNOHANG);
+	return start_loader(true);
+}
+
 /* The keeper: its return value is the start's exit code, or 0 after a teardown. */
 static int watch(bool green)
 {
@@ -104,8 +127,10 @@ static int watch(bool green)
 	loader = start_loader(green);
 	session->keeper_lost = false;
 	for (;;) {
-		if (poll(p, session->options.keep ? 1 : 2, -1) < 0)
+		if (poll(p, session->options.keep ? 1 : 2, LOOK_MS) < 0)
 			continue;
+		if (green)
+			loader = look_after(loader);
 		if (p[1].revents && !session->options.keep)
 			break; /* the worker is gone */
 		if (!(p[0].revents & POLLIN) || read(p[0].fd, &info, sizeof(info)) != sizeof(info))

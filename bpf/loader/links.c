@@ -94,7 +94,7 @@ void links_forget_all(void)
 struct link_state *link_of(unsigned int ifindex)
 {
 	for (size_t i = 0; i < link_count; i++)
-		if (links[i].ifindex == ifindex)
+		if (links[i].ifindex == ifindex && !links[i].away)
 			return &links[i];
 	return NULL;
 }
@@ -192,6 +192,28 @@ void links_missed(void)
 			links[i].gone = true;
 }
 
+/* The number of a TCX link's interface, which may be another network namespace's now; 0: it has ended. */
+static unsigned int interface_held(const struct link_state *l)
+{
+	struct bpf_link_info info;
+
+	return l->kind != LINK_TCX || link_info(l->fd, &info) ? 0 : info.xdp.ifindex;
+}
+
+struct link_state *link_back(unsigned int ifindex)
+{
+	for (size_t i = 0; i < link_count; i++) {
+		struct link_state *l = &links[i];
+
+		if (!l->away || interface_held(l) != ifindex || tcx_first(ifindex) != l->program)
+			continue;
+		l->ifindex = ifindex;
+		l->away = l->gone = false;
+		return l;
+	}
+	return NULL;
+}
+
 void links_forget_gone(void (*forgotten)(unsigned int ifindex))
 {
 	size_t kept = 0;
@@ -199,7 +221,9 @@ void links_forget_gone(void (*forgotten)(unsigned int ifindex))
 	for (size_t i = 0; i < link_count; i++) {
 		char path[128];
 
-		if (!links[i].gone || link_stands(&links[i])) {
+		if (links[i].gone && !links[i].away && interface_held(&links[i]) && !link_stands(&links[i]))
+			links[i].away = true;
+		if (!links[i].gone || interface_held(&links[i]) || link_stands(&links[i])) {
 			links[kept++] = links[i];
 			continue;
 		}
@@ -211,47 +235,6 @@ void links_forget_gone(void (*forgotten)(unsigned int ifindex))
 		forgotten(links[i].ifindex);
 	}
 	link_count = kept;
-}
-
-/* The id of a program, a map or a link: all three have it in the same place. */
-static uint32_t object_id(int fd, uint32_t *type)
-{
-	struct bpf_link_info info;
-
-	if (link_info(fd, &info))
-		return 0;
-	*type = info.type;
-	return info.id;
-}
-
-bool pin_stands(int fd, const char *name)
-{
-	uint32_t type = 0, other = 0, id = object_id(fd, &type);
-	char path[128];
-	bool same;
-	int there;
-
-	snprintf(path, sizeof(path), BPF_DIR "/%s", name);
-	there = bpf_obj_get(path);
-	if (there < 0)
-		return false;
-	same = id && object_id(there, &other) == id && other == type;
-	close(there);
-	return same;
-}
-
-int pin_make(int fd, const char *name)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), BPF_DIR "/%s", name);
-	unlink(path); /* of an interface that had this number before, or somebody else's */
-	return bpf_obj_pin(fd, path) ? -errno : 0;
-}
-
-int link_pin(const struct link_state *l)
-{
-	return pin_make(l->fd < 0 ? l->program_fd : l->fd, l->name);
 }
 
 void links_describe(char *out, size_t size)

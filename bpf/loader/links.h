@@ -27,6 +27,7 @@ struct link_state {
 	uint32_t attach_type;
 	unsigned int ifindex; /* 0: not of an uplink */
 	bool gone; /* its interface was told to be */
+	bool away; /* with its interface, in another network namespace */
 	char name[48]; /* its file's in BPF_DIR */
 };
 
@@ -36,6 +37,8 @@ struct link_state *links_all(size_t *count);
 /* Lets go of every descriptor; what is attached stands. */
 void links_forget_all(void);
 struct link_state *link_of(unsigned int ifindex);
+/* The link of an interface that was away and is here again. */
+struct link_state *link_back(unsigned int ifindex);
 /* Whether it is attached where it was, with the program it had, and nothing before it. */
 bool link_stands(const struct link_state *l);
 /* Attaches it again. 0 or -errno. */
@@ -46,11 +49,6 @@ void link_gone(unsigned int ifindex);
 void links_missed(void);
 /* Forgets uplinks' links that ended with their interfaces, and tells of each. */
 void links_forget_gone(void (*forgotten)(unsigned int ifindex));
-/* Makes the file of a link or its program, whatever is there. */
-int link_pin(const struct link_state *l);
-/* Whether a file in BPF_DIR is what a descriptor is. */
-bool pin_stands(int fd, const char *name);
-int pin_make(int fd, const char *name);
 /* What is attached, as two members of a JSON object: hooks and wall. */
 void links_describe(char *out, size_t size);
 

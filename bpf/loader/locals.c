@@ -67,24 +67,47 @@ void locals_apply(void)
 	programmed_count = prefix_count;
 }
 
-static bool is_programmed(const struct local_key *key)
+static const struct prefix *programmed_as(const struct local_key *key)
 {
-	for (size_t i = 0; i < programmed_count; i++)
-		if (!memcmp(&programmed[i].key, key, sizeof(*key)))
-			return true;
-	return false;
+	/* the last one of a key is what the map has */
+	for (size_t i = programmed_count; i > 0; i--)
+		if (!memcmp(&programmed[i - 1].key, key, sizeof(*key)))
+			return &programmed[i - 1];
+	return NULL;
 }
+
+/* Whether the map has a prefix as it was programmed. */
+static bool is_as_programmed(const struct local_key *key)
+{
+	const struct prefix *p = programmed_as(key);
+	struct local_value v;
+
+	return p && !bpf_map_lookup_elem(map_fds[M_LOCALS], key, &v) && v.prefixlen == key->prefixlen &&
+	       v.flags == p->flags;
+}
+
+/* Puts one back to what was programmed; 0 or -1. */
+static int restore(const struct local_key *key)
+{
+	const struct prefix *p = programmed_as(key);
+	struct local_value v = {.prefixlen = key->prefixlen, .flags = p ? p->flags : 0};
+
+	return p ? bpf_map_update_elem(map_fds[M_LOCALS], key, &v, BPF_ANY)
+		 : bpf_map_delete_elem(map_fds[M_LOCALS], key);
+}
+
+#define LOOKS_MAX 8192 /* who writes without end must not hold us here */
 
 /* A prefix that is none of the network's opens whatever lies in it. */
 void locals_check(void)
 {
 	struct local_key key, *last = NULL;
 
-	while (!bpf_map_get_next_key(map_fds[M_LOCALS], last, &key)) {
-		last = is_programmed(&key) ? &key : NULL; /* a trie that has changed is read anew */
+	for (int i = 0; i < LOOKS_MAX && !bpf_map_get_next_key(map_fds[M_LOCALS], last, &key); i++) {
+		last = is_as_programmed(&key) ? &key : NULL; /* a trie that has changed is read anew */
 		if (last)
 			continue;
-		if (bpf_map_delete_elem(map_fds[M_LOCALS], &key)) {
+		if (restore(&key)) {
 			check_find("somebody else has written a local prefix, which could not be taken out");
 			return;
 		}
@@ -94,12 +117,16 @@ void locals_check(void)
 
 void locals_reload(void)
 {
-	struct local_key key, *last = NULL;
+	struct local_key *last = NULL;
 
 	for (programmed_count = 0; programmed_count < PREFIXES_MAX; programmed_count++) {
-		if (bpf_map_get_next_key(map_fds[M_LOCALS], last, &key))
+		struct prefix *p = &programmed[programmed_count];
+		struct local_value v;
+
+		if (bpf_map_get_next_key(map_fds[M_LOCALS], last, &p->key) ||
+		    bpf_map_lookup_elem(map_fds[M_LOCALS], &p->key, &v))
 			return;
-		programmed[programmed_count].key = key;
-		last = &programmed[programmed_count].key;
+		p->flags = v.flags;
+		last = &p->key;
 	}
 }

@@ -2,7 +2,9 @@
 /* The maps' descriptors, from the object or from their pins; the freeze, and the counters' sums. */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@ int map_fds[M_COUNT];
 static const char *const map_names[M_COUNT] = {
 	"config",  "heartbeat", "policy",   "rules",   "grants",     "locals", "resolvers",	"processes",
 	"cgroups", "existing",	"flows",    "owners",  "counters",   "events", "dns_addresses", "dns_sockets",
-	"uplinks", "traffic",	"arrivals", "replies", "identities", "former", "listeners",
+	"uplinks", "traffic",	"arrivals", "replies", "identities", "former", "listeners",	"daemons",
 };
 
 int maps_find(const struct bpf_object *object, const char **why)
@@ -56,15 +58,30 @@ int maps_each(int (*visit)(int fd, const char *pin, void *arg), void *arg)
 	return err;
 }
 
-int maps_freeze(void)
+/* What the loader writes as long as it runs; the ring has a page that its reader writes. */
+static bool is_written_later(const char *name)
 {
-	static const enum map_index fixed[] = {M_CONFIG,  M_POLICY,   M_RULES,	  M_RESOLVERS,
-					       M_CGROUPS, M_EXISTING, M_LISTENERS};
+	static const enum map_index later[] = {M_GRANTS,  M_LOCALS,  M_UPLINKS, M_HEARTBEAT,
+					       M_DAEMONS, M_REPLIES, M_EVENTS};
 
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (!strcmp(name, map_names[later[i]]))
+			return true;
+	return false;
+}
+
+int maps_freeze(const struct bpf_object *object)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
 		union bpf_attr attr = {};
 
-		attr.map_fd = (uint32_t)map_fds[fixed[i]];
+		/* constants are frozen as they are loaded */
+		if (bpf_map__is_internal(map) || is_written_later(bpf_map__name(map)))
+			continue;
+		attr.map_fd = (uint32_t)bpf_map__fd(map);
 		if (syscall(SYS_bpf, BPF_MAP_FREEZE, &attr, sizeof(attr)))
 			return -errno;
 	}

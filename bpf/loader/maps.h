@@ -31,6 +31,7 @@ enum map_index {
 	M_IDENTITIES,
 	M_FORMER,
 	M_LISTENERS,
+	M_DAEMONS,
 	M_COUNT,
 };
 
@@ -44,8 +45,11 @@ int maps_find(const struct bpf_object *object, const char **why);
 int maps_reopen(void);
 /* Visits each with the name of its pin until one fails; 0 or that -errno. */
 int maps_each(int (*visit)(int fd, const char *pin, void *arg), void *arg);
-/* Mode and policy are fixed from now on, for everybody: no write of user space is taken. */
-int maps_freeze(void);
+/*
+ * From now on no write of user space is taken, whoever makes it: mode and policy are fixed, and what the
+ * programs keep is theirs. The loader's own writes go to the few maps left.
+ */
+int maps_freeze(const struct bpf_object *object);
 /* The sum over all CPUs. */
 uint64_t counter_sum(uint32_t counter);
 

@@ -188,4 +188,5 @@ int network_apply(network_report report)
 void network_reload(void)
 {
 	locals_reload();
+	uplinks_reload();
 }

@@ -17,6 +17,7 @@
 #include "maps.h"
 #include "object.h"
 #include "paths.h"
+#include "pins.h"
 #include "tally.h"
 
 static struct bpf_object *object;
@@ -119,8 +120,7 @@ static int each_pin(int (*visit)(int fd, const char *pin, void *arg), void *arg)
 
 	for (int i = 0; i < PROGRAM_COUNT && !err; i++) {
 		snprintf(name, sizeof(name), "program_%s", own_names[i]);
-		if (i != PROGRAM_DNS) /* its sockets hold it */
-			err = visit(own_programs[i], name, arg);
+		err = visit(own_programs[i], name, arg);
 	}
 	return err ? err : maps_each(visit, arg);
 }
@@ -142,7 +142,7 @@ int object_pin(void)
 	if (err)
 		return err;
 	pinned = true;
-	return maps_freeze();
+	return maps_freeze(object);
 }
 
 static int check_pin(int fd, const char *pin, void *arg)
@@ -231,8 +231,6 @@ int object_reopen(void)
 	if (err)
 		return err;
 	for (int i = 0; i < PROGRAM_COUNT; i++) {
-		if (i == PROGRAM_DNS)
-			continue;
 		snprintf(path, sizeof(path), BPF_DIR "/program_%s", own_names[i]);
 		own_programs[i] = bpf_obj_get(path);
 		if (own_programs[i] < 0)

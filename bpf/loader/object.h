@@ -13,7 +13,7 @@ int object_load(const struct session *s, const char **why);
 enum own_program {
 	PROGRAM_TC, /* the wall's */
 	PROGRAM_AGAIN, /* the loopback interface's */
-	PROGRAM_DNS, /* chooses among the proxy's sockets; not known after a restart */
+	PROGRAM_DNS, /* chooses among the proxy's sockets */
 	PROGRAM_REPEATS,
 	PROGRAM_OPEN_TCP,
 	PROGRAM_OPEN_UDP,

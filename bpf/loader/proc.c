@@ -2,6 +2,7 @@
 /* Processes as /proc has them: their cgroup, their namespaces, their sockets. */
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,4 +109,40 @@ void process_sockets(int pid, bool (*visit)(int pid, unsigned long inode, void *
 	}
 	if (fds)
 		closedir(fds);
+}
+
+/* A word of /proc/PID/status by its name; false: there is no such process. */
+static bool status_word(int pid, const char *name, char *word, size_t size)
+{
+	size_t length = strlen(name);
+	char path[64], line[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, name, length) || line[length] != ':')
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		snprintf(word, size, "%s", line + length + 1 + strspn(line + length + 1, "\t "));
+		found = true;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+char process_state(int pid)
+{
+	char word[64];
+
+	return status_word(pid, "State", word, sizeof(word)) ? word[0] : 0;
+}
+
+int process_tracer(int pid)
+{
+	char word[64];
+
+	return status_word(pid, "TracerPid", word, sizeof(word)) ? atoi(word) : 0;
 }

@@ -18,6 +18,9 @@ bool process_is_guarded(int pid);
 bool process_is_contained(int pid);
 /* Visits the inode of each socket a process holds, until `visit` says no. */
 void process_sockets(int pid, bool (*visit)(int pid, unsigned long inode, void *arg), void *arg);
+/* The letter of a process's state (proc_pid_status(5)), 0 when it is gone; and who traces it, 0: nobody. */
+char process_state(int pid);
+int process_tracer(int pid);
 /* The inode number of a namespace by its path; 0 when there is none. */
 uint64_t namespace_of(const char *path);
 

@@ -9,8 +9,11 @@
 
 #include <bpf/bpf.h>
 
+#include "findings.h"
 #include "maps.h"
 #include "processes.h"
+
+static struct daemon_value daemon_kept; /* as the kernel has it of us */
 
 struct process {
 	pid_t pid, parent;
@@ -97,9 +100,30 @@ static bool is_ancestor(pid_t maybe, pid_t of)
 
 int processes_daemon(pid_t pid)
 {
+	uint32_t zero = 0;
 	struct process p;
 
-	return process_read(pid, &p) || remember(&p, SCOPE_DAEMON, ORIGIN_DAEMON, 0) ? -1 : 0;
+	if (process_read(pid, &p))
+		return -1;
+	daemon_kept = (struct daemon_value){.start_ticks = p.ticks, .tgid = (uint32_t)pid};
+	return bpf_map_update_elem(map_fds[M_DAEMONS], &zero, &daemon_kept, BPF_ANY);
+}
+
+bool process_is_daemon(pid_t pid)
+{
+	return daemon_kept.tgid == (uint32_t)pid;
+}
+
+void processes_check(void)
+{
+	struct daemon_value now;
+	uint32_t zero = 0;
+
+	if (!daemon_kept.tgid || bpf_map_lookup_elem(map_fds[M_DAEMONS], &zero, &now) ||
+	    !memcmp(&now, &daemon_kept, sizeof(now)))
+		return;
+	bpf_map_update_elem(map_fds[M_DAEMONS], &zero, &daemon_kept, BPF_ANY);
+	check_happened("somebody else has written which process the daemon is; it is put right");
 }
 
 int processes_capture(const struct session *s)

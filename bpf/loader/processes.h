@@ -12,5 +12,8 @@ int process_started(pid_t pid, uint64_t *ticks);
 pid_t process_parent(pid_t pid);
 /* Who is the daemon; -1 when that can't be kept. */
 int processes_daemon(pid_t pid);
+bool process_is_daemon(pid_t pid);
+/* Whether the kernel has it as it was written: what else it has is put right, and told. */
+void processes_check(void);
 
 #endif /* CARGOWALL_PROCESSES_H */

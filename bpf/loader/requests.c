@@ -18,6 +18,7 @@
 #include "config.h"
 #include "control.h"
 #include "dns.h"
+#include "findings.h"
 #include "flows.h"
 #include "heartbeat.h"
 #include "identities.h"
@@ -194,6 +195,7 @@ static int alive(const struct frame *f, const unsigned char *p)
 	(void)f;
 	(void)p;
 	heartbeat();
+	findings_heard();
 	return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "network.h"
 #include "notice.h"
 #include "object.h"
+#include "places.h"
 #include "proc.h"
 #include "requests.h"
 #include "serve.h"
@@ -123,6 +124,7 @@ static int self_check(void)
 		syscall(SYS_pidfd_send_signal, session->keeper_fd, SIGCONT, NULL, 0);
 		check_all(session->options.cgroup);
 		lockdown_check(session, check_find);
+		places_check(session, getppid(), channel_daemon());
 	}
 	check_tell(notice_tamper);
 	return 0;
@@ -172,7 +174,7 @@ static void turn(struct pollfd *p)
 	control_heard(p + CLIENTS, control_frame);
 	tell_repeats();
 	channel_drain();
-	supervise_look(session);
+	end(supervise_look(session, request_handle));
 	end(self_check());
 }
 
@@ -210,7 +212,9 @@ static int start(bool restarted)
 		network_apply(notice_uncovered);
 	wall_comes_back(false);
 	if (session->keeper_lost)
-		notice_tamper("the keeper had been ended; the loader has taken its place");
+		check_happened("the keeper had been ended; the loader has taken its place");
+	if (session->loader_held)
+		check_happened("the loader had been stopped by a tracer; another one has taken its place");
 	return 0;
 }
 

@@ -69,6 +69,7 @@ struct session {
 	uid_t daemon_uid;
 	bool green;
 	bool keeper_lost; /* the loader that is about to start tells it */
+	bool loader_held; /* as well: the one before was held by a tracer */
 };
 
 #endif /* CARGOWALL_SESSION_H */

@@ -9,6 +9,7 @@
 
 #include "../abi.h"
 #include "clock.h"
+#include "findings.h"
 #include "frame.h"
 #include "identities.h"
 #include "raw.h"
@@ -19,6 +20,7 @@
 
 static unsigned long *consumer, *producer;
 static unsigned char *data;
+static unsigned long position; /* up to where we have read, which the consumer's page tells the kernel */
 static unsigned long sent; /* position behind the batch in flight */
 static uint32_t batch;
 static bool in_flight, is_full;
@@ -38,7 +40,17 @@ int stream_open(int map_fd)
 		return -errno;
 	producer = (unsigned long *)p;
 	data = p + page;
+	position = __atomic_load_n(consumer, __ATOMIC_ACQUIRE);
 	return 0;
+}
+
+/* Tells the kernel how far we have read; the page is root's to write too, and what it says there is not believed. */
+static void move_to(unsigned long to)
+{
+	if (__atomic_load_n(consumer, __ATOMIC_ACQUIRE) != position)
+		check_happened("somebody else has written where the ring of events is read; it is put right");
+	position = to;
+	__atomic_store_n(consumer, to, __ATOMIC_RELEASE);
 }
 
 bool stream_waiting(void)
@@ -70,7 +82,7 @@ static int take(int channel, size_t n, const unsigned char *record)
 
 static int send_from(int channel, uint16_t flags)
 {
-	unsigned long at = __atomic_load_n(consumer, __ATOMIC_ACQUIRE);
+	unsigned long at = position;
 	unsigned long end = __atomic_load_n(producer, __ATOMIC_ACQUIRE);
 	uint64_t told = identities_told();
 	size_t n = 0;
@@ -89,10 +101,9 @@ static int send_from(int channel, uint16_t flags)
 			return err;
 		at += (size + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
 	}
-	if (!n) {
-		__atomic_store_n(consumer, at, __ATOMIC_RELEASE);
+	move_to(n ? position : at);
+	if (!n)
 		return 0;
-	}
 	sent = at;
 	sent_ns = now_ns(CLOCK_MONOTONIC);
 	is_full = n == BATCH_MAX || identities_told() - told == IDENTITIES_BATCH;
@@ -113,7 +124,7 @@ void stream_written(uint32_t seq)
 	if (!in_flight || seq != batch)
 		return;
 	in_flight = false;
-	__atomic_store_n(consumer, sent, __ATOMIC_RELEASE);
+	move_to(sent);
 }
 
 void stream_resend(int channel)

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "daemon.h"
 #include "findings.h"
@@ -15,12 +16,16 @@
 #include "hello.h"
 #include "identities.h"
 #include "main_pipes.h"
+#include "proc.h"
 #include "processes.h"
 #include "stream.h"
 #include "supervise.h"
 
 #define RESTART_PAUSE_MS 200
 #define RESTART_TRIES 50
+#define LOOK_NS 250000000ULL /* the kernel tells a tracer alone */
+
+static bool was_held; /* the last daemon, by a tracer that had stopped it */
 
 int supervise_start(const struct session *s, bool restarted)
 {
@@ -53,13 +58,33 @@ static int daemon_ended(const struct session *s, frame_handler handle)
 	channel_close();
 	if (code || !s->green)
 		return code ? code : EXIT_FAILED;
+	findings_again();
 	poll(NULL, 0, RESTART_PAUSE_MS); /* a daemon that dies at once must not spin */
 	for (int tries = 0; supervise_start(s, true) < 0; tries++) {
 		if (tries == RESTART_TRIES)
 			return EXIT_FAILED; /* the keeper starts a new loader */
 		poll(NULL, 0, RESTART_PAUSE_MS);
 	}
+	if (was_held)
+		check_happened("the daemon had been stopped by a tracer; another one has taken its place");
+	was_held = false;
 	return 0;
+}
+
+/* A tracer keeps a stopped daemon from going on, and a dead one from being reaped. */
+static int look_for_tracer(const struct session *s, frame_handler handle)
+{
+	pid_t daemon = channel_daemon();
+	char state = daemon > 1 ? process_state(daemon) : 0; /* a child of ours: the number is its */
+
+	if (state == 't') {
+		was_held = true;
+		kill(daemon, SIGKILL);
+	}
+	if (state != 'Z')
+		return 0;
+	(void)waitpid(daemon, NULL, WNOHANG);
+	return daemon_ended(s, handle);
 }
 
 int supervise_reap(const struct session *s, int signals, frame_handler handle)
@@ -80,12 +105,20 @@ int supervise_reap(const struct session *s, int signals, frame_handler handle)
 	return code;
 }
 
-void supervise_look(const struct session *s)
+int supervise_look(const struct session *s, frame_handler handle)
 {
 	bool late = heartbeat_is_late(config_now()->heartbeat_limit_ns);
+	static uint64_t last;
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
 
-	if (!late || !s->green || !channel_is_open())
-		return;
-	heartbeat();
-	channel_break();
+	if (!s->green || !channel_is_open())
+		return 0;
+	if (late) {
+		heartbeat();
+		channel_break();
+	}
+	if (now - last < LOOK_NS)
+		return 0;
+	last = now;
+	return look_for_tracer(s, handle);
 }

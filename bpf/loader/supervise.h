@@ -10,7 +10,7 @@
 int supervise_start(const struct session *s, bool restarted);
 /* Children have ended or stand still: a daemon among them has a successor. 0, or the loader's exit code. */
 int supervise_reap(const struct session *s, int signals, frame_handler handle);
-/* Ends a daemon that gives no sign of life. */
-void supervise_look(const struct session *s);
+/* Ends a daemon that gives no sign of life, or that a tracer has stopped. 0, or the loader's exit code. */
+int supervise_look(const struct session *s, frame_handler handle);
 
 #endif /* CARGOWALL_SUPERVISE_H */

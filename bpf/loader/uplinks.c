@@ -5,6 +5,7 @@
 
 #include <bpf/bpf.h>
 
+#include "findings.h"
 #include "interfaces.h"
 #include "maps.h"
 #include "uplinks.h"
@@ -12,6 +13,20 @@
 
 static unsigned int told[INTERFACES_MAX]; /* reported as not covered */
 static size_t told_count;
+
+/* The kernel's map as it is of us. */
+static struct line {
+	uint32_t index, flags;
+} written[INTERFACES_MAX];
+static size_t written_count;
+
+static struct line *written_of(uint32_t index)
+{
+	for (size_t i = 0; i < written_count; i++)
+		if (written[i].index == index)
+			return &written[i];
+	return NULL;
+}
 
 /* Whether an interface is among those already reported; it is from now on. */
 static bool is_told(unsigned int index)
@@ -36,20 +51,65 @@ static int tell_kind(const struct interface *i)
 		flags |= LINK_PLAIN;
 	if (interface_is_stacked(i))
 		flags |= LINK_STACKED;
-	return bpf_map_update_elem(map_fds[M_UPLINKS], &index, &flags, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(map_fds[M_UPLINKS], &index, &flags, BPF_ANY))
+		return -errno;
+	if (!written_of(index))
+		written[written_count++].index = index;
+	written_of(index)->flags = flags;
+	return 0;
 }
 
 /* Numbers of interfaces that are gone, or lead off no more. */
 static void forget_uplinks(void)
 {
-	uint32_t index, next;
+	for (size_t i = 0; i < written_count; i++)
+		if (!network_leads_off(written[i].index)) {
+			bpf_map_delete_elem(map_fds[M_UPLINKS], &written[i].index);
+			written[i--] = written[--written_count];
+		}
+}
+
+/* Puts a line of the map back to what we have written; 0 or -1. */
+static int restore(uint32_t index)
+{
+	const struct line *was = written_of(index);
+
+	return was ? bpf_map_update_elem(map_fds[M_UPLINKS], &index, &was->flags, BPF_ANY)
+		   : bpf_map_delete_elem(map_fds[M_UPLINKS], &index);
+}
+
+void uplinks_check(void)
+{
+	uint32_t index, next, flags;
 	bool more = !bpf_map_get_next_key(map_fds[M_UPLINKS], NULL, &next);
 
 	while (more) {
+		const struct line *was;
+
 		index = next;
 		more = !bpf_map_get_next_key(map_fds[M_UPLINKS], &index, &next);
-		if (!network_leads_off(index))
-			bpf_map_delete_elem(map_fds[M_UPLINKS], &index);
+		was = written_of(index);
+		if (bpf_map_lookup_elem(map_fds[M_UPLINKS], &index, &flags) || (was && was->flags == flags))
+			continue;
+		if (restore(index))
+			check_find(
+				"somebody else has written an uplink's kind, which could not be put right");
+		else
+			check_happened("somebody else has written an uplink's kind; it is put right");
+	}
+}
+
+void uplinks_reload(void)
+{
+	uint32_t *last = NULL;
+
+	for (written_count = 0; written_count < INTERFACES_MAX; written_count++) {
+		struct line *l = &written[written_count];
+
+		if (bpf_map_get_next_key(map_fds[M_UPLINKS], last, &l->index) ||
+		    bpf_map_lookup_elem(map_fds[M_UPLINKS], &l->index, &l->flags))
+			return;
+		last = &l->index;
 	}
 }
 

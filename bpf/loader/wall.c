@@ -13,6 +13,7 @@
 #include "findings.h"
 #include "links.h"
 #include "object.h"
+#include "pins.h"
 #include "tcx.h"
 #include "wall.h"
 
@@ -60,6 +61,8 @@ int wall_attach(unsigned int ifindex)
 
 	links_forget_gone(check_forget);
 	l = link_of(ifindex);
+	if (!l)
+		l = link_back(ifindex);
 	if (l) {
 		check_link(l);
 		return 0;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Word of changes to interfaces, addresses and routes; the end of an interface reaches its wall. */
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "findings.h"
 #include "links.h"
 #include "watch.h"
 
@@ -27,14 +31,39 @@ int network_watch(void)
 	return fd;
 }
 
+/*
+ * An interface that is moved to another network namespace keeps a TCX wall, which goes on judging what leaves
+ * by it; a clsact filter ends. Nobody but root moves an uplink.
+ */
+static void moved(unsigned int ifindex, const char *name)
+{
+	char finding[160];
+
+	snprintf(finding, sizeof(finding),
+		 "somebody has moved the uplink %.32s to another network namespace; its wall %s", name,
+		 link_of(ifindex)->kind == LINK_TCX ? "has gone along" : "has ended");
+	check_happened(finding);
+}
+
 /* A bridge tells the end of a port with the same type: only AF_UNSPEC is the interface's own. */
 static void hear(const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
+	int left = (int)IFLA_PAYLOAD(h);
+	const char *name = "";
+	bool is_moved = false;
 
-	if (h->nlmsg_type == RTM_DELLINK && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*m)) &&
-	    m->ifi_family == AF_UNSPEC)
-		link_gone((unsigned int)m->ifi_index);
+	if (h->nlmsg_type != RTM_DELLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) ||
+	    m->ifi_family != AF_UNSPEC || !link_of((unsigned int)m->ifi_index))
+		return;
+	for (const struct rtattr *a = IFLA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_IFNAME)
+			name = RTA_DATA(a);
+		is_moved |= a->rta_type == IFLA_NEW_NETNSID;
+	}
+	if (is_moved)
+		moved((unsigned int)m->ifi_index, name);
+	link_gone((unsigned int)m->ifi_index);
 }
 
 void network_heard(int watch)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* XDP programs, by what rtnetlink says of each interface. */
+/*
+ * XDP programs of the machine's interfaces, whichever: they meet a frame before the kernel, and what they send
+ * on by an uplink meets no wall. Those of the first look are the machine's own.
+ */
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdbool.h>
@@ -11,71 +14,74 @@
 #include "rtnetlink.h"
 #include "xdp.h"
 
-#define OWN_MAX 256
+#define KNOWN_MAX 256
 
-/* An interface that had programs at the first look; `programs`: the sum of their numbers. */
-struct own {
+static struct {
 	int ifindex;
-	uint32_t programs;
-};
+	uint32_t program;
+} known[KNOWN_MAX];
+static size_t known_count;
+static bool has_looked;
 
-static struct own own[OWN_MAX];
-static size_t own_count;
-static bool is_first;
-
-/* One for each of the places a program can have: in the driver, in its stead, on the card; 0: none. */
-static uint32_t programs_of(const struct rtattr *xdp)
+static bool is_known(int ifindex, uint32_t program)
 {
-	int left = (int)RTA_PAYLOAD(xdp);
-	uint32_t sum = 0, id;
-
-	for (const struct rtattr *a = RTA_DATA(xdp); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type != IFLA_XDP_DRV_PROG_ID && a->rta_type != IFLA_XDP_SKB_PROG_ID &&
-		    a->rta_type != IFLA_XDP_HW_PROG_ID)
-			continue;
-		memcpy(&id, RTA_DATA(a), sizeof(id));
-		sum += id;
-	}
-	return sum;
+	for (size_t i = 0; i < known_count; i++)
+		if (known[i].ifindex == ifindex && known[i].program == program)
+			return true;
+	return false;
 }
 
-static bool is_own(int ifindex, uint32_t programs)
+static void found(int ifindex, const char *name, uint32_t program)
 {
-	for (size_t i = 0; i < own_count; i++)
-		if (own[i].ifindex == ifindex)
-			return own[i].programs == programs;
-	return false;
+	char finding[128];
+
+	if (is_known(ifindex, program))
+		return;
+	if (!has_looked && known_count < KNOWN_MAX) {
+		known[known_count].ifindex = ifindex;
+		known[known_count++].program = program;
+		return;
+	}
+	snprintf(finding, sizeof(finding), "an XDP program of somebody else stands on %.32s", name);
+	check_find(finding);
+}
+
+/* One program has IFLA_XDP_PROG_ID; several have one number for each way they run. */
+static void on_xdp(int ifindex, const char *name, const struct rtattr *xdp)
+{
+	int left = (int)RTA_PAYLOAD(xdp);
+
+	for (const struct rtattr *a = RTA_DATA(xdp); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		uint32_t program;
+
+		if (a->rta_type < IFLA_XDP_PROG_ID || a->rta_type > IFLA_XDP_HW_PROG_ID ||
+		    RTA_PAYLOAD(a) != sizeof(program))
+			continue;
+		memcpy(&program, RTA_DATA(a), sizeof(program));
+		if (program)
+			found(ifindex, name, program);
+	}
 }
 
 static void on_link(const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
+	const struct rtattr *xdp = NULL;
 	int left = (int)IFLA_PAYLOAD(h);
 	const char *name = "";
-	uint32_t programs = 0;
-	char finding[128];
 
-	for (struct rtattr *a = IFLA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (const struct rtattr *a = IFLA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == IFLA_IFNAME)
 			name = RTA_DATA(a);
 		if ((a->rta_type & NLA_TYPE_MASK) == IFLA_XDP)
-			programs = programs_of(a);
+			xdp = a;
 	}
-	if (!programs || is_own(m->ifi_index, programs))
-		return;
-	if (is_first && own_count < OWN_MAX) {
-		own[own_count++] = (struct own){.ifindex = m->ifi_index, .programs = programs};
-		return;
-	}
-	snprintf(finding, sizeof(finding), "an XDP program of somebody else stands on the interface %s",
-		 name);
-	check_find(finding);
+	if (xdp)
+		on_xdp(m->ifi_index, name, xdp);
 }
 
-void check_xdp(void)
+void xdp_check(void)
 {
-	static bool looked;
-
-	is_first = !looked;
-	looked = !rtnetlink_dump(RTM_GETLINK, on_link) || looked;
+	if (!rtnetlink_dump(RTM_GETLINK, on_link))
+		has_looked = true;
 }

@@ -131,7 +131,7 @@ test('case 59 (R), an XDP program of another interface that sends by the uplink'
   const found = () =>
     arena.guarded.run('grep', '"tamper"', '/run/cargowall/records/audit.jsonl').stdout;
   await until(
-    () => found().includes('XDP program of somebody else stands on the interface in0'),
+    () => found().includes('XDP program of somebody else stands on in0'),
     'the finding',
   );
   expect(Date.now() - since).toBeLessThan(2500);

@@ -153,7 +153,8 @@ function serve() {
 
 /** Echoes a request; one that carries map writes is answered once they are applied. */
 async function control(client, text) {
-  const { apply } = JSON.parse(text);
+  const { apply, hang } = JSON.parse(text);
+  if (hang) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); // for good
   if (apply !== undefined) await ask(32, Buffer.from(apply, 'hex'));
   send(37, Buffer.concat([client, Buffer.from(`{"echo":${text}}`)]));
 }

@@ -97,6 +97,17 @@ s.sendall(b'${request}\\n'); print(s.recv(65536).decode().strip())
   if (!done.stdout.includes('echo')) throw new Error(`not applied: ${done.stdout}${done.stderr}`);
 }
 
+/** Has the stand-in daemon hang for good. */
+export function hang(lab: Lab): void {
+  const script = `
+import socket
+s = socket.socket(socket.AF_UNIX); s.connect('/run/cargowall/control.sock')
+s.sendall(b'{"hang": true}\\n')
+`;
+  const done = lab.run('/usr/bin/python3', '-c', script);
+  if (done.code !== 0) throw new Error(`not asked: ${done.stderr}`);
+}
+
 /** Every event the stand-in daemon logged. */
 export function events(lab: Lab): Event[] {
   const text = lab.run('cat', '/run/cargowall/records/audit.jsonl').stdout;

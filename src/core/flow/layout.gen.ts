@@ -14,6 +14,7 @@ export const SIZE = {
   resolver_key: 16,
   process_key: 4,
   process_value: 16,
+  daemon_value: 16,
   exe: 16,
   ancestor: 48,
   identity_key: 16,
@@ -123,6 +124,11 @@ export const OFFSET = {
     origin: 12,
     flags: 13,
     pad: 14
+  },
+  daemon_value: {
+    start_ticks: 0,
+    tgid: 8,
+    pad: 12
   },
   exe: {
     ino: 0,
