@@ -1,11 +1,12 @@
 // Keeper and loader stopped together, so that neither sees the other, for ten seconds (threats.md 108): the job
 // stays closed, names fail within their two seconds, post keeps its deadline, and all goes on behind it.
+import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { Told } from '../bypass/told.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { until } from '../lab/lab.ts';
-import { loaderOf, logOf, statusOf } from '../lab/loader-processes.ts';
+import { findLoader, logOf, type Pair, statusOf } from '../lab/loader-processes.ts';
 import { jobConnect } from '../lab/started.ts';
 
 const REGISTRY = '198.51.100.10';
@@ -53,6 +54,20 @@ console.log(await asked.catch((error) => error.message));`;
   return { answer: done.stdout, ms: Date.now() - since };
 }
 
+/** Stops both: again, where one had the other go on in between. */
+async function stopBoth(): Promise<Pair> {
+  let pair: Pair | undefined;
+  await until(() => {
+    pair = findLoader(guarded.lab);
+    if (pair === undefined) return false;
+    const { keeper, proper } = pair;
+    spawnSync('kill', ['-STOP', String(keeper), String(proper)]);
+    return [keeper, proper].every((pid) => statusOf(pid, 'State') === 'T');
+  }, 'both to stand still');
+  if (pair === undefined) throw new Error('there is no loader');
+  return pair;
+}
+
 test.each([
   ['the keeper first', ['keeper', 'proper']],
   ['the loader first', ['proper', 'keeper']],
@@ -60,8 +75,7 @@ test.each([
   'stopped together for ten seconds, going on with %s',
   async (what, order) => {
     expect(ask(NAME).answer).toBe('rcode 0');
-    const pair = loaderOf(guarded.lab);
-    for (const which of ['keeper', 'proper'] as const) process.kill(pair[which], 'SIGSTOP');
+    const pair = await stopBoth();
     const since = Date.now();
     try {
       for (const pid of [pair.keeper, pair.proper]) expect(statusOf(pid, 'State')).toBe('T');
@@ -87,7 +101,8 @@ test.each([
       for (const pid of [pair.keeper, pair.proper]) expect(statusOf(pid, 'State')).toBe('T');
       expect(jobConnect(guarded.lab, OTHER)).toBe('PermissionError');
     } finally {
-      for (const which of order) process.kill(pair[which], 'SIGCONT');
+      // the first one may have ended the second, which stood still
+      for (const which of order) spawnSync('kill', ['-CONT', String(pair[which])]);
     }
     await until(() => ask('mirror.example.com').answer === 'rcode 0', 'names are served');
     expect(jobConnect(guarded.lab, OTHER)).toBe('PermissionError');
