@@ -63,9 +63,8 @@ class SteeredDnsProxy implements DnsProxy {
     this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
     this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
     const { resolutions, grants } = this;
-    const replies = new RepeatedReplies({ sink: options.grantSink, clock, resolutions, grants });
-    this.#repeated = replies;
-    const onNamed = (addresses: readonly Address[]) => replies.overtake(addresses);
+    this.#repeated = new RepeatedReplies({ sink: options.grantSink, clock, resolutions, grants });
+    const onNamed = (addresses: readonly Address[]) => this.#repeated.overtake(addresses);
     this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions, onNamed });
   }
 

@@ -130,10 +130,7 @@ test('case 59 (R), an XDP program of another interface that sends by the uplink'
   const since = Date.now();
   const found = () =>
     arena.guarded.run('grep', '"tamper"', '/run/cargowall/records/audit.jsonl').stdout;
-  await until(
-    () => found().includes('XDP program of somebody else stands on in0'),
-    'the finding',
-  );
+  await until(() => found().includes('XDP program of somebody else stands on in0'), 'the finding');
   expect(Date.now() - since).toBeLessThan(2500);
   const box = ['nsenter', `--net=/run/cw-netns/${lab.box}`];
   const script = `
