@@ -10855,6 +10855,9 @@ function linesOf(problems, kind) {
     const lines = problems.map((problem) => `${kind}: ${(0,_core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__/* .renderProblem */ .yM)(problem)}`);
     return (0,_core_policy_problem_js__WEBPACK_IMPORTED_MODULE_7__/* .firstLines */ .UV)(lines, `${kind}s`);
 }
+function counted(count, what) {
+    return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
 function lint(values, document) {
     const built = build(values, document);
     const errors = 'errors' in built ? built.errors : [];
@@ -10865,7 +10868,7 @@ function lint(values, document) {
             print(line);
         for (const line of linesOf(built.warnings, 'warning'))
             print(line);
-        print(`${errors.length} errors, ${built.warnings.length} warnings`);
+        print(`${counted(errors.length, 'error')}, ${counted(built.warnings.length, 'warning')}`);
     }
     return errors.length > 0 ? 2 : 0;
 }
@@ -11882,6 +11885,7 @@ function parseList(text, source, kind) {
 const SOURCE = 'auto-allowed';
 const WHERE = { source: SOURCE, line: 1, column: 1 };
 const ALLOW = { action: 'allow', takes: 'any', allowBroad: false };
+const NONE_EXPECTED = 'hosts, or "none" alone: it turns the whole list off';
 const HTTPS = [{ port: 443, protocol: 'tcp' }];
 const GITHUB_SERVICE_HOSTS = [
     '=github.com',
@@ -11929,13 +11933,18 @@ function constantRules(entries, label) {
     return parseList(entries.join('\n'), SOURCE, ALLOW).items.map((draft) => labelled({ ...draft, where: WHERE }, label));
 }
 function hostList(text, input, defaults, label) {
-    const trimmed = text.trim();
-    if (trimmed.toLowerCase() === 'none')
-        return { items: [], errors: [], warnings: [] };
-    if (trimmed === '') {
+    const source = `input ${input}`;
+    const entries = splitList(text);
+    if (entries.length === 0) {
         return { items: constantRules(defaults, label).map(onHttps), errors: [], warnings: [] };
     }
-    const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'names' });
+    const none = entries.find((entry) => entry.text.toLowerCase() === 'none');
+    if (none !== undefined) {
+        const where = placesIn(source, none)(0);
+        const errors = entries.length > 1 ? [(0,policy_problem/* errorAt */.Os)(where, none.text, NONE_EXPECTED)] : [];
+        return { items: [], errors, warnings: [] };
+    }
+    const parsed = parseList(text, source, { ...ALLOW, takes: 'names' });
     return { ...parsed, items: parsed.items.map((draft) => onHttps(labelled(draft, label))) };
 }
 function parseUrl(text) {
@@ -12879,7 +12888,6 @@ function decide_address_decideAddress(policy, address, protocol, port, group = '
 
 const PROOF = (/* unused pure expression or super */ null && (['203.0.113.252', '203.0.113.253', '203.0.113.254', '2001:db8::fffd']));
 const CANARY = '203.0.113.254';
-const LOOPBACK_LENGTH = 104;
 const NEVER_LEAVES = ['127.0.0.0/8', '0.0.0.0', '::', '::1'].flatMap((text) => (0,cidr/* parsePrefix */.A1)(text) ?? []);
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7']
     .concat('169.254.0.0/16', 'fe80::/10')
@@ -12891,8 +12899,11 @@ function isOneOf(address, texts) {
         return other !== undefined && sameAddress(address, other);
     });
 }
+function loopbackLength(address) {
+    return NEVER_LEAVES.find((prefix) => (0,cidr/* contains */.gR)(prefix, address))?.length;
+}
 function neverLeaves(address) {
-    return NEVER_LEAVES.some((prefix) => (0,cidr/* contains */.gR)(prefix, address));
+    return loopbackLength(address) !== undefined;
 }
 function isNotSeenHere(address) {
     return PRIVATE.some((prefix) => contains(prefix, address)) && !isOneOf(address, PLATFORM);
@@ -12913,7 +12924,7 @@ function opensPort53({ rule, prefix }) {
 function localLength(to, now) {
     if (isOneOf(to.address, PLATFORM))
         return undefined;
-    return neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+    return loopbackLength(to.address) ?? now.localLength(to.address);
 }
 function isInside(to, now) {
     return localLength(to, now) !== undefined || (to.isOtherNetns && isNotSeenHere(to.address));
@@ -13179,7 +13190,6 @@ function byRule(rule, fallback) {
 }
 const STEERED = { verdict: 'deny', by: 'steered', rule: null };
 const LOCAL = { verdict: 'allow', by: 'local', rule: null };
-const explain_LOOPBACK_LENGTH = 104;
 function isDns({ protocol, port }) {
     return port === 53 && protocol !== 'icmp';
 }
@@ -13196,15 +13206,15 @@ function nameJudge(policy, host) {
 }
 function addressJudge(policy, address) {
     const considered = decide_address_rulesContaining(policy, address, 'user').map(({ rule }) => rule);
-    const isLocal = neverLeaves(address);
+    const local = loopbackLength(address);
     return {
         considered,
         at: (pair) => {
             const found = decide_address_decideAddress(policy, address, pair.protocol, pair.port);
-            const isDenied = found?.rule.action === 'deny' && found.prefix.length >= explain_LOOPBACK_LENGTH;
-            if (isLocal && !isDenied)
+            const isDenied = found?.rule.action === 'deny' && found.prefix.length >= (local ?? 0);
+            if (local !== undefined && !isDenied)
                 return LOCAL;
-            if (!isLocal && isDns(pair) && !(found !== undefined && opensPort53(found)))
+            if (local === undefined && isDns(pair) && !(found !== undefined && opensPort53(found)))
                 return STEERED;
             return byRule(found?.rule, policy.default);
         },
@@ -13797,9 +13807,10 @@ const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.ur
 const MAX_POLICY_BYTES = 1024 * 1024;
 async function readPolicyBytes(path) {
     const flags = external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW | external_node_fs_namespaceObject.constants.O_NONBLOCK;
-    const file = await (0,promises_namespaceObject.open)(path, flags).catch((error) => {
+    const fail = (error) => {
         throw new Error(`policy file ${path}: ${reasonOf(error)}`, { cause: error });
-    });
+    };
+    const file = await (0,promises_namespaceObject.open)(path, flags).catch(fail);
     try {
         const stat = await file.stat();
         if (!stat.isFile())
@@ -13807,7 +13818,8 @@ async function readPolicyBytes(path) {
         const buffer = new Uint8Array(MAX_POLICY_BYTES + 1);
         let size = 0;
         while (size < buffer.length) {
-            const { bytesRead } = await file.read(buffer, size, buffer.length - size, size);
+            const room = buffer.length - size;
+            const { bytesRead } = await file.read(buffer, size, room, size).catch(fail);
             if (bytesRead === 0)
                 break;
             size += bytesRead;
@@ -13851,7 +13863,8 @@ async function readStreamBytes(stream, source) {
 
 const MAX_DEPTH = 32;
 const MAX_NODES = 100_000;
-const TOO_DEEP = 'a file less deep and with fewer aliases';
+const TOO_DEEP = `a file of at most ${MAX_DEPTH} levels`;
+const TOO_MANY = `a file of at most ${MAX_NODES} values, those behind an alias counted each time`;
 const EXPECTED = {
     MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
 };
@@ -13972,8 +13985,9 @@ class Converter {
         const [start = 0, end = start] = node?.range ?? [];
         this.#nodes += 1;
         if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
+            const expected = depth > MAX_DEPTH ? TOO_DEEP : TOO_MANY;
             if (this.#problems.length === 0)
-                this.#fail(start, '', TOO_DEEP);
+                this.#fail(start, '', expected);
             return undefined;
         }
         const placed = { start: this.#position(start), end: this.#position(end) };

@@ -933,6 +933,7 @@ const SIZE = {
     resolver_key: 16,
     process_key: 4,
     process_value: 16,
+    daemon_value: 16,
     exe: 16,
     ancestor: 48,
     identity_key: 16,
@@ -1041,6 +1042,11 @@ const OFFSET = {
         origin: 12,
         flags: 13,
         pad: 14
+    },
+    daemon_value: {
+        start_ticks: 0,
+        tgid: 8,
+        pad: 12
     },
     exe: {
         ino: 0,
@@ -2539,6 +2545,26 @@ function encodeValue(value) {
 function grantUpdate(key, value) {
     return { map: GRANTS_MAP, op: 'update', key: encodeKey(key), value: encodeValue(value) };
 }
+function decodeGrants(bytes) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return Array.from({ length: Math.ceil(bytes.length / (KEY_SIZE + VALUE_SIZE)) }, (_, index) => {
+        const at = index * (KEY_SIZE + VALUE_SIZE);
+        const valueAt = at + KEY_SIZE;
+        const key = {
+            scope: view.getUint32(at, true),
+            kind: view.getUint8(at + 4),
+            proto: view.getUint8(at + 5),
+            port: view.getUint16(at + 6, true),
+            address: bytes.slice(at + 8, valueAt),
+        };
+        const value = {
+            expiresMs: Number(view.getBigUint64(valueAt, true) / 1000000n),
+            rule: view.getUint32(valueAt + 8, true),
+            name: view.getUint32(valueAt + 12, true),
+        };
+        return { key, value };
+    });
+}
 function grantDelete(key) {
     return { map: GRANTS_MAP, op: 'delete', key: encodeKey(key), value: new Uint8Array(0) };
 }
@@ -2621,6 +2647,10 @@ const TABLES = {
     daemon: { scope: 2, kind: 1 },
     denial: { scope: 0, kind: 3 },
 };
+function tableOf(scope, kind) {
+    const tables = Object.keys(TABLES);
+    return tables.find((table) => TABLES[table].scope === scope && TABLES[table].kind === kind);
+}
 class WrittenEntries extends OneOrMany {
     keyOf({ table, protocol, port }) {
         return `${table}|${protocol}|${port}`;
@@ -2685,7 +2715,7 @@ class AddressState extends OneOrMany {
     }
     set(holding) {
         const before = super.set(holding);
-        if (this.size <= FEW)
+        if (this.#crowd === undefined && this.size <= FEW)
             return before;
         this.#crowd ??= new Crowd();
         this.#crowd.note(holding, before);
@@ -2872,13 +2902,78 @@ class GrantedNames {
     get(id) {
         return this.#byId.get(id);
     }
+    heldBy(text) {
+        return this.#byText.get(text)?.held ?? NONE;
+    }
     holding() {
         const holding = this.#byText.latestFirst().filter(({ held }) => held.length > 0);
         return holding.map(({ text }) => text);
     }
 }
 
+;// CONCATENATED MODULE: ./build/ts/core/dns/segment.js
+
+const MAX_INTERNED = 16_384;
+const pairSets = new Map();
+function interned(key, pairs) {
+    const known = pairSets.get(key);
+    if (known !== undefined)
+        return known;
+    if (pairSets.size >= MAX_INTERNED)
+        pairSets.clear();
+    pairSets.set(key, pairs);
+    return pairs;
+}
+function segment(parts) {
+    const { tcp, udp, icmp } = parts.pairs;
+    const ports = (set) => `${set.kind === 'some' ? '' : '!'}${set.ports.join()}`;
+    const key = `${parts.kind}|${parts.rule}|${ports(tcp)}|${ports(udp)}|${icmp ? 'i' : ''}`;
+    return { ...parts, pairs: interned(key, parts.pairs), key };
+}
+function pairsOfSegments(segments) {
+    return segments.reduce((sum, item) => union(sum, item.pairs), emptyPairs());
+}
+function withoutPairs(segments, pairs) {
+    if (isEmpty(pairs))
+        return segments;
+    return segments.flatMap((item) => {
+        if (item.kind === 'runner' || isEmpty(intersect(item.pairs, pairs)))
+            return [item];
+        const rest = subtract(item.pairs, pairs);
+        return isEmpty(rest) ? [] : [segment({ ...item, pairs: rest })];
+    });
+}
+
+;// CONCATENATED MODULE: ./build/ts/core/dns/taken-over.js
+
+
+function taken_over_kindOf(table) {
+    return table === 'denial' ? 'user' : table;
+}
+function taken_over_pairsOf(entry, entries) {
+    const { table, protocol, port } = entry;
+    if (protocol === 'icmp')
+        return { ...emptyPairs(), icmp: true };
+    if (port > 0)
+        return { ...emptyPairs(), [protocol]: { kind: 'some', ports: [port] } };
+    const ports = entries
+        .filter((one) => one.table === table && one.protocol === protocol && one.port > 0)
+        .map((one) => one.port);
+    return { ...emptyPairs(), [protocol]: { kind: 'allBut', ports: ports.sort((a, b) => a - b) } };
+}
+function holdingsOf(entries, nowMs) {
+    const live = entries.filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+    return live.map((entry) => {
+        const { table, expiresAtMs, rule, name } = entry;
+        const pairs = taken_over_pairsOf(entry, entries);
+        const of = segment({ kind: taken_over_kindOf(table), pairs, rule, private: false });
+        return { table, name, expiresAtMs, segment: of };
+    });
+}
+
 ;// CONCATENATED MODULE: ./build/ts/core/dns/grants.js
+
+
 
 
 
@@ -2981,6 +3076,24 @@ class Grants {
             return change;
         }));
     }
+    takeOver(given, nowMs) {
+        const states = new Set();
+        for (const { key, value } of given) {
+            const table = tableOf(key.scope, key.kind);
+            const protocol = protocolOf(key.proto);
+            if (table === undefined || protocol === undefined)
+                continue;
+            const state = this.#stateOf(addressKey(key.address));
+            const { expiresMs: expiresAtMs, rule, name } = value;
+            state.written.set({ table, protocol, port: key.port, expiresAtMs, rule, name });
+            states.add(state);
+        }
+        for (const state of states) {
+            for (const holding of holdingsOf(state.written.values(), nowMs))
+                hold(state, holding);
+        }
+        return this.#write(states, nowMs).writes;
+    }
     sweep(nowMs) {
         const touched = [];
         for (const state of this.#addresses.values()) {
@@ -3015,6 +3128,10 @@ class Grants {
     latestName(address, nowMs) {
         const latest = this.#addresses.get(addressKey(address))?.latestForAll(nowMs);
         return latest && this.nameOf(latest.name);
+    }
+    holds(name, addresses) {
+        const held = this.#names.heldBy(name);
+        return addresses.every((address) => held.some(({ key }) => key === addressKey(address)));
     }
     grantedNames() {
         return this.#names.holding();
@@ -3416,12 +3533,14 @@ async function forwardUnchanged(asked, upstreams, judge) {
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/grant-keeper.js
 const MAX_BATCH = 4096;
+const KERNEL_WORD_MS = 1500;
 class GrantKeeper {
     #grants;
     #sink;
     #clock;
     #next;
     #opening;
+    #unacknowledged = new Set();
     #refused = 0;
     constructor(grants, sink, clock) {
         this.#grants = grants;
@@ -3437,7 +3556,12 @@ class GrantKeeper {
             this.#add(change);
         if (this.#opening === undefined)
             return false;
-        const refused = await this.#opening.done;
+        const refused = await Promise.race([this.#opening.done, this.#opening.late]);
+        if (refused === undefined) {
+            if (!standsOn(change, this.#unacknowledged))
+                return false;
+            throw new Error('the kernel has not taken a grant in time');
+        }
         if (refused.size > 0 && standsOn(change, refused)) {
             throw new Error('the kernel refused a grant');
         }
@@ -3445,8 +3569,10 @@ class GrantKeeper {
     }
     #add(change) {
         const batch = this.#next ?? this.#newBatch();
-        if (change.opens)
+        if (change.opens) {
             this.#opening = batch;
+            this.#unacknowledged.add(change);
+        }
         batch.changes.push(change);
         for (const write of change.writes)
             batch.writes.push(write);
@@ -3464,8 +3590,11 @@ class GrantKeeper {
                 this.#next = undefined;
             sent.resolve();
         };
-        const batch = { changes, writes, done, send };
+        const late = this.#clock.after(KERNEL_WORD_MS);
+        const batch = { changes, writes, done, late, send };
         void done.then(() => {
+            for (const change of changes)
+                this.#unacknowledged.delete(change);
             if (this.#opening === batch)
                 this.#opening = undefined;
         });
@@ -3507,45 +3636,15 @@ class GrantKeeper {
             });
         }
     }
+    takeOver(given) {
+        this.#applyQuietly(this.#grants.takeOver(given, this.#clock.nowMs()));
+    }
     sweep() {
         this.#applyQuietly(this.#grants.sweep(this.#clock.nowMs()));
     }
 }
-function standsOn(change, refused) {
-    return [...refused].some((other) => other.states.some((state) => change.states.includes(state)));
-}
-
-;// CONCATENATED MODULE: ./build/ts/core/dns/segment.js
-
-const MAX_INTERNED = 16_384;
-const pairSets = new Map();
-function interned(key, pairs) {
-    const known = pairSets.get(key);
-    if (known !== undefined)
-        return known;
-    if (pairSets.size >= MAX_INTERNED)
-        pairSets.clear();
-    pairSets.set(key, pairs);
-    return pairs;
-}
-function segment(parts) {
-    const { tcp, udp, icmp } = parts.pairs;
-    const ports = (set) => `${set.kind === 'some' ? '' : '!'}${set.ports.join()}`;
-    const key = `${parts.kind}|${parts.rule}|${ports(tcp)}|${ports(udp)}|${icmp ? 'i' : ''}`;
-    return { ...parts, pairs: interned(key, parts.pairs), key };
-}
-function pairsOfSegments(segments) {
-    return segments.reduce((sum, item) => union(sum, item.pairs), emptyPairs());
-}
-function withoutPairs(segments, pairs) {
-    if (isEmpty(pairs))
-        return segments;
-    return segments.flatMap((item) => {
-        if (item.kind === 'runner' || isEmpty(intersect(item.pairs, pairs)))
-            return [item];
-        const rest = subtract(item.pairs, pairs);
-        return isEmpty(rest) ? [] : [segment({ ...item, pairs: rest })];
-    });
+function standsOn(change, others) {
+    return [...others].some((other) => other.states.some((state) => change.states.includes(state)));
 }
 
 ;// CONCATENATED MODULE: ./build/ts/daemon/local-answers.js
@@ -4783,9 +4882,9 @@ class KernelReplies {
     overtake(addresses) {
         if (this.#size === 0)
             return undefined;
-        const behind = addresses
-            .flatMap((address) => [...(this.#byAddress.get(addressKey(address)) ?? [])])
-            .filter(({ recent }) => !recent.isLatest());
+        const keys = addresses?.map(addressKey) ?? [...this.#byAddress.keys()];
+        const named = keys.flatMap((key) => [...(this.#byAddress.get(key) ?? [])]);
+        const behind = [...new Set(named)].filter(({ recent }) => !recent.isLatest());
         if (behind.length === 0)
             return undefined;
         for (const given of behind)
@@ -4822,12 +4921,16 @@ class KernelReplies {
 class RepeatedReplies {
     #clock;
     #resolutions;
+    #grants;
+    #evicted = 0;
     #kernel;
     #recent;
-    constructor(sink, clock, resolutions) {
+    constructor(options) {
+        const { sink, clock, resolutions, grants } = options;
         const kernel = new KernelReplies(sink, clock);
         this.#clock = clock;
         this.#resolutions = resolutions;
+        this.#grants = grants;
         this.#kernel = kernel;
         this.#recent = new RecentReplies((...repeated) => kernel.give(...repeated));
     }
@@ -4842,12 +4945,16 @@ class RepeatedReplies {
         if (leftMs <= 0)
             return;
         const { addresses } = judged;
-        const isLatest = () => this.#resolutions.isLatest(name, addresses);
+        const granted = judged.grants.flatMap((one) => (one.grants.length > 0 ? one.address : []));
+        const isLatest = () => this.#resolutions.isLatest(name, addresses) && this.#grants.holds(name, granted);
         const recent = { reply, untilMs: nowMs + leftMs, addresses, isLatest };
         this.#recent.keep(message, isRunner, recent);
     }
     overtake(addresses) {
-        return this.#kernel.overtake(addresses);
+        const { evicted } = this.#grants;
+        const isAny = evicted !== this.#evicted;
+        this.#evicted = evicted;
+        return this.#kernel.overtake(isAny ? undefined : addresses);
     }
     sweep() {
         this.#kernel.sweep();
@@ -4989,10 +5096,9 @@ class SteeredDnsProxy {
         this.#keeper = new GrantKeeper(this.grants, options.grantSink, clock);
         this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
         this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
-        const { resolutions } = this;
-        const replies = new RepeatedReplies(options.grantSink, clock, resolutions);
-        this.#repeated = replies;
-        const onNamed = (addresses) => replies.overtake(addresses);
+        const { resolutions, grants } = this;
+        this.#repeated = new RepeatedReplies({ sink: options.grantSink, clock, resolutions, grants });
+        const onNamed = (addresses) => this.#repeated.overtake(addresses);
         this.#judge = new NameJudge({ ...options, keeper: this.#keeper, resolutions, onNamed });
     }
     again(message, isRunner) {
@@ -5106,7 +5212,8 @@ class SteeredDnsProxy {
     }
     async #refuse(work, refusal) {
         this.counters.refused++;
-        await this.#blocked(work, refusal.reason, refusal.rule);
+        const recorded = this.#blocked(work, refusal.reason, refusal.rule);
+        await Promise.race([recorded, this.#options.clock.after(KERNEL_WORD_MS)]);
         return answer(work, RCODE.REFUSED, [], { blocked: true });
     }
     #answerReverse(work, address) {
@@ -5158,6 +5265,9 @@ class SteeredDnsProxy {
             await this.#blocked(work, forwarded.emptied, 0);
         this.counters.answered++;
         return forwarded.reply;
+    }
+    takeOver(given) {
+        this.#keeper.takeOver(given);
     }
     async preresolve(names) {
         const { clock, times } = this.#options;
@@ -5262,6 +5372,7 @@ const DECIDERS = new Map(Object.entries(DECIDED_BY).map(([name, number]) => [
 ]));
 const FAMILIES = new Map([
     [17, 'AF_PACKET'],
+    [27, 'AF_IB'],
     [40, 'AF_VSOCK'],
     [44, 'AF_XDP'],
 ]);
@@ -6940,7 +7051,6 @@ function parseOpenFlow(entry) {
 
 const PROOF = ['203.0.113.252', '203.0.113.253', '203.0.113.254', '2001:db8::fffd'];
 const decide_CANARY = '203.0.113.254';
-const LOOPBACK_LENGTH = 104;
 const NEVER_LEAVES = ['127.0.0.0/8', '0.0.0.0', '::', '::1'].flatMap((text) => parsePrefix(text) ?? []);
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7']
     .concat('169.254.0.0/16', 'fe80::/10')
@@ -6952,8 +7062,11 @@ function isOneOf(address, texts) {
         return other !== undefined && sameAddress(address, other);
     });
 }
+function loopbackLength(address) {
+    return NEVER_LEAVES.find((prefix) => contains(prefix, address))?.length;
+}
 function neverLeaves(address) {
-    return NEVER_LEAVES.some((prefix) => contains(prefix, address));
+    return loopbackLength(address) !== undefined;
 }
 function isNotSeenHere(address) {
     return PRIVATE.some((prefix) => contains(prefix, address)) && !isOneOf(address, PLATFORM);
@@ -6974,7 +7087,7 @@ function opensPort53({ rule, prefix }) {
 function localLength(to, now) {
     if (isOneOf(to.address, PLATFORM))
         return undefined;
-    return neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+    return loopbackLength(to.address) ?? now.localLength(to.address);
 }
 function isInside(to, now) {
     return localLength(to, now) !== undefined || (to.isOtherNetns && isNotSeenHere(to.address));
@@ -7148,6 +7261,7 @@ function decideFlow(flow, options) {
 
 
 
+
 const AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 const CONTROL_SOCKET = '/run/cargowall/control.sock';
 function hasGlobalIPv6(own) {
@@ -7193,8 +7307,9 @@ async function startSession(options) {
     loader.green({ stage: 'green', pid, auditLog: AUDIT_LOG, control: CONTROL_SOCKET });
 }
 async function resumeSession(options) {
-    const { session, proxy } = options;
+    const { session, loader, proxy } = options;
     options.onFlipped();
+    proxy.takeOver(decodeGrants(await loader.grants()));
     await options.listen();
     await proxy.preresolve(literalNames(session.policy));
 }
@@ -7787,6 +7902,9 @@ class Port {
     }
     #fail(error) {
         this.broken = true;
+        if (!this.#closed)
+            this.#socket.close();
+        this.#closed = true;
         const failure = new UpstreamTransportError('transport', `the resolver: ${error.message}`, error);
         const all = [...this.#waiting.values()];
         this.#waiting.clear();
@@ -7827,10 +7945,6 @@ class Port {
     }
     close() {
         this.#fail(new Error('closed'));
-        if (this.#closed)
-            return;
-        this.#closed = true;
-        this.#socket.close();
     }
 }
 function askTcp(server, question, timeoutMs) {
@@ -7994,6 +8108,7 @@ const FRAME = {
     CLOSED: 9,
     TRAFFIC: 10,
     IDENTITIES: 11,
+    GRANTS: 12,
     APPLY: 32,
     FLIP: 33,
     EVENTS_WRITTEN: 34,
@@ -8008,6 +8123,7 @@ const FRAME = {
     GREEN: 43,
     CLOSE_FLOWS: 44,
     GET_TRAFFIC: 45,
+    GET_GRANTS: 46,
 };
 class FrameError extends Error {
     constructor(message) {
@@ -8265,6 +8381,9 @@ class LoaderChannel {
     }
     traffic() {
         return this.#ask(FRAME.GET_TRAFFIC, loader_channel_NO_BYTES);
+    }
+    grants() {
+        return this.#ask(FRAME.GET_GRANTS, loader_channel_NO_BYTES);
     }
     proveTc() {
         return this.#askAck('the proof of the wall', FRAME.PROVE_TC, loader_channel_NO_BYTES);

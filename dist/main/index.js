@@ -40064,6 +40064,7 @@ function parseList(text, source, kind) {
 const SOURCE = 'auto-allowed';
 const WHERE = { source: SOURCE, line: 1, column: 1 };
 const ALLOW = { action: 'allow', takes: 'any', allowBroad: false };
+const NONE_EXPECTED = 'hosts, or "none" alone: it turns the whole list off';
 const HTTPS = [{ port: 443, protocol: 'tcp' }];
 const GITHUB_SERVICE_HOSTS = [
     '=github.com',
@@ -40111,13 +40112,18 @@ function constantRules(entries, label) {
     return parseList(entries.join('\n'), SOURCE, ALLOW).items.map((draft) => labelled({ ...draft, where: WHERE }, label));
 }
 function hostList(text, input, defaults, label) {
-    const trimmed = text.trim();
-    if (trimmed.toLowerCase() === 'none')
-        return { items: [], errors: [], warnings: [] };
-    if (trimmed === '') {
+    const source = `input ${input}`;
+    const entries = splitList(text);
+    if (entries.length === 0) {
         return { items: constantRules(defaults, label).map(onHttps), errors: [], warnings: [] };
     }
-    const parsed = parseList(text, `input ${input}`, { ...ALLOW, takes: 'names' });
+    const none = entries.find((entry) => entry.text.toLowerCase() === 'none');
+    if (none !== undefined) {
+        const where = placesIn(source, none)(0);
+        const errors = entries.length > 1 ? [errorAt(where, none.text, NONE_EXPECTED)] : [];
+        return { items: [], errors, warnings: [] };
+    }
+    const parsed = parseList(text, source, { ...ALLOW, takes: 'names' });
     return { ...parsed, items: parsed.items.map((draft) => onHttps(labelled(draft, label))) };
 }
 function parseUrl(text) {
@@ -41226,6 +41232,7 @@ function prepareSession(parts) {
 ;// CONCATENATED MODULE: ./build/ts/action/session-files.js
 const AUDIT_LOG = '/run/cargowall/records/audit.jsonl';
 const CONTROL_SOCKET = '/run/cargowall/control.sock';
+const UNLOCK = ['/run/cargowall/bin/loader', 'unlock'];
 const STATE_KEY = 'session';
 const FIELDS = {
     mode: 'string',
@@ -41917,6 +41924,7 @@ function proofLine(attempts) {
 }
 
 ;// CONCATENATED MODULE: ./build/ts/action/prove-lockdown.js
+
 const ROOT_SOCKETS = [
     '/run/docker.sock',
     '/run/containerd/containerd.sock',
@@ -41944,6 +41952,11 @@ async function tryLockdown(commands, attempts) {
     const tried = [
         { what: `sudo ${probe}`, outcome: await attempts.sudo(probe), expected: 'refused' },
     ];
+    tried.push({
+        what: `sudo ${UNLOCK.join(' ')}`,
+        outcome: await attempts.sudo(...UNLOCK),
+        expected: 'refused',
+    });
     for (const path of commands) {
         tried.push({
             what: `sudo may run ${path}`,
@@ -42062,6 +42075,7 @@ const REFERENCE_NAMES = {
     'api-url': { hint: 'Remove it: no service is asked, the policy is in inputs and config-file' },
     offline: { hint: 'Remove it: no service is asked' },
     'job-id': { hint: 'Remove it: the job is known; artifact-name names the artifact' },
+    'api-failure-mode': { hint: 'Remove it: no service is asked' },
 };
 const PEER_NAMES = {
     'egress-policy': { input: 'mode', hint: 'Its values are enforce and audit' },
@@ -42094,6 +42108,13 @@ const PEER_NAMES = {
     dns: { input: 'dns-upstream', hint: 'It takes addresses' },
     'dns-servers': { input: 'dns-upstream' },
     webhook: { input: 'notify-url' },
+    'slack-webhook-endpoint': { input: 'notify-url' },
+    'report-job-summary': { input: 'summary' },
+    'log-level': { input: 'debug', hint: 'Its values are true and false' },
+    'known-blocked-rules': { input: 'expected-blocks' },
+    'egress-rules': { input: 'allowed-hosts', hint: 'What is denied goes in blocked-hosts' },
+    'disable-passwordless-sudo': { input: 'sudo-lockdown' },
+    'allow-metadata': { input: 'allowed-cidrs', hint: 'Write 169.254.169.254:80/tcp' },
     token: { input: 'github-token' },
     'api-key': { hint: 'Remove it: no service is asked' },
     'use-policy-store': {
@@ -42148,35 +42169,31 @@ const BOOLEANS = [
     'summary',
     'debug',
 ];
+const TRUE_OR_FALSE = ['true', 'false'];
+const WORDS = new Map([
+    ['mode', ['enforce', 'audit']],
+    ['on-unsupported', ['fail', 'warn']],
+    ...BOOLEANS.map((name) => [name, TRUE_OR_FALSE]),
+]);
 function readInputs(environment) {
     const errors = unknownInputs(environment);
     const texts = new Map();
     for (const name of INPUTS) {
         const value = (environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
-        const isBoolean = BOOLEANS.some((boolean) => boolean === name);
-        const text = isBoolean ? value.toLowerCase() : value;
+        const expected = WORDS.get(name);
+        const text = expected === TRUE_OR_FALSE ? value.toLowerCase() : value;
         texts.set(name, text);
-        if (isBoolean && text !== 'true' && text !== 'false') {
-            errors.push(wrongInput(name, value, 'true or false'));
+        if (expected !== undefined && !expected.includes(text)) {
+            errors.push(wrongInput(name, value, expected.join(' or ') + otherWord(name, value)));
         }
     }
-    const mode = oneOf(texts, 'mode', ['enforce', 'audit'], errors);
-    const onUnsupported = oneOf(texts, 'on-unsupported', ['fail', 'warn'], errors);
-    if (errors.length > 0)
-        return { kind: 'refused', errors };
+    const mode = texts.get('mode') === 'audit' ? 'audit' : 'enforce';
+    const onUnsupported = texts.get('on-unsupported') === 'warn' ? 'warn' : 'fail';
     const is = (name) => texts.get(name) === 'true';
     const failOnBlock = is('fail-on-block');
     const summary = is('summary');
     const debug = is('debug');
-    return { kind: 'inputs', inputs: { texts, mode, onUnsupported, failOnBlock, summary, debug } };
-}
-function oneOf(texts, name, words, errors) {
-    const found = texts.get(name);
-    const word = words.find((one) => one === found);
-    if (word === undefined) {
-        errors.push(wrongInput(name, found ?? '', words.join(' or ') + otherWord(name, found)));
-    }
-    return word ?? words[0];
+    return { inputs: { texts, mode, onUnsupported, failOnBlock, summary, debug }, errors };
 }
 function wrongInput(name, found, expected) {
     return renderProblem(errorAt({ source: `input ${name}`, line: 1, column: 1 }, found, expected));
@@ -43375,21 +43392,28 @@ function getExecOutput(commandLine, args, options) {
 
 const SUDO = '/usr/bin/sudo';
 const BECOME_MS = 5000;
-async function probeRootAccess() {
+const EXIT_RUNNING = 5;
+async function probeRootAccess(unlock) {
     if (process.getuid?.() === 0)
         return 'is root';
     if (!(0,external_node_fs_namespaceObject.existsSync)(SUDO))
         return 'no /usr/bin/sudo';
+    const code = (0,external_node_fs_namespaceObject.existsSync)(unlock[0]) ? await codeOfSudo('--', ...unlock) : undefined;
+    if (await sudo('--', '/bin/true'))
+        return 'by sudo';
+    return code === EXIT_RUNNING
+        ? 'sudo is taken by the sudo-lockdown of a job that has not ended'
+        : 'sudo asks for a password';
+}
+async function codeOfSudo(...words) {
     const options = { silent: true, ignoreReturnCode: true, env: {} };
-    const { exitCode } = await getExecOutput(SUDO, ['-n', '--', '/bin/true'], options);
-    return exitCode === 0 ? 'by sudo' : 'sudo asks for a password';
+    return (await getExecOutput(SUDO, ['-n', ...words], options)).exitCode;
 }
 async function sudo(...words) {
-    const options = { silent: true, ignoreReturnCode: true, env: {} };
-    return (await getExecOutput(SUDO, ['-n', ...words], options)).exitCode === 0;
+    return (await codeOfSudo(...words)) === 0;
 }
-async function trySudo(path) {
-    return (await sudo('--', path)) ? 'ran' : 'refused';
+async function trySudo(...words) {
+    return (await sudo('--', ...words)) ? 'ran' : 'refused';
 }
 function tryBecomeRoot(words) {
     const [program = '', ...rest] = words;
@@ -45367,9 +45391,10 @@ const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.ur
 const MAX_POLICY_BYTES = 1024 * 1024;
 async function readPolicyBytes(path) {
     const flags = external_node_fs_namespaceObject.constants.O_RDONLY | external_node_fs_namespaceObject.constants.O_NOFOLLOW | external_node_fs_namespaceObject.constants.O_NONBLOCK;
-    const file = await (0,promises_namespaceObject.open)(path, flags).catch((error) => {
+    const fail = (error) => {
         throw new Error(`policy file ${path}: ${reasonOf(error)}`, { cause: error });
-    });
+    };
+    const file = await (0,promises_namespaceObject.open)(path, flags).catch(fail);
     try {
         const stat = await file.stat();
         if (!stat.isFile())
@@ -45377,7 +45402,8 @@ async function readPolicyBytes(path) {
         const buffer = new Uint8Array(MAX_POLICY_BYTES + 1);
         let size = 0;
         while (size < buffer.length) {
-            const { bytesRead } = await file.read(buffer, size, buffer.length - size, size);
+            const room = buffer.length - size;
+            const { bytesRead } = await file.read(buffer, size, room, size).catch(fail);
             if (bytesRead === 0)
                 break;
             size += bytesRead;
@@ -45421,7 +45447,8 @@ async function policy_bytes_readStreamBytes(stream, source) {
 
 const MAX_DEPTH = 32;
 const MAX_NODES = 100_000;
-const TOO_DEEP = 'a file less deep and with fewer aliases';
+const TOO_DEEP = `a file of at most ${MAX_DEPTH} levels`;
+const TOO_MANY = `a file of at most ${MAX_NODES} values, those behind an alias counted each time`;
 const EXPECTED = {
     MULTIPLE_DOCS: 'one document: what stands behind "---" is a second one',
 };
@@ -45542,8 +45569,9 @@ class Converter {
         const [start = 0, end = start] = node?.range ?? [];
         this.#nodes += 1;
         if (depth > MAX_DEPTH || this.#nodes > MAX_NODES) {
+            const expected = depth > MAX_DEPTH ? TOO_DEEP : TOO_MANY;
             if (this.#problems.length === 0)
-                this.#fail(start, '', TOO_DEEP);
+                this.#fail(start, '', expected);
             return undefined;
         }
         const placed = { start: this.#position(start), end: this.#position(end) };
@@ -45817,7 +45845,6 @@ function protocol_protocolOf(number) {
 
 const PROOF = (/* unused pure expression or super */ null && (['203.0.113.252', '203.0.113.253', '203.0.113.254', '2001:db8::fffd']));
 const decide_CANARY = '203.0.113.254';
-const LOOPBACK_LENGTH = 104;
 const NEVER_LEAVES = ['127.0.0.0/8', '0.0.0.0', '::', '::1'].flatMap((text) => parsePrefix(text) ?? []);
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7']
     .concat('169.254.0.0/16', 'fe80::/10')
@@ -45829,8 +45856,11 @@ function isOneOf(address, texts) {
         return other !== undefined && sameAddress(address, other);
     });
 }
+function loopbackLength(address) {
+    return NEVER_LEAVES.find((prefix) => cidr_contains(prefix, address))?.length;
+}
 function neverLeaves(address) {
-    return NEVER_LEAVES.some((prefix) => cidr_contains(prefix, address));
+    return loopbackLength(address) !== undefined;
 }
 function isNotSeenHere(address) {
     return PRIVATE.some((prefix) => contains(prefix, address)) && !isOneOf(address, PLATFORM);
@@ -45851,7 +45881,7 @@ function opensPort53({ rule, prefix }) {
 function localLength(to, now) {
     if (isOneOf(to.address, PLATFORM))
         return undefined;
-    return neverLeaves(to.address) ? LOOPBACK_LENGTH : now.localLength(to.address);
+    return loopbackLength(to.address) ?? now.localLength(to.address);
 }
 function isInside(to, now) {
     return localLength(to, now) !== undefined || (to.isOtherNetns && isNotSeenHere(to.address));
@@ -46195,7 +46225,11 @@ function probeContainer({ readLink }) {
 }
 function probeRoot(access) {
     const isRoot = access === 'is root' || access === 'by sudo';
-    const remedy = isRoot ? '' : 'let the runner user run sudo without a password';
+    const isTaken = access.includes('sudo-lockdown');
+    const wanted = isTaken
+        ? 'run one guarded job at a time on a machine'
+        : 'let the runner user run sudo without a password';
+    const remedy = isRoot ? '' : wanted;
     return { name: 'root', found: access, remedy };
 }
 function probeBtf({ exists }) {
@@ -46394,20 +46428,18 @@ async function start(inputs, context, session, cgroup, lockdown) {
         : 'cargowall is recording (mode audit): nothing is refused.');
 }
 async function main() {
-    const read = readInputs(environment);
+    const { inputs, errors } = readInputs(environment);
     outputs.set('enforcing', 'false');
-    if (read.kind === 'refused') {
-        fail(read.errors);
-        return;
-    }
-    const { inputs } = read;
     maskSecret(inputs.texts.get('notify-url') ?? '');
-    outputs.set('mode', inputs.mode);
+    if (errors.length === 0)
+        outputs.set('mode', inputs.mode);
     const context = readRunnerContext(environment);
     const mount = cgroupMount();
-    const capabilities = probeCapabilities(mount, await probeRootAccess());
+    const capabilities = probeCapabilities(mount, await probeRootAccess(UNLOCK));
     log.group('This runner', capabilities.map(({ name, found }) => `${name}: ${found}`));
-    const { session, cgroup, lockdown, inputErrors, machineErrors } = await prepare(inputs, context, mount);
+    const prepared = await prepare(inputs, context, mount);
+    const { session, cgroup, lockdown, machineErrors } = prepared;
+    const inputErrors = [...errors, ...prepared.inputErrors];
     const missing = capabilities
         .filter(({ remedy }) => remedy !== '')
         .map(({ name, found, remedy }) => `${name}: ${found}; ${remedy}`);
