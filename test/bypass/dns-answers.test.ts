@@ -196,7 +196,8 @@ for _ in range(3000):
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(3); u.connect(('${RESOLVER}', 53))
 for at in range(0, len(odd), 100):
     for m in odd[at:at + 100]: u.send(m)
-    last = struct.pack('>H', 50000 + at) + whole[2:] # its answer says that all before it were read
+    # a name nobody has asked for: the daemon itself answers, when it has read all before it
+    last = struct.pack('>H', 50000 + at) + head[2:] + b'\\5%05d\\4evil\\4test\\0\\0\\1\\0\\1' % at
     u.send(last)
     while u.recv(4096)[:2] != last[:2]: pass
 for at in range(0, len(odd), 100):
