@@ -181,6 +181,9 @@ int network_scan(void)
 
 int network_apply(network_report report)
 {
+	/* what somebody else has written is told before it is written over */
+	locals_check();
+	uplinks_check();
 	locals_apply();
 	return uplinks_cover(report);
 }

@@ -119,7 +119,7 @@ ${HOSTILE_JOB.trim().replace(/^/gmu, '    ')}
 
   test('the summary names the limits that apply', () => {
     const { summary } = stepOf(run, 'Post start');
-    const [, ids = ''] = /limits that apply: (.*?)\./iu.exec(summary) ?? [];
+    const [, ids = ''] = /threat-model\.md that apply: (.*?)\./u.exec(summary) ?? [];
     expect(ids).toMatch(/^L\d+(?:, L\d+)*$/u);
     for (const id of ids.split(', ')) expect(isDocumented(id), id).toBe(true);
   });

@@ -134,6 +134,12 @@ update(fd, ${key}, struct.pack('<II', 120, 1))`),
       `somebody else has written an uplink's kind; it is put right`,
     ],
     [
+      'the kind of an uplink while the network changes',
+      `update(get('/run/cargowall/bpf/map_uplinks'), struct.pack('<I', socket.if_nametoindex('up0')), struct.pack('<I', 1))
+os.system('ip addr add 192.0.2.77/32 dev lo && ip addr del 192.0.2.77/32 dev lo')`,
+      `somebody else has written an uplink's kind; it is put right`,
+    ],
+    [
       'an uplink that is none',
       `update(get('/run/cargowall/bpf/map_uplinks'), struct.pack('<I', 77), struct.pack('<I', 1))`,
       `somebody else has written an uplink's kind; it is put right`,
