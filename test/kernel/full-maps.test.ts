@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { SIZE } from '../../src/core/flow/layout.gen.ts';
 import { Told } from '../bypass/told.ts';
-import { BPF } from '../lab/bpf.ts';
+import { BPF, MAPS } from '../lab/bpf.ts';
 import { Guarded } from '../lab/guarded.ts';
 import { line } from '../lab/lab.ts';
 import { jobConnect } from '../lab/started.ts';
@@ -17,31 +17,48 @@ let guarded: Guarded;
 beforeEach(async () => {
   guarded = new Guarded('full');
   await guarded.open();
-  await guarded.guard({ allow: 'example.com:443' });
 });
 afterEach(() => guarded.close());
 afterAll(() => told.print());
 
 function python(script: string): string {
-  const { stdout, stderr, code } = guarded.run('/usr/bin/python3', '-c', `${BPF}${script}`);
+  const { stdout, stderr, code } = guarded.run('/usr/bin/python3', '-c', `${BPF}${MAPS}${script}`);
   if (code !== 0) throw new Error(stderr);
   return stdout.trim();
 }
 
-/** Fills a map as root, with keys that mean nobody, and goes on with `then` while it is full. */
-function full(map: string, key: string, valueSize: number, then: string): string {
-  return `
-fd, n = get('/run/cargowall/bpf/map_${map}'), 0
+/** Fills a map as root, with keys that mean nobody; `where`: the words that find it. */
+function fill(where: string, key: string, valueSize: number): void {
+  python(`
+def of_loader(name):
+    for pid in open('${guarded.lab.cgroup}/cargowall.loader/cgroup.procs').read().split():
+        for file in os.scandir(f'/proc/{pid}/fdinfo'):
+            for text in open(file.path):
+                if not text.startswith('map_id:'): continue
+                fd = bpf(14, struct.pack('<I', int(text.split()[1])))
+                if info(fd)[24:40].rstrip(b'\\0') == name: return fd
+fd, n = ${where}, 0
 try:
     while n < 200000: update(fd, ${key}, bytes(${valueSize})); n += 1
     raise SystemExit('it is never full')
 except OSError as e:
-    if e.errno != 7: raise
-${then}`;
+    if e.errno != 7: raise`);
 }
 
-/** A child of who fills a map tries an address nobody has allowed. */
+/** A session with a map that is full before it is closed to writes, but for our programs'. */
+async function guardFull(map: string, valueSize: number): Promise<void> {
+  await guarded.guard(WISHES, {}, () => {
+    fill(`of_loader(b'${map}')`, KEY, valueSize);
+  });
+}
+
+const WISHES = { allow: 'example.com:443' };
+/** Of processes that can't be. */
+const KEY = `struct.pack('<I', 5000000 + n)`;
+
+/** A child of who says this tries an address nobody has allowed. */
 const CHILD = `
+import os, socket
 if not os.fork():
     try: socket.create_connection(('${REFUSED}', 443), 2); os.write(1, b'connected\\n')
     except OSError as e: os.write(1, type(e).__name__.encode() + b'\\n')
@@ -61,9 +78,14 @@ function answer(name: string): string {
   return /status: (\w+)/u.exec(guarded.run('dig', '+tries=1', '+time=5', name).stdout)?.[1] ?? '';
 }
 
-test('case 111 (R), the grants: a name that finds no room is SERVFAIL, and stays closed', () => {
+test('case 111 (R), the grants: a name that finds no room is SERVFAIL, and stays closed', async () => {
+  await guarded.guard(WISHES);
   expect(answer(OPEN)).toBe('NOERROR');
-  python(full('grants', `struct.pack('<IIQQ', 99, n, 0, 0)`, SIZE.grant_value, ''));
+  fill(
+    `get('/run/cargowall/bpf/map_grants')`,
+    `struct.pack('<IIQQ', 99, n, 0, 0)`,
+    SIZE.grant_value,
+  );
   expect(answer(LATE)).toBe('SERVFAIL');
   expect(jobConnect(guarded.lab, LATE_ADDRESS)).toBe('PermissionError');
   expect(lost()['grants_refused']).toBeGreaterThan(0);
@@ -73,11 +95,10 @@ test('case 111 (R), the grants: a name that finds no room is SERVFAIL, and stays
 });
 
 test('case 111 (R), the processes: a child of the job that finds no room is judged like everybody', async () => {
+  await guardFull('processes', SIZE.process_value);
   const { worker } = guarded;
   if (worker === undefined) throw new Error('there is no worker');
-  const key = `struct.pack('<I', 5000000 + n)`;
-  const script = `${BPF}${full('processes', key, SIZE.process_value, CHILD)}`;
-  worker.stdin?.write(`exec(${JSON.stringify(script)})\n`);
+  worker.stdin?.write(`exec(${JSON.stringify(CHILD)})\n`);
   expect(await line(worker, 'Error')).toContain('PermissionError');
   const [record] = await guarded.events((all) => all.some(({ dst_ip: ip }) => ip === REFUSED));
   expect(record).toMatchObject({ blocked: true, decided_by: 'default' });
@@ -86,8 +107,8 @@ test('case 111 (R), the processes: a child of the job that finds no room is judg
 });
 
 test('case 111 (R), the identities: a record of whom there was no room for, which is counted', async () => {
-  const key = `struct.pack('<I', 5000000 + n)`;
-  expect(python(full('identities', key, SIZE.identity, CHILD))).toBe('PermissionError');
+  await guardFull('identities', SIZE.identity);
+  expect(python(CHILD)).toBe('PermissionError');
   const [record] = await guarded.events((all) => all.some(({ dst_ip: ip }) => ip === REFUSED));
   expect(record).toMatchObject({ blocked: true, process: 'python3', pid: expect.any(Number) });
   expect(record).not.toHaveProperty('ancestry');

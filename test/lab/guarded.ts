@@ -51,10 +51,14 @@ export class Guarded {
     this.lab.run('mount', '--bind', path, '/etc/resolv.conf');
   }
 
-  /** Starts a session, proves it as main does, and waits for green; what the loader said. */
+  /**
+   * Starts a session, proves it as main does, and waits for green; what the loader said. `beforeProof` is done
+   * behind the flip, while the maps still take writes.
+   */
   async guard(
     wishes: SessionWishes,
     changed: Readonly<Record<string, string>> = {},
+    beforeProof = () => {},
   ): Promise<readonly string[]> {
     const { lab } = this;
     const worker = await startWorker(lab);
@@ -65,6 +69,7 @@ export class Guarded {
     loader.stdout?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
     loader.stdin?.write(`${JSON.stringify(aSession(wishes))}\n`);
     const flipped = await line(loader, '"flipped"');
+    beforeProof();
     const proved = lab.run(process.execPath, PROVE, flipped);
     if (proved.code !== 0) throw new Error(`the proof: ${proved.stdout}${proved.stderr}`);
     loader.stdin?.write(proved.stdout);
