@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 void heartbeat(void);
+/* The first of a loader that goes on from another, whatever it had in mind as that one's parent. */
+void heartbeat_again(void);
 /* Whether the kernel has the last one: what else it has is put right, and told. */
 void heartbeat_check(void);
 /*

@@ -91,7 +91,7 @@ static int restart(void)
 		return EXIT_FAILED;
 	(void)again_attach(); /* its pin may have gone meanwhile: the self-check tells of it */
 	wall_comes_back(true);
-	heartbeat();
+	heartbeat_again();
 	network_reload();
 	return network_scan() ? EXIT_FAILED : 0;
 }
