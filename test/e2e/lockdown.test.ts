@@ -23,7 +23,7 @@ describe('examples/lockdown.yml', () => {
     expect(log).toMatch(/kernel: \d+\.\d+.*\n.*processor: (x64|arm64)\n/);
     expect(log).toContain('container job or slim image: no');
     expect(log).toContain('kernel types (BTF): yes');
-    expect(log).toContain('hooks: 12 of the cgroup, 4 tracepoints');
+    expect(log).toContain('hooks: 13 of the cgroup, 4 tracepoints');
     expect(log).toMatch(/packet, XDP and vsock sockets of the job: (?:refused|told)/);
     expect(log).toMatch(/wall: \S+ by TCX/);
   });

@@ -50,7 +50,7 @@ says('main says what this kernel has', 'main', [
   'cgroup2: /sys/fs/cgroup',
 ]);
 says('main says what this kernel has taken', 'main', [
-  'hooks: 12 of the cgroup, 4 tracepoints',
+  'hooks: 13 of the cgroup, 4 tracepoints',
   // Linux on arm64 takes such programs from 6.4 on
   `packet, XDP and vsock sockets of the job: ${arch === 'amd64' ? 'refused' : 'told, not refused (limits L1 and L2)'}`,
   `wall: up0 by ${wall === 'tcx' ? 'TCX' : 'clsact'}`,
