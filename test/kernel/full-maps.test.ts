@@ -22,14 +22,17 @@ afterEach(() => guarded.close());
 afterAll(() => told.print());
 
 function python(script: string): string {
-  const { stdout, stderr, code } = guarded.run('/usr/bin/python3', '-c', `${BPF}${MAPS}${script}`);
+  const { stdout, stderr, code } = guarded.run('/usr/bin/python3', '-c', `${BPF}${script}`);
   if (code !== 0) throw new Error(stderr);
   return stdout.trim();
 }
 
-/** Fills a map as root, with keys that mean nobody; `where`: the words that find it. */
-function fill(where: string, key: string, valueSize: number): void {
-  python(`
+/**
+ * Fills a map as root, with keys that mean nobody; `where`: the words that find it. Who fills it stays, so that
+ * its own entry makes no room.
+ */
+async function fill(where: string, key: string, valueSize: number): Promise<void> {
+  const script = `${BPF}${MAPS}
 def of_loader(name):
     for pid in open('${guarded.lab.cgroup}/cargowall.loader/cgroup.procs').read().split():
         for file in os.scandir(f'/proc/{pid}/fdinfo'):
@@ -42,28 +45,36 @@ try:
     while n < 200000: update(fd, ${key}, bytes(${valueSize})); n += 1
     raise SystemExit('it is never full')
 except OSError as e:
-    if e.errno != 7: raise`);
+    if e.errno != 7: raise
+print('full', flush=True); sys.stdin.read()`;
+  await line(guarded.lab.spawn(['/usr/bin/python3', '-c', script]), 'full');
 }
 
 /** A session with a map that is full before it is closed to writes, but for our programs'. */
 async function guardFull(map: string, valueSize: number): Promise<void> {
-  await guarded.guard(WISHES, {}, () => {
-    fill(`of_loader(b'${map}')`, KEY, valueSize);
-  });
+  await guarded.guard(WISHES, {}, () => fill(`of_loader(b'${map}')`, KEY, valueSize));
 }
 
 const WISHES = { allow: 'example.com:443' };
 /** Of processes that can't be. */
 const KEY = `struct.pack('<I', 5000000 + n)`;
 
-/** A child of who says this tries an address nobody has allowed. */
+/**
+ * A child of who says this tries an address nobody has allowed, while others of them take the room that
+ * processes of the machine leave which end meanwhile.
+ */
 const CHILD = `
 import os, socket
-if not os.fork():
+r, w = os.pipe()
+for _ in range(300):
+    if not os.fork(): os.close(w); os.read(r, 1); os._exit(0)
+child = os.fork()
+if not child:
     try: socket.create_connection(('${REFUSED}', 443), 2); os.write(1, b'connected\\n')
     except OSError as e: os.write(1, type(e).__name__.encode() + b'\\n')
     os._exit(0)
-os.wait()`;
+os.waitpid(child, 0); os.close(w)
+for _ in range(300): os.wait()`;
 
 /** What could not be kept, by the control socket. */
 function lost(): Readonly<Record<string, number>> {
@@ -81,7 +92,7 @@ function answer(name: string): string {
 test('case 111 (R), the grants: a name that finds no room is SERVFAIL, and stays closed', async () => {
   await guarded.guard(WISHES);
   expect(answer(OPEN)).toBe('NOERROR');
-  fill(
+  await fill(
     `get('/run/cargowall/bpf/map_grants')`,
     `struct.pack('<IIQQ', 99, n, 0, 0)`,
     SIZE.grant_value,

@@ -58,7 +58,7 @@ export class Guarded {
   async guard(
     wishes: SessionWishes,
     changed: Readonly<Record<string, string>> = {},
-    beforeProof = () => {},
+    beforeProof: () => Promise<void> = () => Promise.resolve(),
   ): Promise<readonly string[]> {
     const { lab } = this;
     const worker = await startWorker(lab);
@@ -69,7 +69,7 @@ export class Guarded {
     loader.stdout?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
     loader.stdin?.write(`${JSON.stringify(aSession(wishes))}\n`);
     const flipped = await line(loader, '"flipped"');
-    beforeProof();
+    await beforeProof();
     const proved = lab.run(process.execPath, PROVE, flipped);
     if (proved.code !== 0) throw new Error(`the proof: ${proved.stdout}${proved.stderr}`);
     loader.stdin?.write(proved.stdout);
