@@ -1,6 +1,5 @@
-// The DNS proxy (spec 7): decide, ask the upstream afresh, judge the records, grant, await the
-// kernel, answer with what was judged. Audit mode forwards instead and records what enforce would
-// have refused. Fails closed: whatever goes wrong is SERVFAIL or silence, never an answer.
+// The DNS proxy (spec 7): decides, asks the upstream afresh, judges, grants, awaits the kernel, answers. Mode audit
+// forwards, and records what enforce would refuse. What goes wrong is SERVFAIL or silence, never an answer.
 import {
   type AnswerContent,
   answerLimit,
@@ -24,6 +23,7 @@ import { GrantKeeper, KERNEL_WORD_MS } from './grant-keeper.ts';
 import { canaryGrant, canaryRecords, localRecords, reverseRecord } from './local-answers.ts';
 import { Lookups } from './lookups.ts';
 import { type KnownQuestion, NameJudge, type WholeAnswer } from './name-judge.ts';
+import { Patience } from './patience.ts';
 import { preresolve, resolveAgain } from './preresolve.ts';
 import { reachHost } from './reach-host.ts';
 import { RepeatedReplies } from './repeated-replies.ts';
@@ -32,6 +32,8 @@ import { Upstreams } from './upstreams.ts';
 const MAX_AT_WORK = 2048;
 /** Room the job's questions can't take from the runner's. */
 const ROOM_OF_RUNNER = 256;
+
+type Refusal = Extract<QueryDecision, { kind: 'refuse' }>;
 
 /** One message at work: what was asked, by whom, and where it goes. */
 interface Work {
@@ -53,12 +55,14 @@ class SteeredDnsProxy implements DnsProxy {
   readonly #lookups: Lookups;
   readonly #judge: NameJudge;
   readonly #repeated: RepeatedReplies;
+  readonly #patience: Patience;
   #atWork = 0;
 
   constructor(options: DnsProxyOptions) {
     const { clock, servers, upstream, onUpstreamDown: onDown } = options;
     this.#options = options;
     this.grants = new Grants(options.lastName);
+    this.#patience = new Patience(clock, KERNEL_WORD_MS);
     this.#keeper = new GrantKeeper(this.grants, options.grantSink, clock);
     this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
     this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
@@ -172,13 +176,9 @@ class SteeredDnsProxy implements DnsProxy {
     this.#options.onBlocked({ name, type, client, asker, reason, rule, wouldDeny });
   }
 
-  async #refuse(
-    work: Work,
-    refusal: { readonly reason: string; readonly rule: number },
-  ): Promise<Uint8Array> {
+  async #refuse(work: Work, refusal: Refusal): Promise<Uint8Array> {
     this.counters.refused++;
-    const recorded = this.#blocked(work, refusal.reason, refusal.rule);
-    await Promise.race([recorded, this.#options.clock.after(KERNEL_WORD_MS)]);
+    await this.#patience.wait(this.#blocked(work, refusal.reason, refusal.rule));
     return answer(work, RCODE.REFUSED, [], { blocked: true });
   }
 
