@@ -4658,6 +4658,43 @@ class NameJudge {
     }
 }
 
+;// CONCATENATED MODULE: ./build/ts/daemon/patience.js
+const LOOKS = 4;
+class Patience {
+    #clock;
+    #limitMs;
+    #waiting = new Map();
+    #isLooking = false;
+    constructor(clock, limitMs) {
+        this.#clock = clock;
+        this.#limitMs = limitMs;
+    }
+    wait(word) {
+        return new Promise((resolve, reject) => {
+            this.#waiting.set(resolve, this.#clock.nowMs() + this.#limitMs);
+            const isHeard = () => this.#waiting.delete(resolve);
+            word.then(isHeard, isHeard);
+            word.then(() => resolve(), reject);
+            if (!this.#isLooking)
+                void this.#look();
+        });
+    }
+    async #look() {
+        this.#isLooking = true;
+        while (this.#waiting.size > 0) {
+            await this.#clock.after(this.#limitMs / LOOKS);
+            const nowMs = this.#clock.nowMs();
+            for (const [end, dueMs] of this.#waiting) {
+                if (dueMs > nowMs)
+                    break;
+                this.#waiting.delete(end);
+                end();
+            }
+        }
+        this.#isLooking = false;
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/ts/daemon/preresolve.js
 
 const AT_ONCE = 256;
@@ -5076,6 +5113,7 @@ class Upstreams {
 
 
 
+
 const MAX_AT_WORK = 2048;
 const ROOM_OF_RUNNER = 256;
 class SteeredDnsProxy {
@@ -5088,11 +5126,13 @@ class SteeredDnsProxy {
     #lookups;
     #judge;
     #repeated;
+    #patience;
     #atWork = 0;
     constructor(options) {
         const { clock, servers, upstream, onUpstreamDown: onDown } = options;
         this.#options = options;
         this.grants = new Grants(options.lastName);
+        this.#patience = new Patience(clock, KERNEL_WORD_MS);
         this.#keeper = new GrantKeeper(this.grants, options.grantSink, clock);
         this.#upstreams = new Upstreams({ servers, upstream, clock, onDown });
         this.#lookups = new Lookups(this.#upstreams, clock, this.counters);
@@ -5212,8 +5252,7 @@ class SteeredDnsProxy {
     }
     async #refuse(work, refusal) {
         this.counters.refused++;
-        const recorded = this.#blocked(work, refusal.reason, refusal.rule);
-        await Promise.race([recorded, this.#options.clock.after(KERNEL_WORD_MS)]);
+        await this.#patience.wait(this.#blocked(work, refusal.reason, refusal.rule));
         return answer(work, RCODE.REFUSED, [], { blocked: true });
     }
     #answerReverse(work, address) {
